@@ -1,0 +1,241 @@
+//! Where an endpoint is, as the operator wrote it: an IP address, a name to resolve, or a Unix socket.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The address of an endpoint or of a listener.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// `10.0.0.1:8080`, `[::1]:8080`.
+    Ip(SocketAddr),
+    /// `app.internal:8080`: resolved at start and again from time to time.
+    Name {
+        /// The name to resolve, lower case.
+        host: String,
+        /// The port that goes with every address it resolves to.
+        port: u16,
+    },
+    /// `unix:/run/app.sock`.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The longest DNS name (RFC 1035 §2.3.4), without its final dot.
+    const MAX_NAME: usize = 253;
+
+    /// Reads an endpoint's address: `host:port`, `:port` (this host), `http://host[:port]`, `unix:/path`.
+    /// A host may be an IPv4 address, an IPv6 address in brackets or a name. A range of ports is read by
+    /// [`Address::parse_range`].
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what is accepted.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut all = Self::parse_range(text)?;
+        match (all.pop(), all.is_empty()) {
+            (Some(only), true) => Ok(only),
+            _ => Err(format!(
+                "\"{text}\" is a range of ports, and one address is wanted here"
+            )),
+        }
+    }
+
+    /// Reads what [`Address::parse`] reads, and `host:9001-9004` as four addresses.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what is accepted.
+    pub fn parse_range(text: &str) -> Result<Vec<Self>, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return parse_unix(text, path).map(|address| vec![address]);
+        }
+        let (rest, default_port) = match text.split_once("://") {
+            Some(("http", rest)) => (rest.strip_suffix('/').unwrap_or(rest), Some("80")),
+            Some(("https", _)) => {
+                return Err(format!(
+                    "\"{text}\": TLS to endpoints is not there yet; write http:// or host:port"
+                ));
+            }
+            Some((scheme, _)) => {
+                return Err(format!(
+                    "\"{text}\": the scheme \"{scheme}\" is not known; write http://host:port"
+                ));
+            }
+            None => (text, None),
+        };
+        if rest.contains('/') {
+            return Err(format!(
+                "\"{text}\" has a path: an endpoint is only an address; use replace_prefix on the route to change paths"
+            ));
+        }
+        let (host, ports) = split_host_port(rest, default_port).ok_or_else(|| help(text))?;
+        let (first, last) = parse_ports(text, ports)?;
+        let host = if host.is_empty() { "127.0.0.1" } else { host };
+        (first..=last)
+            .map(|port| from_parts(text, host, port))
+            .collect()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// The longest path a Unix socket may have on Linux: `sun_path` is 108 bytes with its NUL.
+pub const MAX_UNIX_PATH: usize = 107;
+
+fn parse_unix(text: &str, path: &str) -> Result<Address, String> {
+    if path.is_empty() || path.contains('\0') {
+        return Err(format!(
+            "\"{text}\" names no socket: write unix:/path/to.sock"
+        ));
+    }
+    if path.len() > MAX_UNIX_PATH {
+        return Err(format!(
+            "\"{text}\": a Unix socket's path has at most {MAX_UNIX_PATH} bytes, this one has {}",
+            path.len()
+        ));
+    }
+    Ok(Address::Unix(Path::new(path).to_path_buf()))
+}
+
+/// Splits at the last colon outside of brackets; an IPv6 address needs its brackets.
+fn split_host_port<'a>(text: &'a str, default_port: Option<&'a str>) -> Option<(&'a str, &'a str)> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (host, after) = rest.split_once(']')?;
+        return match after.strip_prefix(':') {
+            Some(port) => Some((host, port)),
+            None if after.is_empty() => Some((host, default_port?)),
+            None => None,
+        };
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') => Some((host, port)),
+        Some(_) => None,
+        None => Some((text, default_port?)),
+    }
+}
+
+fn parse_ports(text: &str, ports: &str) -> Result<(u16, u16), String> {
+    let port = |digits: &str| {
+        digits
+            .parse::<u16>()
+            .ok()
+            .filter(|&port| port != 0 && digits.bytes().all(|b| b.is_ascii_digit()))
+            .ok_or_else(|| format!("\"{text}\": a port is a number from 1 to 65535"))
+    };
+    let (first, last) = match ports.split_once('-') {
+        Some((first, last)) => (port(first)?, port(last)?),
+        None => (port(ports)?, port(ports)?),
+    };
+    if first > last {
+        return Err(format!(
+            "\"{text}\": the range of ports ends before it begins"
+        ));
+    }
+    Ok((first, last))
+}
+
+fn from_parts(text: &str, host: &str, port: u16) -> Result<Address, String> {
+    if let Ok(ip) = host.parse() {
+        return Ok(Address::Ip(SocketAddr::new(ip, port)));
+    }
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let numeric = name
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    if name.is_empty() || name.len() > Address::MAX_NAME || numeric || !name.split('.').all(label) {
+        return Err(help(text));
+    }
+    Ok(Address::Name {
+        host: name.to_ascii_lowercase(),
+        port,
+    })
+}
+
+fn help(text: &str) -> String {
+    format!(
+        "\"{text}\" is not an address: write host:port, [ipv6]:port, http://host:port, host:9001-9004 or unix:/path"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_forms() {
+        let cases = [
+            ("127.0.0.1:9001", "127.0.0.1:9001"),
+            (":9001", "127.0.0.1:9001"),
+            ("[::1]:80", "[::1]:80"),
+            ("http://127.0.0.1:9001", "127.0.0.1:9001"),
+            ("http://127.0.0.1:9001/", "127.0.0.1:9001"),
+            ("http://app.internal", "app.internal:80"),
+            ("http://[::1]", "[::1]:80"),
+            ("App.Internal.:8080", "app.internal:8080"),
+            ("my_service:8080", "my_service:8080"),
+            ("unix:/run/app.sock", "unix:/run/app.sock"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                Address::parse(text).unwrap().to_string(),
+                expected,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_range_of_ports_is_that_many_endpoints() {
+        let ports: Vec<_> = Address::parse_range("10.0.0.1:9002-9004")
+            .unwrap()
+            .iter()
+            .map(Address::to_string)
+            .collect();
+        assert_eq!(ports, ["10.0.0.1:9002", "10.0.0.1:9003", "10.0.0.1:9004"]);
+        assert!(Address::parse("10.0.0.1:9002-9004").is_err());
+    }
+
+    #[test]
+    fn refused_forms() {
+        for text in [
+            "",
+            "localhost",
+            "::1:80",
+            "[::1",
+            "1.2.3.4:0",
+            "1.2.3.4:65536",
+            "1.2.3.4:+1",
+            "a:9-8",
+            "a b:80",
+            "1.2.3:80",
+            "ftp://a:1",
+            "https://a:1",
+            "http://a/path",
+            "unix:",
+            "-a:80",
+            "256.1.1.1:80",
+            "a..b:80",
+            "a:1-",
+            "a:-1",
+        ] {
+            assert!(Address::parse_range(text).is_err(), "{text}");
+        }
+    }
+}

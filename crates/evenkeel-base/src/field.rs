@@ -1,0 +1,300 @@
+//! Field names that a proxy treats by rule, and the sink that outgoing fields are written to.
+//!
+//! A codec classifies each name once, while it is in the cache; the pipeline then switches on a byte instead of comparing
+//! names over and over. Names are case-insensitive (RFC 9110 §5.1).
+
+/// A field name the pipeline knows; everything else is `Other` and passes as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Known {
+    /// No rule of ours names it.
+    #[default]
+    Other,
+    /// RFC 9110 §7.2.
+    Host,
+    /// RFC 9110 §8.6.
+    ContentLength,
+    /// RFC 9112 §6.1.
+    TransferEncoding,
+    /// RFC 9110 §7.6.1, removed on every hop.
+    Connection,
+    /// Removed on every hop.
+    KeepAlive,
+    /// Removed on every hop.
+    ProxyConnection,
+    /// RFC 9110 §10.1.4: only `trailers` is passed on.
+    Te,
+    /// RFC 9110 §6.6.2.
+    Trailer,
+    /// RFC 9110 §7.8, set again by us for the upgrades that pass.
+    Upgrade,
+    /// RFC 7540 §3.2.1, removed: h2c upgrades do not pass.
+    Http2Settings,
+    /// RFC 9110 §11.7.2, for the next proxy only.
+    ProxyAuthorization,
+    /// RFC 9110 §11.7.1.
+    ProxyAuthenticate,
+    /// RFC 9110 §10.1.1.
+    Expect,
+    /// Set by us.
+    XForwardedFor,
+    /// Set by us.
+    XForwardedProto,
+    /// Set by us.
+    XForwardedHost,
+    /// Dropped from untrusted clients.
+    XForwardedPort,
+    /// RFC 7239; dropped from untrusted clients.
+    Forwarded,
+    /// Dropped from untrusted clients.
+    XRealIp,
+    /// Kept, bounded, or made.
+    XRequestId,
+    /// For gRPC, whose trailers pass.
+    ContentType,
+    /// RFC 9110 §10.2.3, read on 503.
+    RetryAfter,
+    /// RFC 6455.
+    SecWebSocketKey,
+    /// RFC 6455.
+    SecWebSocketAccept,
+    /// RFC 9110 §7.6.2.
+    MaxForwards,
+}
+
+impl Known {
+    /// Every known name in lower case.
+    pub const ALL: [(&'static str, Self); 25] = [
+        ("host", Self::Host),
+        ("content-length", Self::ContentLength),
+        ("transfer-encoding", Self::TransferEncoding),
+        ("connection", Self::Connection),
+        ("keep-alive", Self::KeepAlive),
+        ("proxy-connection", Self::ProxyConnection),
+        ("te", Self::Te),
+        ("trailer", Self::Trailer),
+        ("upgrade", Self::Upgrade),
+        ("http2-settings", Self::Http2Settings),
+        ("proxy-authorization", Self::ProxyAuthorization),
+        ("proxy-authenticate", Self::ProxyAuthenticate),
+        ("expect", Self::Expect),
+        ("x-forwarded-for", Self::XForwardedFor),
+        ("x-forwarded-proto", Self::XForwardedProto),
+        ("x-forwarded-host", Self::XForwardedHost),
+        ("x-forwarded-port", Self::XForwardedPort),
+        ("forwarded", Self::Forwarded),
+        ("x-real-ip", Self::XRealIp),
+        ("x-request-id", Self::XRequestId),
+        ("content-type", Self::ContentType),
+        ("retry-after", Self::RetryAfter),
+        ("sec-websocket-key", Self::SecWebSocketKey),
+        ("sec-websocket-accept", Self::SecWebSocketAccept),
+        ("max-forwards", Self::MaxForwards),
+    ];
+
+    /// Which known name this is. The length picks at most four candidates, so most names cost one comparison or none.
+    #[inline]
+    #[must_use]
+    pub fn of(name: &[u8]) -> Self {
+        let one = |text: &str, known: Self| {
+            if name.eq_ignore_ascii_case(text.as_bytes()) {
+                known
+            } else {
+                Self::Other
+            }
+        };
+        match name.len() {
+            2 => one("te", Self::Te),
+            4 => one("host", Self::Host),
+            6 => one("expect", Self::Expect),
+            7 => match name[0] | 0x20 {
+                b'u' => one("upgrade", Self::Upgrade),
+                b't' => one("trailer", Self::Trailer),
+                _ => Self::Other,
+            },
+            9 => match name[0] | 0x20 {
+                b'f' => one("forwarded", Self::Forwarded),
+                b'x' => one("x-real-ip", Self::XRealIp),
+                _ => Self::Other,
+            },
+            10 => match name[0] | 0x20 {
+                b'c' => one("connection", Self::Connection),
+                b'k' => one("keep-alive", Self::KeepAlive),
+                _ => Self::Other,
+            },
+            11 => one("retry-after", Self::RetryAfter),
+            12 => match name[0] | 0x20 {
+                b'c' => one("content-type", Self::ContentType),
+                b'x' => one("x-request-id", Self::XRequestId),
+                b'm' => one("max-forwards", Self::MaxForwards),
+                _ => Self::Other,
+            },
+            14 => match name[0] | 0x20 {
+                b'c' => one("content-length", Self::ContentLength),
+                b'h' => one("http2-settings", Self::Http2Settings),
+                _ => Self::Other,
+            },
+            15 => one("x-forwarded-for", Self::XForwardedFor),
+            16 => match name[12] | 0x20 {
+                b't' => one("proxy-connection", Self::ProxyConnection),
+                b'h' => one("x-forwarded-host", Self::XForwardedHost),
+                b'p' => one("x-forwarded-port", Self::XForwardedPort),
+                _ => Self::Other,
+            },
+            17 => match name[0] | 0x20 {
+                b't' => one("transfer-encoding", Self::TransferEncoding),
+                b'x' => one("x-forwarded-proto", Self::XForwardedProto),
+                b's' => one("sec-websocket-key", Self::SecWebSocketKey),
+                _ => Self::Other,
+            },
+            18 => one("proxy-authenticate", Self::ProxyAuthenticate),
+            19 => one("proxy-authorization", Self::ProxyAuthorization),
+            20 => one("sec-websocket-accept", Self::SecWebSocketAccept),
+            _ => Self::Other,
+        }
+    }
+
+    /// The known name an endpoint may read this as, when it turns `_` into `-` as CGI does: the twin that smuggles.
+    #[must_use]
+    pub fn underscore_twin(name: &[u8]) -> Self {
+        if name.len() > 20 || !name.contains(&b'_') {
+            return Self::Other;
+        }
+        let mut twin = [0_u8; 20];
+        for (to, from) in twin.iter_mut().zip(name) {
+            *to = if *from == b'_' { b'-' } else { *from };
+        }
+        Self::of(&twin[..name.len()])
+    }
+
+    /// Whether it concerns one hop only and is never passed on as it came (RFC 9110 §7.6.1).
+    #[must_use]
+    pub const fn is_hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::KeepAlive
+                | Self::ProxyConnection
+                | Self::Te
+                | Self::TransferEncoding
+                | Self::Upgrade
+                | Self::Http2Settings
+                | Self::ProxyAuthorization
+                | Self::ProxyAuthenticate
+        )
+    }
+
+    /// Whether it says who the client is or how it came, so that a client must not be believed about it.
+    #[must_use]
+    pub const fn is_forwarding(self) -> bool {
+        matches!(
+            self,
+            Self::XForwardedFor
+                | Self::XForwardedProto
+                | Self::XForwardedHost
+                | Self::XForwardedPort
+                | Self::Forwarded
+                | Self::XRealIp
+        )
+    }
+}
+
+/// Where outgoing fields go: an h1 head being written, or later a header map of another protocol.
+pub trait FieldSink {
+    /// Adds one field after those before it. Name and value have been validated by whoever read or compiled them.
+    fn field(&mut self, name: &[u8], value: &[u8]);
+}
+
+impl FieldSink for Vec<(Vec<u8>, Vec<u8>)> {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        self.push((name.to_vec(), value.to_vec()));
+    }
+}
+
+/// Whether these bytes are a field name or another token (RFC 9110 §5.6.2).
+#[must_use]
+pub fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|&b| is_tchar(b))
+}
+
+/// Whether this byte may stand in a token (RFC 9110 §5.6.2).
+#[inline]
+#[must_use]
+pub const fn is_tchar(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'!' | b'#'
+            | b'$'
+            | b'%'
+            | b'&'
+            | b'\''
+            | b'*'
+            | b'+'
+            | b'-'
+            | b'.'
+            | b'^'
+            | b'_'
+            | b'`'
+            | b'|'
+            | b'~'
+    ) || byte.is_ascii_alphanumeric()
+}
+
+/// Whether these bytes are a field value: no control byte but HTAB, no surrounding white space (RFC 9110 §5.5).
+#[must_use]
+pub fn is_field_value(value: &[u8]) -> bool {
+    let space = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    value
+        .iter()
+        .all(|&b| b == b'\t' || (b >= 0x20 && b != 0x7f))
+        && !space(value.first())
+        && !space(value.last())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_name_is_found_in_any_case_and_no_other() {
+        for (name, known) in Known::ALL {
+            assert_eq!(Known::of(name.as_bytes()), known, "{name}");
+            assert_eq!(
+                Known::of(name.to_ascii_uppercase().as_bytes()),
+                known,
+                "{name}"
+            );
+            assert_eq!(Known::of(format!("{name}x").as_bytes()), Known::Other);
+            let mut other = name.as_bytes().to_vec();
+            *other.last_mut().unwrap() = b'!';
+            assert_eq!(Known::of(&other), Known::Other, "{name}");
+        }
+    }
+
+    #[test]
+    fn underscore_twins_are_seen_through() {
+        assert_eq!(
+            Known::underscore_twin(b"Content_Length"),
+            Known::ContentLength
+        );
+        assert_eq!(
+            Known::underscore_twin(b"x_forwarded-for"),
+            Known::XForwardedFor
+        );
+        assert_eq!(Known::underscore_twin(b"content-length"), Known::Other);
+        assert_eq!(Known::underscore_twin(b"my_field"), Known::Other);
+        assert_eq!(Known::underscore_twin(&[b'_'; 200]), Known::Other);
+    }
+
+    #[test]
+    fn values_and_tokens() {
+        assert!(is_field_value(b"") && is_field_value(b"a \t b") && is_field_value(b"caf\xe9"));
+        assert!(
+            !is_field_value(b" a")
+                && !is_field_value(b"a\t")
+                && !is_field_value(b"a\r\nb")
+                && !is_field_value(b"\0")
+        );
+        assert!(is_token(b"X-A") && !is_token(b"") && !is_token(b"a b") && !is_token(b"a:"));
+    }
+}

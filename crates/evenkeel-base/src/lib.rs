@@ -1,0 +1,29 @@
+//! Floor 0: the words that all other crates share.
+//!
+//! Ids, units, addresses, faults, the borrowed view of a message head and the enums that configuration and code have in
+//! common. Nothing here does I/O, reads a clock, or knows a codec: a value of this crate means the same thing to the
+//! parser, the route table, the balancer and the access log.
+
+pub mod address;
+pub mod balancer;
+pub mod edits;
+pub mod fault;
+pub mod field;
+pub mod head;
+pub mod id;
+pub mod matching;
+pub mod method;
+pub mod network;
+pub mod rng;
+pub mod unit;
+
+pub use address::Address;
+pub use balancer::BalancerKind;
+pub use fault::{Fault, Side};
+pub use field::{FieldSink, Known};
+pub use head::{RequestHead, RequestView, ResponseHead, ResponseView, Span};
+pub use id::{ClusterId, ListenerId, RouteId};
+pub use method::Method;
+pub use network::Network;
+pub use rng::Rng;
+pub use unit::ByteSize;

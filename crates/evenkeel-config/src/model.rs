@@ -1,0 +1,324 @@
+//! The checked configuration: what is left once every mistake has been reported.
+//!
+//! No `Option` for "not set", no strings for choices, no serde: a value of this module is ready to be compiled into a
+//! snapshot. It is not the file: [`crate::raw`] reads that, [`crate::check`] turns one into the other.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use evenkeel_base::edits::Edits;
+use evenkeel_base::matching::RouteMatch;
+use evenkeel_base::{Address, BalancerKind, ByteSize, ClusterId, Fault, Network};
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// How many workers run.
+    pub workers: Workers,
+    /// Where evenkeel's own log goes and in which form.
+    pub log: OperatorLog,
+    /// Where access records go.
+    pub access_log: AccessLog,
+    /// What happens between SIGTERM and the end.
+    pub shutdown: Shutdown,
+    /// The listeners; [`evenkeel_base::ListenerId`] is a position in this list.
+    pub listeners: Vec<Listener>,
+    /// The routes in the file's order; [`evenkeel_base::RouteId`] is a position in this list.
+    pub routes: Vec<Route>,
+    /// The clusters; [`ClusterId`] is a position in this list.
+    pub clusters: Vec<Cluster>,
+}
+
+/// The number of workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// One per core the process may use.
+    PerCore,
+    /// Exactly so many.
+    Count(NonZeroU16),
+}
+
+/// evenkeel's own log, on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperatorLog {
+    /// What is written.
+    pub level: LogLevel,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// The least severe level that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what needs a person.
+    Error,
+    /// Also what may need one.
+    Warn,
+    /// Also what happened.
+    Info,
+    /// Also why.
+    Debug,
+}
+
+/// The form of a log record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// The access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where records go.
+    pub to: AccessLogTarget,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// Where access records go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogTarget {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+/// Shutdown on SIGTERM and SIGINT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long connections are still accepted.
+    pub delay: Duration,
+    /// How long exchanges may take to finish after that.
+    pub timeout: Duration,
+}
+
+/// A bound address and what is spoken on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listener {
+    /// Its name in the file.
+    pub name: String,
+    /// Where it listens.
+    pub bind: Bind,
+    /// The networks whose forwarding fields are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Limits on a request's head.
+    pub head: HeadLimits,
+    /// The whole head must arrive in this time.
+    pub request_header_timeout: Duration,
+    /// The longest pause within a request's body.
+    pub request_body_idle_timeout: Duration,
+    /// How long an idle kept-alive connection is kept.
+    pub keepalive_timeout: Duration,
+    /// How long a client may take no byte of a response.
+    pub write_timeout: Duration,
+    /// Whether a client that closed its sending side still gets its response.
+    pub half_close: bool,
+    /// Whether replies of evenkeel's own carry `Proxy-Status`.
+    pub proxy_status: bool,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// An IP address and port; port 0 lets the system choose.
+    Ip(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// Limits on a message's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head → 431. At most 65,535 ([`evenkeel_base::head::MAX_HEAD_BYTES`]).
+    pub bytes: usize,
+    /// Number of fields → 431.
+    pub fields: usize,
+    /// Bytes of the request line → 414.
+    pub line: usize,
+}
+
+/// A match and the action it leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// Its name in logs and metrics: the file's, or one made from the match.
+    pub name: String,
+    /// When it applies.
+    pub matching: RouteMatch,
+    /// Client networks that may use it; empty: all.
+    pub allow: Vec<Network>,
+    /// Client networks that may not, also where `allow` names them.
+    pub deny: Vec<Network>,
+    /// What it does.
+    pub action: Action,
+    /// Edits of the request's fields on the way to the endpoint.
+    pub request_headers: Edits,
+    /// Edits of the response's fields on the way to the client.
+    pub response_headers: Edits,
+    /// The largest request body → 413; `u64::MAX` when not limited.
+    pub max_request_body: ByteSize,
+    /// The time for everything, queue and attempts included; [`Duration::MAX`] when off.
+    pub total_timeout: Duration,
+    /// Whether `.` and `..` segments pass.
+    pub allow_dot_segments: bool,
+    /// Whether trailers of requests pass (those of gRPC always do).
+    pub request_trailers: bool,
+    /// What a reply of evenkeel's own says instead of its own text, by status.
+    pub error_pages: Vec<ErrorPage>,
+}
+
+/// The page for one status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// The status it stands for.
+    pub status: u16,
+    /// Its `Content-Type`.
+    pub content_type: String,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// What a route does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Sends the request to an endpoint of a cluster.
+    Forward {
+        /// The cluster.
+        cluster: ClusterId,
+        /// How the path changes.
+        rewrite: PathRewrite,
+        /// What `Host` says.
+        host: HostRewrite,
+    },
+    /// Sends the client elsewhere.
+    Redirect(Redirect),
+    /// Answers with a fixed response.
+    Respond(Respond),
+}
+
+/// How the path of a forwarded request changes. The matched prefix is the route's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathRewrite {
+    /// Not at all.
+    Keep,
+    /// The first `matched` bytes, the route's prefix, are replaced; empty strips it. Never yields an empty path.
+    ReplacePrefix {
+        /// How many bytes of the path the route's prefix has.
+        matched: usize,
+        /// What stands there instead, without a trailing slash.
+        with: String,
+    },
+}
+
+/// What `Host` says to the endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostRewrite {
+    /// What the client said.
+    Keep,
+    /// This.
+    Set(String),
+    /// The endpoint's address as it is configured.
+    Endpoint,
+}
+
+/// A redirect. Parts that are `None` are those of the request: the only `Option`s here, for a part may be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// `http` or `https`; kept when `None`.
+    pub scheme: Option<String>,
+    /// Host and optional port; kept when `None`.
+    pub host: Option<String>,
+    /// Path (and query, when it has one); path and query are kept when `None`.
+    pub path: Option<String>,
+}
+
+/// A fixed response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Respond {
+    /// 200 to 599.
+    pub status: u16,
+    /// Its `Content-Type`; empty: none.
+    pub content_type: String,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Another page for clients whose `Accept` names `text/html`; empty: none.
+    pub html: Vec<u8>,
+}
+
+/// A named group of endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cluster {
+    /// Its name in the file.
+    pub name: String,
+    /// Its endpoints, in the file's order, port ranges expanded.
+    pub endpoints: Vec<Endpoint>,
+    /// Who picks.
+    pub balancer: BalancerKind,
+    /// Timeouts of an attempt.
+    pub timeouts: UpstreamTimeouts,
+    /// How failed attempts are repeated.
+    pub retry: Retry,
+    /// How often names among the endpoints' addresses are resolved again.
+    pub resolve_interval: Duration,
+    /// Idle connections kept per endpoint and worker.
+    pub max_idle_connections: usize,
+}
+
+/// One address in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its stable identity: the file's `id`, or the address.
+    pub id: String,
+    /// Where it is.
+    pub address: Address,
+    /// Its share, 0 to 1,000; 0 gets no new requests.
+    pub weight: u16,
+}
+
+/// Timeouts on the way to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamTimeouts {
+    /// For one connect.
+    pub connect: Duration,
+    /// From the end of the request to the response's head, per attempt.
+    pub response_header: Duration,
+    /// No byte either way during an exchange.
+    pub idle: Duration,
+    /// No byte either way in a tunnel.
+    pub tunnel: Duration,
+    /// The longest an idle connection is kept.
+    pub keepalive: Duration,
+}
+
+/// Second attempts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// How many more attempts after the first.
+    pub attempts: u16,
+    /// What a request deposits in the cluster's retry budget; a retry takes 1.
+    pub budget_ratio: f32,
+    /// What the budget can hold at least.
+    pub budget_burst: u32,
+}
+
+impl Config {
+    /// The fault statuses an error page can stand for.
+    #[must_use]
+    pub fn error_page_statuses() -> Vec<u16> {
+        let mut statuses: Vec<u16> = Fault::ALL.iter().map(|fault| fault.status()).filter(|&s| s != 499).collect();
+        statuses.sort_unstable();
+        statuses.dedup();
+        statuses
+    }
+}
