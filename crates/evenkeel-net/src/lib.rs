@@ -1,1 +1,13 @@
-//! Placeholder head; replaced by its owner.
+//! Floor 2: sockets. What both traffic and probes need of the operating system: streams, connects, listeners.
+//!
+//! No protocol is known here, and nothing is decided: which endpoint to connect to, how long to wait and what to say is
+//! the caller's business.
+
+pub mod connect;
+pub mod listen;
+pub mod resolve;
+pub mod stream;
+
+pub use connect::{Target, connect};
+pub use listen::{Acceptor, Listener};
+pub use stream::{Origin, Stream};

@@ -1,0 +1,137 @@
+//! One byte stream, whatever carries it: TCP or a Unix socket (TLS is to be a third kind).
+//!
+//! Poll functions on `&mut self` instead of split halves: one task drives both directions of an exchange, so nothing
+//! has to be shared. Reads go through tokio's `AsyncRead`, which marks the socket drained after a short read and so
+//! saves the read that would only say "would block".
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected stream.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP, with `TCP_NODELAY` set.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+/// Where an accepted connection came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A TCP client.
+    Ip(SocketAddr),
+    /// A process on this host, through a Unix socket.
+    Unix,
+}
+
+impl Stream {
+    /// Reads into `buf`, which must not be empty; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    #[inline]
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        debug_assert!(
+            !buf.is_empty(),
+            "an empty buffer reads 0, which means the end"
+        );
+        let mut buf = ReadBuf::new(buf);
+        let polled = match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+        };
+        polled.map_ok(|()| buf.filled().len())
+    }
+
+    /// Writes some of `bytes`.
+    ///
+    /// # Errors
+    /// What the operating system says; `WriteZero` when it takes nothing.
+    #[inline]
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        };
+        refuse_zero(polled)
+    }
+
+    /// Writes some of several pieces in one call of the system.
+    ///
+    /// # Errors
+    /// What the operating system says; `WriteZero` when it takes nothing.
+    #[inline]
+    pub fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+        };
+        refuse_zero(polled)
+    }
+
+    /// Waits until there is something to read (bytes, the end, or an error) without reading it and without a buffer.
+    ///
+    /// # Errors
+    /// When the event loop is gone.
+    #[inline]
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    /// Whether an idle stream has nothing to say: no end, no error, no byte. `ask_system` looks past what the event
+    /// loop has seen so far, at the price of one call of the system.
+    #[must_use]
+    pub fn is_quiet(&self, ask_system: bool) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        if !ask_system && self.poll_read_ready(&mut cx).is_pending() {
+            return true;
+        }
+        let mut byte = [0_u8; 1];
+        let read = match self {
+            Self::Tcp(stream) => stream.try_read(&mut byte),
+            Self::Unix(stream) => stream.try_read(&mut byte),
+        };
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Closes the sending side; the other side sees the end of the stream.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    /// Makes the close that follows a reset, so that the other side sees a failure and not a clean end.
+    pub fn reset_on_close(&self) {
+        if let Self::Tcp(stream) = self {
+            // Failing leaves a clean close, which the framing already shows as short.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+fn refuse_zero(polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    match polled {
+        Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+        other => other,
+    }
+}
