@@ -41,6 +41,94 @@ pub enum PathPattern {
     Prefix(String),
 }
 
+impl RouteMatch {
+    /// How specific this route is for requests that one of its hosts matches; `None` when it names no host.
+    #[must_use]
+    pub const fn specificity(&self, host: Option<&HostPattern>) -> Specificity {
+        Specificity {
+            host: match host {
+                None => HostRank::Any,
+                Some(HostPattern::Suffix(suffix)) => HostRank::Suffix(suffix.len()),
+                Some(HostPattern::Exact(_)) => HostRank::Exact,
+            },
+            path: match &self.path {
+                PathPattern::Prefix(prefix) => PathRank::Prefix(prefix.len()),
+                PathPattern::Exact(_) => PathRank::Exact,
+            },
+            bound: !self.listeners.is_empty(),
+            headers: self.headers.len(),
+            query: self.query.len(),
+            methods: !self.methods.is_empty(),
+        }
+    }
+}
+
+/// How specific a route is for one of its hosts. Of the routes that match a request the greatest wins, whatever their
+/// order in the file; the first field that differs decides. Two routes that are equal in all of them and can match the
+/// same request are a mistake that `check` reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Specificity {
+    /// An exact host before a suffix, a longer suffix before a shorter one, any suffix before no host.
+    pub host: HostRank,
+    /// An exact path before a prefix, a longer prefix before a shorter one.
+    pub path: PathRank,
+    /// Bound to listeners before not bound.
+    pub bound: bool,
+    /// More conditions on fields first.
+    pub headers: usize,
+    /// More conditions on query parameters first.
+    pub query: usize,
+    /// Methods given before any method.
+    pub methods: bool,
+}
+
+/// How specific a host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostRank {
+    /// No host is named.
+    Any,
+    /// A suffix of so many bytes, its leading dot included.
+    Suffix(usize),
+    /// A whole name.
+    Exact,
+}
+
+/// How specific a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PathRank {
+    /// A prefix of so many bytes.
+    Prefix(usize),
+    /// A whole path.
+    Exact,
+}
+
+/// The host of an authority: without its port, and without the dot that ends a fully qualified name. Any bytes give a
+/// result; brackets of an IPv6 address stay.
+#[must_use]
+pub fn host_of(authority: &[u8]) -> &[u8] {
+    let end = if authority.first() == Some(&b'[') {
+        authority.iter().position(|&b| b == b']').map(|at| at + 1)
+    } else {
+        authority.iter().rposition(|&b| b == b':')
+    };
+    let host = &authority[..end.unwrap_or(authority.len())];
+    host.strip_suffix(b".").unwrap_or(host)
+}
+
+impl HostPattern {
+    /// Whether a host, as [`host_of`] gives it, matches; case does not count (RFC 9110 §4.2.3).
+    #[must_use]
+    pub fn matches(&self, host: &[u8]) -> bool {
+        match self {
+            Self::Exact(name) => host.eq_ignore_ascii_case(name.as_bytes()),
+            Self::Suffix(suffix) => host
+                .len()
+                .checked_sub(suffix.len())
+                .is_some_and(|at| at > 0 && host[at..].eq_ignore_ascii_case(suffix.as_bytes())),
+        }
+    }
+}
+
 impl Default for PathPattern {
     fn default() -> Self {
         Self::Prefix(String::new())
@@ -93,6 +181,93 @@ impl fmt::Display for PathPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_of_an_authority_has_neither_port_nor_final_dot() {
+        for (authority, host) in [
+            ("a.example", "a.example"),
+            ("a.example:80", "a.example"),
+            ("a.example.:80", "a.example"),
+            ("a.example.", "a.example"),
+            ("a.example:", "a.example"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("[::1", "[::1"),
+            (".", ""),
+            (":", ""),
+            ("", ""),
+        ] {
+            assert_eq!(
+                host_of(authority.as_bytes()),
+                host.as_bytes(),
+                "{authority}"
+            );
+        }
+    }
+
+    #[test]
+    fn hosts_match_in_any_case_and_a_suffix_only_what_is_below_it() {
+        let suffix = HostPattern::Suffix(".example.com".into());
+        for (host, expected) in [
+            ("a.example.com", true),
+            ("A.B.Example.COM", true),
+            ("example.com", false),
+            (".example.com", false),
+            ("aexample.com", false),
+            ("a.example.co", false),
+            ("", false),
+        ] {
+            assert_eq!(suffix.matches(host.as_bytes()), expected, "{host}");
+        }
+        let exact = HostPattern::Exact("example.com".into());
+        assert!(exact.matches(b"EXAMPLE.com") && !exact.matches(b"a.example.com"));
+    }
+
+    #[test]
+    fn the_first_difference_decides_which_route_is_more_specific() {
+        let exact = HostPattern::Exact("a".into());
+        let (long, short) = (
+            HostPattern::Suffix(".b.c".into()),
+            HostPattern::Suffix(".c".into()),
+        );
+        let plain = RouteMatch::default();
+        let prefix = |path: &str| RouteMatch {
+            path: PathPattern::Prefix(path.into()),
+            ..RouteMatch::default()
+        };
+        let rich = RouteMatch {
+            methods: vec!["GET".into()],
+            ..prefix("/a")
+        };
+        let ascending = [
+            plain.specificity(None),
+            prefix("/a").specificity(None),
+            rich.specificity(None),
+            prefix("/a/b").specificity(None),
+            RouteMatch {
+                path: PathPattern::Exact("/".into()),
+                ..RouteMatch::default()
+            }
+            .specificity(None),
+            plain.specificity(Some(&short)),
+            plain.specificity(Some(&long)),
+            plain.specificity(Some(&exact)),
+        ];
+        assert!(ascending.is_sorted() && ascending.windows(2).all(|w| w[0] != w[1]));
+        let with = |change: fn(&mut RouteMatch)| {
+            let mut route = RouteMatch::default();
+            change(&mut route);
+            route.specificity(None)
+        };
+        let ascending = [
+            with(|m| m.methods.push("GET".into())),
+            with(|m| m.query.push(("x".into(), ValuePattern::Present))),
+            with(|m| m.headers.push(("x".into(), ValuePattern::Present))),
+            with(|m| m.listeners.push(ListenerId::new(0))),
+            with(|m| m.path = PathPattern::Prefix("/a".into())),
+        ];
+        assert!(ascending.is_sorted() && ascending.windows(2).all(|w| w[0] != w[1]));
+    }
 
     #[test]
     fn prefixes_end_on_segment_bounds() {

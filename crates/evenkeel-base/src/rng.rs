@@ -25,10 +25,6 @@ impl Rng {
 
     /// A number below `bound` (0 when `bound` is 0), by Lemire's multiplication; its bias is below 2^-32 for 32 bits.
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the product of two 32-bit numbers, shifted by 32"
-    )]
     pub const fn below(&mut self, bound: u32) -> u32 {
         (((self.next_u64() >> 32) * bound as u64) >> 32) as u32
     }

@@ -50,7 +50,7 @@ impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = self.0;
         for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
-            if n != 0 && n % unit == 0 {
+            if n != 0 && n.is_multiple_of(unit) {
                 return write!(f, "{}{name}", n / unit);
             }
         }
@@ -106,7 +106,7 @@ pub fn format_duration(duration: Duration) -> String {
         return "0s".into();
     }
     for (unit, name) in units {
-        if micros % unit == 0 {
+        if micros.is_multiple_of(unit) {
             return format!("{}{name}", micros / unit);
         }
     }
