@@ -1,1 +1,11 @@
-//! Placeholder head; replaced by its owner.
+//! The compiled route table: the most specific route that matches a request wins, and the order of routes never matters.
+//!
+//! Pure: a request's head goes in, a [`RouteId`](evenkeel_base::RouteId) comes out. What a route then does is not known
+//! here, and neither is the configuration file: [`RouteMatch`](evenkeel_base::matching::RouteMatch) is all that is read.
+//! The order that decides is [`Specificity`](evenkeel_base::matching::Specificity), which `check` uses too.
+
+mod condition;
+mod radix;
+mod table;
+
+pub use table::RouteTable;

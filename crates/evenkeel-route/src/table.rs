@@ -1,0 +1,208 @@
+//! The route table: built once per snapshot, then read by every worker without a lock, a copy or an allocation.
+//!
+//! ```text
+//! authority ──▶ tree of hosts ──▶ exact host, then suffixes from long to short, then "any host"
+//!                                   └─▶ each leads to a tree of paths ──▶ exact path, then prefixes from long to short
+//!                                         └─▶ each leads to routes, the most demanding first: the first whose
+//!                                             listener, method, field and query conditions hold is the answer
+//! ```
+//!
+//! The walk goes through [`Specificity`] from the greatest down, so the first hit is the answer, and what fails falls
+//! through to the next: also from a host that has no route for the path to the routes of any host. Its length depends
+//! on the request and on how deep patterns nest, not on how many there are. The one exception is routes that share host
+//! and path and differ only in conditions: these are asked one after the other.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, Specificity, host_of};
+use evenkeel_base::{ListenerId, RequestView, RouteId};
+
+use crate::condition::Conditions;
+use crate::radix::{Host, Key, Leaf, Path, Radix, index};
+
+/// A compiled table of routes.
+#[derive(Debug)]
+pub struct RouteTable {
+    trees: Radix,
+    /// The tree of hosts, whose values are trees of paths; `None` when no route names a host.
+    hosts: Option<u32>,
+    /// The tree of paths for any host.
+    any_host: u32,
+    /// The values of trees of paths: routes with equal host and path, the most demanding first.
+    lists: Vec<Box<[Candidate]>>,
+    conditions: Vec<Conditions>,
+}
+
+/// A route that host and path have led to.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    route: RouteId,
+    /// Its place in [`RouteTable::conditions`], if it has any.
+    conditions: Option<u32>,
+}
+
+impl RouteTable {
+    /// Compiles the routes. Their order does not matter; of two that are equally specific for a request, which `check`
+    /// reports as a mistake, the lower id wins.
+    #[must_use]
+    pub fn compile(routes: impl IntoIterator<Item = (RouteId, RouteMatch)>) -> Self {
+        Builder::default().add(routes).build()
+    }
+
+    /// The most specific route that matches a request on `listener`.
+    #[inline]
+    #[must_use]
+    pub fn find(&self, listener: ListenerId, request: &RequestView<'_>) -> Option<RouteId> {
+        let path = Path(request.path());
+        let hosts = self
+            .hosts
+            .map(|root| (root, Host(host_of(request.authority()))));
+        self.walk(hosts, path, |candidate| {
+            self.holds(candidate, listener, request)
+        })
+    }
+
+    /// The first candidate that `holds`, from the most specific down.
+    #[inline]
+    fn walk<H: Key, P: Key>(
+        &self,
+        hosts: Option<(u32, H)>,
+        path: P,
+        mut holds: impl FnMut(&Candidate) -> bool,
+    ) -> Option<RouteId> {
+        hosts
+            .into_iter()
+            .flat_map(|(root, host)| self.trees.find(root, host))
+            .chain([self.any_host])
+            .flat_map(|paths| self.trees.find(paths, path))
+            .flat_map(|list| self.lists[list as usize].iter())
+            .find(|candidate| holds(candidate))
+            .map(|candidate| candidate.route)
+    }
+
+    #[inline]
+    fn holds(&self, of: &Candidate, listener: ListenerId, request: &RequestView<'_>) -> bool {
+        of.conditions
+            .is_none_or(|at| self.conditions[at as usize].hold(listener, request))
+    }
+}
+
+/// The routes sorted by host and path, before they become trees.
+#[derive(Default)]
+struct Builder {
+    hosts: BTreeMap<Vec<u8>, HostRoutes>,
+    any_host: PathRoutes,
+    conditions: Vec<Conditions>,
+}
+
+/// The routes of one host name: those for the name itself, those for what is below it.
+#[derive(Default)]
+struct HostRoutes {
+    exact: PathRoutes,
+    below: PathRoutes,
+}
+
+/// The routes of one host, by path: those for the path itself, those for what is below it too.
+#[derive(Default)]
+struct PathRoutes(BTreeMap<Vec<u8>, [Vec<(Specificity, Candidate)>; 2]>);
+
+impl Builder {
+    fn add(mut self, routes: impl IntoIterator<Item = (RouteId, RouteMatch)>) -> Self {
+        for (route, mut matching) in routes {
+            let hosts = std::mem::take(&mut matching.hosts);
+            let ranks: Vec<_> = if hosts.is_empty() {
+                vec![(None, matching.specificity(None))]
+            } else {
+                hosts
+                    .iter()
+                    .map(|host| (Some(host), matching.specificity(Some(host))))
+                    .collect()
+            };
+            let path = std::mem::take(&mut matching.path);
+            let conditions = Conditions::compile(matching).map(|conditions| {
+                self.conditions.push(conditions);
+                index(self.conditions.len() - 1)
+            });
+            let candidate = Candidate { route, conditions };
+            for (host, specificity) in ranks {
+                self.paths_of(host).add(&path, specificity, candidate);
+            }
+        }
+        self
+    }
+
+    fn paths_of(&mut self, host: Option<&HostPattern>) -> &mut PathRoutes {
+        match host {
+            None => &mut self.any_host,
+            Some(HostPattern::Exact(name)) => {
+                &mut self.hosts.entry(Host::key(name)).or_default().exact
+            }
+            Some(HostPattern::Suffix(suffix)) => {
+                &mut self.hosts.entry(Host::key(suffix)).or_default().below
+            }
+        }
+    }
+
+    fn build(self) -> RouteTable {
+        let mut trees = Radix::default();
+        let mut lists = Vec::new();
+        let any_host = self.any_host.plant(&mut trees, &mut lists);
+        let names: BTreeMap<Vec<u8>, Leaf> = self
+            .hosts
+            .into_iter()
+            .map(|(name, routes)| {
+                let mut plant = |paths: PathRoutes| {
+                    (!paths.0.is_empty()).then(|| paths.plant(&mut trees, &mut lists))
+                };
+                let leaf = Leaf {
+                    exact: plant(routes.exact),
+                    below: plant(routes.below),
+                };
+                (name, leaf)
+            })
+            .collect();
+        let hosts = (!names.is_empty()).then(|| trees.plant::<Host<'_>>(&names));
+        RouteTable {
+            trees,
+            hosts,
+            any_host,
+            lists,
+            conditions: self.conditions,
+        }
+    }
+}
+
+impl PathRoutes {
+    fn add(&mut self, path: &PathPattern, specificity: Specificity, candidate: Candidate) {
+        let (path, below) = match path {
+            PathPattern::Exact(path) => (path, 0),
+            PathPattern::Prefix(prefix) => (prefix, 1),
+        };
+        let lists = self.0.entry(path.clone().into_bytes()).or_default();
+        lists[below].push((specificity, candidate));
+    }
+
+    fn plant(self, trees: &mut Radix, lists: &mut Vec<Box<[Candidate]>>) -> u32 {
+        let leaves: BTreeMap<Vec<u8>, Leaf> = self
+            .0
+            .into_iter()
+            .map(|(path, routes)| {
+                let [exact, below] = routes.map(|mut routes| {
+                    routes.sort_by_key(|(specificity, candidate)| {
+                        (Reverse(*specificity), candidate.route)
+                    });
+                    (!routes.is_empty()).then(|| {
+                        lists.push(routes.into_iter().map(|(_, candidate)| candidate).collect());
+                        index(lists.len() - 1)
+                    })
+                });
+                (path, Leaf { exact, below })
+            })
+            .collect();
+        trees.plant::<Path<'_>>(&leaves)
+    }
+}
+
+#[cfg(test)]
+mod tests;
