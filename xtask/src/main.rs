@@ -1,2 +1,59 @@
-//! x
-fn main() {}
+//! `cargo xtask VERB`: the project's own commands, in Rust so that they need nothing but cargo.
+//!
+//! Each verb is a file. This one only finds the verb; it decides nothing. `cargo xtask ci` is what guards the branch.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line tool: its two outputs are its interface"
+)]
+
+mod ci;
+mod floors;
+mod modules;
+mod setup;
+mod source;
+mod step;
+mod tidy;
+mod tree;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask VERB
+
+  ci               the whole gate, in the order that fails fastest
+  test             install what the tests need (where that is allowed) and run every test
+  setup            only install what the tests need
+  floors           check who depends on whom, and that modules form no import circles
+  tidy             check sizes, words, test manners and pages
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<()> {
+    match *arguments {
+        ["ci"] => ci::run(),
+        ["test"] => ci::test(),
+        ["setup"] => setup::run(),
+        ["floors"] => floors::run(),
+        ["tidy"] => tidy::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("no such verb: {}\n\n{USAGE}", arguments.join(" ")),
+    }
+}

@@ -1,0 +1,84 @@
+//! `cargo xtask ci` and `cargo xtask test`: the gate, and the part of it that runs tests.
+//!
+//! The order is the order that fails fastest. Nothing here checks anything itself.
+
+use std::process::Stdio;
+
+use anyhow::Result;
+
+use crate::step::{Steps, cargo};
+use crate::{floors, setup, tidy};
+
+/// The whole gate.
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::default();
+    steps.cargo("fmt", &["fmt", "--all", "--check"])?;
+    steps.own("floors", floors::run)?;
+    steps.own("tidy", tidy::run)?;
+    steps.cargo(
+        "clippy",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
+    steps.cargo_with(
+        "doc",
+        &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ],
+        &[("RUSTDOCFLAGS", "-D warnings")],
+    )?;
+    tests(&mut steps)?;
+    if installed("deny") {
+        steps.cargo("deny", &["deny", "check", "bans", "licenses", "sources"])?;
+    } else {
+        println!("── deny: skipped, cargo-deny is not installed\n");
+    }
+    steps.finish();
+    Ok(())
+}
+
+/// Installs what the tests need, where that is allowed, and runs every test.
+pub(crate) fn test() -> Result<()> {
+    let mut steps = Steps::default();
+    steps.own("setup", setup::run)?;
+    tests(&mut steps)?;
+    steps.finish();
+    Ok(())
+}
+
+/// Every test of the workspace; `fuzz/` is replayed by plain tests among them.
+fn tests(steps: &mut Steps) -> Result<()> {
+    // The end-to-end tests start the binary, which no test target of theirs makes cargo build.
+    steps.cargo("build", &["build", "--workspace", "--all-targets"])?;
+    if installed("nextest") {
+        steps.cargo(
+            "tests",
+            &["nextest", "run", "--workspace", "--profile", "ci"],
+        )?;
+        steps.cargo("doctests", &["test", "--workspace", "--doc"])
+    } else {
+        println!(
+            "── cargo-nextest is not installed; `cargo test` runs the same tests, one crate after the other\n"
+        );
+        steps.cargo("tests", &["test", "--workspace", "--no-fail-fast"])
+    }
+}
+
+/// Whether cargo knows the subcommand.
+fn installed(subcommand: &str) -> bool {
+    cargo()
+        .args([subcommand, "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,88 @@
+//! `cargo xtask setup`: installs the Debian packages that the tests need, where this process may.
+//!
+//! Where it may not, it says which are missing and how to get them, and goes on: most tests need none of them.
+
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+/// A Debian package that a test needs.
+struct Package {
+    name: &'static str,
+    /// A command that succeeds where the package, or the same thing from elsewhere, is installed.
+    probe: &'static [&'static str],
+    /// What it is for.
+    reason: &'static str,
+}
+
+const PACKAGES: &[Package] = &[
+    Package {
+        name: "curl",
+        probe: &["curl", "--version"],
+        reason: "the demo is served to a client that everybody has",
+    },
+    Package {
+        name: "python3-requests",
+        probe: &["python3", "-c", "import requests"],
+        reason: "the demo is served to a library that keeps connections alive in its own way",
+    },
+    Package {
+        name: "wrk",
+        // It has no option that succeeds without a run.
+        probe: &["sh", "-c", "command -v wrk"],
+        reason: "256 connections at once, and the quick look at speed",
+    },
+];
+
+/// Runs the verb.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a verb: all have one signature, and this one goes on whatever happens"
+)]
+pub(crate) fn run() -> Result<()> {
+    let missing: Vec<&Package> = PACKAGES
+        .iter()
+        .filter(|package| !succeeds(package.probe))
+        .collect();
+    if missing.is_empty() {
+        println!("everything the tests need is installed");
+        return Ok(());
+    }
+    for package in &missing {
+        println!("missing: {} ({})", package.name, package.reason);
+    }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
+    let names = names.join(" ");
+    if !succeeds(&["apt-get", "--version"]) {
+        println!(
+            "this is not Debian: install {names} your system's way; tests without them will say so"
+        );
+    } else if !succeeds(&["sh", "-c", "test \"$(id -u)\" = 0"]) {
+        println!("only root may install packages: sudo apt-get install {names}");
+    } else if install(&names) {
+        println!("installed {names}");
+    } else {
+        println!("apt-get failed (its own words are above); tests that need {names} will say so");
+    }
+    Ok(())
+}
+
+fn install(names: &str) -> bool {
+    let script = format!(
+        "apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends {names}"
+    );
+    Command::new("sh")
+        .args(["-c", &script])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn succeeds(command: &[&str]) -> bool {
+    Command::new(command[0])
+        .args(&command[1..])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

@@ -1,0 +1,105 @@
+//! One step of a gate: a name, what it does, how long it took, and how to repeat it alone.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::tree;
+
+/// Steps run one after the other; the first that fails ends the run.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    done: Vec<(&'static str, Duration)>,
+}
+
+impl Steps {
+    /// Runs `action` as the step `name`, which `cargo xtask NAME` repeats.
+    pub(crate) fn own(&mut self, name: &'static str, action: fn() -> Result<()>) -> Result<()> {
+        self.step(name, &format!("cargo xtask {name}"), action)
+    }
+
+    /// Runs cargo with `arguments` as the step `name`; its output goes straight to the terminal.
+    pub(crate) fn cargo(&mut self, name: &'static str, arguments: &[&str]) -> Result<()> {
+        self.cargo_with(name, arguments, &[])
+    }
+
+    /// [`Self::cargo`] with variables of the environment.
+    pub(crate) fn cargo_with(
+        &mut self,
+        name: &'static str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<()> {
+        let mut repeat = String::new();
+        for (key, value) in environment {
+            repeat.push_str(&format!("{key}=\"{value}\" "));
+        }
+        repeat.push_str("cargo ");
+        repeat.push_str(&arguments.join(" "));
+        self.step(name, &repeat, || {
+            let status = cargo()
+                .args(arguments)
+                .envs(environment.iter().copied())
+                .status()
+                .context("cargo could not be started")?;
+            if !status.success() {
+                bail!("cargo {} ended with {status}", arguments[0]);
+            }
+            Ok(())
+        })
+    }
+
+    /// Prints what ran and how long each took.
+    pub(crate) fn finish(self) {
+        let total: Duration = self.done.iter().map(|(_, took)| *took).sum();
+        println!(
+            "\nall {} steps passed in {}:",
+            self.done.len(),
+            seconds(total)
+        );
+        for (name, took) in self.done {
+            println!("  {name:<10} {:>9}", seconds(took));
+        }
+    }
+
+    fn step(
+        &mut self,
+        name: &'static str,
+        repeat: &str,
+        action: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
+        println!("── {name}: {repeat}");
+        let start = Instant::now();
+        let result = action();
+        let took = start.elapsed();
+        self.done.push((name, took));
+        match result {
+            Ok(()) => {
+                println!("── {name}: passed in {}\n", seconds(took));
+                Ok(())
+            }
+            Err(error) => bail!(
+                "{name} failed after {}: {error:#}\nto repeat it alone: {repeat}",
+                seconds(took)
+            ),
+        }
+    }
+}
+
+/// The cargo that runs us, in the root, without what `cargo run` told this process about xtask's own package.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(tree::root());
+    for (key, _) in std::env::vars_os() {
+        let name = key.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&key);
+        }
+    }
+    command
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
