@@ -90,7 +90,8 @@ pub struct RequestHead {
     pub method_span: Span,
     /// Host and optional port: of the target when it has one, else of the Host field. Empty for HTTP/1.0 without Host.
     pub authority: Span,
-    /// The path, beginning with `/`, or `*` for `OPTIONS *`; empty for CONNECT.
+    /// The path, beginning with `/`, or `*` for `OPTIONS *`. Empty for CONNECT, and for an absolute target without a
+    /// path, which [`RequestView::path`] reads as what it means.
     pub path: Span,
     /// The query without its `?`.
     pub query: Option<Span>,
@@ -145,10 +146,15 @@ impl<'a> RequestView<'a> {
         self.head.authority.of(self.block)
     }
 
-    /// The path.
+    /// The path; a target that has none asks for `/`, or for `*` when it is OPTIONS without a query (RFC 9112 §3.2.4).
+    /// Only CONNECT has an empty one.
     #[must_use]
     pub fn path(&self) -> &'a [u8] {
-        self.head.path.of(self.block)
+        match (self.head.path.of(self.block), self.head.method) {
+            (b"", Method::Options) if self.head.query.is_none() => b"*",
+            (b"", method) if method != Method::Connect => b"/",
+            (path, _) => path,
+        }
     }
 
     /// The query without its `?`.

@@ -1,1 +1,33 @@
-//! Placeholder head; replaced by its owner.
+//! Floor 1: the strict HTTP/1 codec, on spans of the caller's buffer.
+//!
+//! [`RequestParser`] and [`ResponseParser`] read heads and decide the framing of the body once (RFC 9112 §6);
+//! [`ChunkReader`] takes chunked coding off a body in place; [`HeadWriter`], [`chunk_head`] and [`TrailerWriter`] write
+//! messages anew. Whatever two implementations could read in two ways is a [`Refusal`] with a name.
+//!
+//! It is not a connection: no socket, clock or buffer lives here, and it does not decide what is routed, forwarded or
+//! dropped. Bytes go in, spans and verdicts come out, the same ones however the bytes were split.
+
+pub mod authority;
+pub mod chunk;
+mod framing;
+pub mod limits;
+mod line;
+pub mod path;
+mod reason;
+pub mod refusal;
+pub mod request;
+pub mod response;
+mod scan;
+mod target;
+pub mod trailer;
+pub mod write;
+
+pub use chunk::{ChunkReader, ChunkState, Chunked};
+pub use limits::Limits;
+pub use path::has_dot_segments;
+pub use reason::reason_phrase;
+pub use refusal::Refusal;
+pub use request::{Expect, Request, RequestBody, RequestParser};
+pub use response::{Asked, Response, ResponseBody, ResponseParser};
+pub use trailer::parse_trailers;
+pub use write::{CHUNK_END, ChunkHead, HeadWriter, LAST_CHUNK, TrailerWriter, chunk_head};

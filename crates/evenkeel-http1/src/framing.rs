@@ -1,0 +1,197 @@
+//! What the framing and connection fields of a head say, gathered line by line: Content-Length, Transfer-Encoding,
+//! Connection. How a body is framed in the end also depends on the first line and is decided by the parsers.
+
+use evenkeel_base::field::is_token;
+use evenkeel_base::head::Version;
+
+use crate::refusal::Refusal;
+
+/// The two fields that frame a body, of which a message has at most one, once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Framing {
+    /// The value of Content-Length.
+    pub(crate) length: Option<u64>,
+    /// Whether the body is chunked.
+    pub(crate) chunked: bool,
+}
+
+impl Framing {
+    /// Takes a Content-Length field.
+    pub(crate) fn add_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        if self.length.is_some() {
+            return Err(Refusal::LengthRepeated);
+        }
+        if self.chunked {
+            return Err(Refusal::LengthAndCoding);
+        }
+        self.length = Some(decimal(value).ok_or(Refusal::LengthInvalid)?);
+        Ok(())
+    }
+
+    /// Takes a Transfer-Encoding field.
+    pub(crate) fn add_coding(&mut self, value: &[u8], version: Version) -> Result<(), Refusal> {
+        if version == Version::Http10 {
+            return Err(Refusal::CodingInOldVersion);
+        }
+        if self.length.is_some() {
+            return Err(Refusal::LengthAndCoding);
+        }
+        if self.chunked {
+            return Err(Refusal::CodingRepeated);
+        }
+        if !value.eq_ignore_ascii_case(b"chunked") {
+            return Err(refuse_coding(value));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+}
+
+/// The options of Connection fields that change how we read; the others only name fields to remove.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    close: bool,
+    keep_alive: bool,
+    /// Whether the Upgrade field counts.
+    pub(crate) upgrade: bool,
+}
+
+impl Options {
+    /// Takes a Connection field.
+    pub(crate) fn add(&mut self, value: &[u8]) {
+        for option in members(value) {
+            match option.len() {
+                5 => self.close |= option.eq_ignore_ascii_case(b"close"),
+                7 => self.upgrade |= option.eq_ignore_ascii_case(b"upgrade"),
+                10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the connection may carry another message after this one (RFC 9112 §9.3).
+    pub(crate) const fn persistent(self, version: Version) -> bool {
+        match version {
+            Version::Http11 => !self.close,
+            Version::Http10 => self.keep_alive && !self.close,
+        }
+    }
+}
+
+/// The members of a comma-separated list without the white space around them; empty ones too.
+pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// A plain decimal number below 2^63, which every language that may stand behind us can hold: no sign, no leading zero.
+fn decimal(value: &[u8]) -> Option<u64> {
+    let plain = match value {
+        [b'0'] => true,
+        [b'0', ..] | [] => false,
+        digits => digits.len() <= 19 && digits.iter().all(u8::is_ascii_digit),
+    };
+    if !plain {
+        return None;
+    }
+    // Nineteen digits are below 2^64, so that nothing overflows before the comparison.
+    let number = value
+        .iter()
+        .fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0'));
+    (number <= i64::MAX.unsigned_abs()).then_some(number)
+}
+
+/// Which refusal a Transfer-Encoding that is not `chunked` deserves: 501 only when its end could be found all the same.
+#[cold]
+fn refuse_coding(value: &[u8]) -> Refusal {
+    let is = |coding: &[u8], name: &str| coding.eq_ignore_ascii_case(name.as_bytes());
+    let tokens = members(value).all(|coding| is_token(coding) && !is(coding, "identity"));
+    let chunked = members(value)
+        .filter(|coding| is(coding, "chunked"))
+        .count();
+    let last = members(value)
+        .last()
+        .is_some_and(|coding| is(coding, "chunked"));
+    if tokens && chunked == 1 && last {
+        Refusal::CodingUnsupported
+    } else {
+        Refusal::CodingInvalid
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths() {
+        assert_eq!(decimal(b"0"), Some(0));
+        assert_eq!(
+            decimal(b"9223372036854775807"),
+            Some(i64::MAX.unsigned_abs())
+        );
+        for text in [
+            "",
+            "+5",
+            "-5",
+            "-0",
+            "5 5",
+            "0x5",
+            "5e0",
+            "5.0",
+            "5;",
+            "1_0",
+            "05",
+            "00",
+            "5,5",
+            "5, 5",
+            "9223372036854775808",
+            "18446744073709551616",
+            "99999999999999999999",
+            "\u{665}",
+        ] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(decimal(&[b'1'; 1000]), None);
+    }
+
+    #[test]
+    fn only_a_coding_before_chunked_is_unsupported_the_rest_is_broken() {
+        for (value, refusal) in [
+            ("gzip, chunked", Refusal::CodingUnsupported),
+            ("foo,CHUNKED", Refusal::CodingUnsupported),
+            ("chunked, chunked", Refusal::CodingInvalid),
+            ("chunked, gzip", Refusal::CodingInvalid),
+            ("identity, chunked", Refusal::CodingInvalid),
+            ("identity", Refusal::CodingInvalid),
+            ("gzip", Refusal::CodingInvalid),
+            ("", Refusal::CodingInvalid),
+            (",chunked", Refusal::CodingInvalid),
+            ("chunked,", Refusal::CodingInvalid),
+            ("xchunked", Refusal::CodingInvalid),
+            ("\"chunked\"", Refusal::CodingInvalid),
+            ("chunked;a=b", Refusal::CodingInvalid),
+            ("gzip;q=1, chunked", Refusal::CodingInvalid),
+        ] {
+            let mut framing = Framing::default();
+            let verdict = framing.add_coding(value.as_bytes(), Version::Http11);
+            assert_eq!(verdict, Err(refusal), "{value}");
+        }
+    }
+
+    #[test]
+    fn persistence_follows_version_and_options() {
+        let persistent = |values: &[&str], version| {
+            let mut options = Options::default();
+            for value in values {
+                options.add(value.as_bytes());
+            }
+            options.persistent(version)
+        };
+        assert!(persistent(&[], Version::Http11));
+        assert!(!persistent(&["keep-alive , Close"], Version::Http11));
+        assert!(!persistent(&[], Version::Http10));
+        assert!(persistent(&["x", "Keep-Alive"], Version::Http10));
+        assert!(!persistent(&["keep-alive", "close"], Version::Http10));
+        assert!(persistent(&["closed", "clos e"], Version::Http11));
+    }
+}

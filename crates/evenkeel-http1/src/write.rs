@@ -1,0 +1,247 @@
+//! Messages written anew: heads, chunk framing, trailers, straight into the send buffer. Nothing is decided here.
+//!
+//! No byte that ends a line can come in through a name or a value: readers and configuration have refused it before, a
+//! debug build asserts it, and a release build writes a space instead.
+
+use evenkeel_base::FieldSink;
+
+use crate::scan::value_end;
+
+/// Writes one head. Fields come through [`FieldSink`]; [`HeadWriter::end`] writes the empty line.
+#[derive(Debug)]
+pub struct HeadWriter<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> HeadWriter<'a> {
+    /// Begins a request. `path` is `*` or begins with `/`, and is a whole authority for CONNECT.
+    #[inline]
+    #[must_use]
+    pub fn request(out: &'a mut Vec<u8>, method: &[u8], path: &[u8], query: Option<&[u8]>) -> Self {
+        put(out, method);
+        out.push(b' ');
+        put(out, path);
+        if let Some(query) = query {
+            out.push(b'?');
+            put(out, query);
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        Self { out }
+    }
+
+    /// Begins a response; a status beyond three digits is written as 500, which no caller has.
+    #[inline]
+    #[must_use]
+    pub fn response(out: &'a mut Vec<u8>, status: u16, reason: &[u8]) -> Self {
+        debug_assert!((100..1000).contains(&status), "a status has three digits");
+        let status = if (100..1000).contains(&status) {
+            status
+        } else {
+            500
+        };
+        out.extend_from_slice(b"HTTP/1.1 ");
+        put_number(out, u64::from(status));
+        out.push(b' ');
+        put(out, reason);
+        out.extend_from_slice(b"\r\n");
+        Self { out }
+    }
+
+    /// Frames the body by its length.
+    #[inline]
+    pub fn content_length(&mut self, length: u64) {
+        self.out.extend_from_slice(b"content-length: ");
+        put_number(self.out, length);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// Frames the body in chunks.
+    #[inline]
+    pub fn chunked(&mut self) {
+        self.out
+            .extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+
+    /// Ends the head.
+    #[inline]
+    pub fn end(self) {
+        self.out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl FieldSink for HeadWriter<'_> {
+    #[inline]
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        put_field(self.out, name, value);
+    }
+}
+
+/// Ends a chunked body with trailers: writes the last chunk, fields through [`FieldSink`], and the empty line.
+#[derive(Debug)]
+pub struct TrailerWriter<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> TrailerWriter<'a> {
+    /// Writes the last chunk.
+    #[must_use]
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        out.extend_from_slice(b"0\r\n");
+        Self { out }
+    }
+
+    /// Ends the body.
+    pub fn end(self) {
+        self.out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl FieldSink for TrailerWriter<'_> {
+    fn field(&mut self, name: &[u8], value: &[u8]) {
+        put_field(self.out, name, value);
+    }
+}
+
+/// What stands after a chunk's data.
+pub const CHUNK_END: &[u8] = b"\r\n";
+
+/// The end of a chunked body without trailers.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+/// The size line of a chunk, on the stack; see [`chunk_head`].
+#[derive(Clone, Copy, Debug)]
+pub struct ChunkHead {
+    bytes: [u8; CHUNK_HEAD_BYTES],
+    start: usize,
+}
+
+/// Sixteen digits and CRLF.
+const CHUNK_HEAD_BYTES: usize = 18;
+
+impl ChunkHead {
+    /// The line with its CRLF.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+/// The size line of a chunk of `length` bytes, which must not be 0: that would be the last one.
+#[inline]
+#[must_use]
+pub fn chunk_head(length: usize) -> ChunkHead {
+    debug_assert!(length > 0, "a chunk of length 0 ends the body");
+    let mut bytes = [0; CHUNK_HEAD_BYTES];
+    bytes[CHUNK_HEAD_BYTES - 2..].copy_from_slice(b"\r\n");
+    let mut start = CHUNK_HEAD_BYTES - 2;
+    let mut rest = length;
+    loop {
+        start -= 1;
+        bytes[start] = b"0123456789abcdef"[rest % 16];
+        rest /= 16;
+        if rest == 0 {
+            return ChunkHead { bytes, start };
+        }
+    }
+}
+
+#[inline]
+fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    put(out, name);
+    out.extend_from_slice(b": ");
+    put(out, value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes text within a line.
+#[inline]
+fn put(out: &mut Vec<u8>, text: &[u8]) {
+    let clean = value_end(text, 0) == text.len();
+    debug_assert!(clean, "no control byte gets this far");
+    if clean {
+        out.extend_from_slice(text);
+    } else {
+        put_tamed(out, text);
+    }
+}
+
+/// Writes text with a space for every control byte.
+#[cold]
+fn put_tamed(out: &mut Vec<u8>, text: &[u8]) {
+    let tame = |&byte: &u8| if byte.is_ascii_control() { b' ' } else { byte };
+    out.extend(text.iter().map(tame));
+}
+
+#[inline]
+fn put_number(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = number;
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789"[usize::try_from(rest % 10).unwrap_or_default()];
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_written_as_they_should_be_read() {
+        let mut out = Vec::new();
+        let mut head = HeadWriter::request(&mut out, b"POST", b"/a", Some(b"b=c"));
+        head.field(b"host", b"a");
+        head.content_length(18_446_744_073_709_551_615);
+        head.end();
+        let mut head = HeadWriter::response(&mut out, 204, b"No Content");
+        head.chunked();
+        head.content_length(0);
+        head.end();
+        let expected = "POST /a?b=c HTTP/1.1\r\nhost: a\r\ncontent-length: 18446744073709551615\r\n\r\n\
+                        HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn chunk_heads_are_hexadecimal() {
+        for (length, text) in [
+            (1, "1\r\n"),
+            (31, "1f\r\n"),
+            (65_536, "10000\r\n"),
+            (usize::MAX, "ffffffffffffffff\r\n"),
+        ] {
+            assert_eq!(chunk_head(length).as_slice(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn trailers_follow_the_last_chunk() {
+        let mut out = Vec::new();
+        let mut trailers = TrailerWriter::new(&mut out);
+        trailers.field(b"grpc-status", b"0");
+        trailers.end();
+        assert_eq!(out, b"0\r\ngrpc-status: 0\r\n\r\n");
+    }
+
+    #[test]
+    fn what_cannot_get_this_far_would_not_end_a_line() {
+        let mut out = Vec::new();
+        put_tamed(&mut out, b"a\r\nX: b\0c\x7f\td");
+        assert_eq!(out, b"a  X: b c  d");
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "no control byte")]
+    fn and_a_debug_build_says_so() {
+        put(&mut Vec::new(), b"a\r\nb");
+    }
+}
