@@ -1,1 +1,24 @@
-//! Placeholder head; replaced by its owner.
+//! Decisions of the data plane, pure: which endpoint, whether to try again, how long an idle connection is trusted.
+//!
+//! Time and chance are arguments. What workers share lives in atomics behind `&self`; nothing here locks, waits or
+//! allocates after it was built. Nothing here acts either: the data plane asks, and does what it is told.
+//!
+//! - [`Balancer`] picks an endpoint among [`Candidate`]s, but none that was [`Tried`].
+//! - [`retry::verdict`] says whether a failed attempt may be repeated, [`Budget`] whether the cluster can afford it.
+//! - [`KeepAlive`] learns how long an endpoint keeps idle connections.
+
+pub mod balancer;
+pub mod budget;
+pub mod candidate;
+pub mod keepalive;
+pub mod retry;
+pub mod tried;
+
+mod sync;
+
+pub use balancer::Balancer;
+pub use budget::Budget;
+pub use candidate::Candidate;
+pub use keepalive::KeepAlive;
+pub use retry::{Allowance, Attempt, Sent, Verdict, verdict};
+pub use tried::Tried;

@@ -1,0 +1,262 @@
+//! What every balancer promises, then what each one adds.
+
+use std::cell::Cell;
+
+use proptest::prelude::{
+    Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
+
+use super::*;
+
+/// An endpoint in a test: counts what it is given.
+#[derive(Clone, Debug)]
+struct Endpoint {
+    weight: u16,
+    in_flight: Cell<u32>,
+    admits: Cell<bool>,
+}
+
+impl Candidate for Endpoint {
+    fn weight(&self) -> u16 {
+        self.weight
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.in_flight.get()
+    }
+
+    fn admits(&self) -> bool {
+        self.admits.get()
+    }
+}
+
+fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
+    let endpoint = |&weight| Endpoint {
+        weight,
+        in_flight: Cell::new(0),
+        admits: Cell::new(true),
+    };
+    weights.iter().map(endpoint).collect()
+}
+
+/// The endpoints of `count` picks.
+fn picks(balancer: &Balancer, from: &[Endpoint], tried: &Tried, count: usize) -> Vec<usize> {
+    let mut rng = Rng::new(1);
+    (0..count)
+        .map(|_| balancer.pick(from, tried, &mut rng).unwrap())
+        .collect()
+}
+
+/// The share of `count` picks that each endpoint had.
+fn shares(kind: BalancerKind, from: &[Endpoint], tried: &Tried, count: usize) -> Vec<f64> {
+    let weights: Vec<u16> = from.iter().map(|e| e.weight).collect();
+    let balancer = Balancer::new(kind, &weights, 0);
+    let mut shares = vec![0.0; from.len()];
+    for at in picks(&balancer, from, tried, count) {
+        shares[at] += 1.0 / count as f64;
+    }
+    shares
+}
+
+#[track_caller]
+fn assert_close(shares: &[f64], expected: &[f64]) {
+    for (share, expected) in shares.iter().zip(expected) {
+        assert!(
+            (share - expected).abs() < 0.01,
+            "{shares:?}, expected {expected:?}"
+        );
+    }
+}
+
+fn tried(positions: &[usize]) -> Tried {
+    let mut tried = Tried::new();
+    positions.iter().for_each(|&at| tried.insert(at));
+    tried
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Every balancer finds an endpoint exactly when there is one, and never one that may not be picked.
+    #[test]
+    fn a_pick_is_eligible_and_there_is_one_when_one_is(
+        all in prop::collection::vec((prop_oneof![Just(0_u16), 1..4_u16, Just(1_000)], any::<bool>(), 0..5_u32), 0..12),
+        positions in prop::collection::vec(0..12_usize, 0..6),
+        seed in any::<u64>(),
+        cursor in 0..u64::from(u32::MAX),
+    ) {
+        let weights: Vec<u16> = all.iter().map(|(weight, ..)| *weight).collect();
+        let from: Vec<Endpoint> = all
+            .iter()
+            .map(|&(weight, admits, load)| Endpoint { weight, in_flight: Cell::new(load), admits: Cell::new(admits) })
+            .collect();
+        let tried = tried(&positions);
+        let fits = |at: usize| from[at].admits() && from[at].weight > 0 && !positions.contains(&at);
+        for kind in BalancerKind::ALL {
+            let balancer = Balancer::new(kind, &weights, cursor);
+            prop_assert_eq!(balancer.kind(), kind);
+            let mut rng = Rng::new(seed);
+            for _ in 0..20 {
+                let picked = balancer.pick(&from, &tried, &mut rng);
+                prop_assert_eq!(picked.is_some(), (0..from.len()).any(fits), "{}", kind);
+                prop_assert!(picked.is_none_or(fits), "{}: {:?}", kind, picked);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_set_of_another_length_than_the_weights_is_no_panic() {
+    for kind in BalancerKind::ALL {
+        let balancer = Balancer::new(kind, &[1, 1, 1], 0);
+        for weights in [&[][..], &[1], &[1; 5]] {
+            let from = endpoints(weights);
+            for seed in 0..50 {
+                let picked = balancer.pick(&from, &Tried::new(), &mut Rng::new(seed));
+                assert_eq!(picked.is_some(), !from.is_empty(), "{kind}");
+            }
+        }
+    }
+}
+
+#[test]
+fn round_robin_is_strict_from_the_first_endpoint_on() {
+    let from = endpoints(&[10, 10, 10]);
+    let balancer = Balancer::new(BalancerKind::RoundRobin, &[10, 10, 10], 0);
+    assert_eq!(
+        picks(&balancer, &from, &Tried::new(), 7),
+        [0, 1, 2, 0, 1, 2, 0]
+    );
+    let next = Balancer::new(BalancerKind::RoundRobin, &[10, 10, 10], balancer.cursor());
+    assert_eq!(picks(&next, &from, &Tried::new(), 3), [1, 2, 0]);
+}
+
+#[test]
+fn the_neighbor_of_a_dead_endpoint_does_not_get_its_share_on_top() {
+    let from = endpoints(&[1; 4]);
+    let balancer = Balancer::new(BalancerKind::RoundRobin, &[1; 4], 0);
+    from[1].admits.set(false);
+    assert_eq!(
+        picks(&balancer, &from, &Tried::new(), 7),
+        [0, 2, 3, 0, 2, 3, 0]
+    );
+    from[2].admits.set(false);
+    assert_eq!(picks(&balancer, &from, &Tried::new(), 4), [3, 0, 3, 0]);
+    assert_eq!(picks(&balancer, &from, &tried(&[0]), 2), [3, 3]);
+    from[1].admits.set(true);
+    from[2].admits.set(true);
+    assert_eq!(picks(&balancer, &from, &Tried::new(), 4), [0, 1, 2, 3]);
+}
+
+#[test]
+fn one_of_a_thousand_left_is_found_by_rotation() {
+    let from = endpoints(&[1; 1_000]);
+    let balancer = Balancer::new(BalancerKind::RoundRobin, &[1; 1_000], 0);
+    from.iter().for_each(|endpoint| endpoint.admits.set(false));
+    from[998].admits.set(true);
+    from[997].admits.set(true);
+    assert_eq!(
+        picks(&balancer, &from, &Tried::new(), 4),
+        [997, 998, 997, 998]
+    );
+}
+
+#[test]
+fn light_endpoints_left_over_share_by_weight_without_a_walk_through_the_schedule() {
+    let weights = [1_000, 1_000, 1_000, 2, 1];
+    let from = endpoints(&weights);
+    from[..3]
+        .iter()
+        .for_each(|endpoint| endpoint.admits.set(false));
+    let shares = shares(BalancerKind::RoundRobin, &from, &Tried::new(), 30_000);
+    assert_close(&shares, &[0.0, 0.0, 0.0, 2.0 / 3.0, 1.0 / 3.0]);
+}
+
+#[test]
+fn every_balancer_keeps_the_weights_of_idle_endpoints() {
+    let from = endpoints(&[1, 0, 2, 5]);
+    for kind in BalancerKind::ALL {
+        assert_close(
+            &shares(kind, &from, &Tried::new(), 40_000),
+            &[0.125, 0.0, 0.25, 0.625],
+        );
+        assert_close(
+            &shares(kind, &from, &tried(&[3]), 40_000),
+            &[1.0 / 3.0, 0.0, 2.0 / 3.0, 0.0],
+        );
+    }
+}
+
+#[test]
+fn random_keeps_the_weights_of_those_left_when_most_do_not_admit() {
+    // Draws seldom find the two that are left, so most picks look at all: the shares must be the same.
+    let mut weights = [1_000; 50];
+    (weights[7], weights[31]) = (3, 1);
+    let from = endpoints(&weights);
+    for (at, endpoint) in from.iter().enumerate() {
+        endpoint.admits.set(at == 7 || at == 31);
+    }
+    let shares = shares(BalancerKind::Random, &from, &Tried::new(), 40_000);
+    assert!(
+        (shares[7] - 0.75).abs() < 0.01 && (shares[31] - 0.25).abs() < 0.01,
+        "{shares:?}"
+    );
+}
+
+#[test]
+fn least_request_takes_the_less_loaded_for_its_weight() {
+    let balancer = |weights: &[u16]| Balancer::new(BalancerKind::LeastRequest, weights, 0);
+    for (weights, in_flight, expected) in [
+        ([1, 1], [1, 0], 1),
+        ([1, 1], [4, 5], 0),
+        ([3, 1], [1, 0], 0),
+        ([3, 1], [3, 0], 1),
+        ([1_000, 1], [900, 0], 0),
+        ([1, 1], [u32::MAX, u32::MAX - 1], 1),
+        ([1_000, 999], [u32::MAX, u32::MAX], 0),
+    ] {
+        let from = endpoints(&weights);
+        from.iter()
+            .zip(in_flight)
+            .for_each(|(endpoint, load)| endpoint.in_flight.set(load));
+        let all = picks(&balancer(&weights), &from, &Tried::new(), 50);
+        assert!(
+            all.iter().all(|&at| at == expected),
+            "{weights:?} {in_flight:?}: {all:?}"
+        );
+    }
+}
+
+#[test]
+fn least_request_leaves_out_a_frozen_endpoint_after_a_few_requests() {
+    // Nine endpoints answer each request before the next comes; the tenth never answers.
+    let from = endpoints(&[1; 10]);
+    let balancer = Balancer::new(BalancerKind::LeastRequest, &[1; 10], 0);
+    let mut rng = Rng::new(3);
+    for _ in 0..10_000 {
+        let at = balancer.pick(&from, &Tried::new(), &mut rng).unwrap();
+        if at == 9 {
+            from[9].in_flight.set(from[9].in_flight.get() + 1);
+        }
+    }
+    assert_eq!(
+        from[9].in_flight.get(),
+        1,
+        "rotation would have given it 1,000"
+    );
+}
+
+#[test]
+fn least_request_under_load_spreads_requests_in_flight_by_weight() {
+    let weights = [1, 2, 5];
+    let from = endpoints(&weights);
+    let balancer = Balancer::new(BalancerKind::LeastRequest, &weights, 0);
+    let mut rng = Rng::new(5);
+    for _ in 0..800 {
+        let at = balancer.pick(&from, &Tried::new(), &mut rng).unwrap();
+        from[at].in_flight.set(from[at].in_flight.get() + 1);
+    }
+    for (endpoint, expected) in from.iter().zip([100_u32, 200, 500]) {
+        assert!(endpoint.in_flight().abs_diff(expected) <= 20, "{from:?}");
+    }
+}

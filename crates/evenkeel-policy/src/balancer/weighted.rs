@@ -1,0 +1,124 @@
+//! Weighted random choice in constant time: Walker's alias method, with the tables built after Vose.
+//!
+//! Sources: A. J. Walker, "An Efficient Method for Generating Discrete Random Variables with General Distributions",
+//! ACM TOMS 3 (1977); M. D. Vose, "A Linear Algorithm for Generating Random Numbers with a Given Distribution", IEEE TSE 17
+//! (1991). Built in integers, so that every share is exact.
+
+use evenkeel_base::Rng;
+
+use super::eligible;
+use crate::{Candidate, Tried};
+
+/// How often a draw that is not eligible is repeated before all endpoints are looked at. With half of the weight not
+/// admitting, one pick in 256 takes the long way.
+const DRAWS: u32 = 8;
+
+/// Endpoints with weights, to draw from.
+#[derive(Debug)]
+pub(super) struct Weighted {
+    columns: Box<[Column]>,
+    /// The sum of all weights: the height of each column.
+    height: u32,
+}
+
+/// One column of the table: below `split` it stands for its own endpoint, above for another.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    split: u32,
+    own: u32,
+    other: u32,
+}
+
+impl Weighted {
+    /// The table for these weights. Endpoints without weight have no column and are never drawn.
+    pub(super) fn new(weights: &[u16]) -> Self {
+        let weighted = || (0_u32..).zip(weights).filter(|(_, weight)| **weight > 0);
+        let total: u64 = weighted().map(|(_, &weight)| u64::from(weight)).sum();
+        // A cluster's weights add up to 32 bits: 4 million endpoints of weight 1,000. Above, shares are rounded.
+        let shift = (64 - total.leading_zeros()).saturating_sub(32);
+        let weights: Vec<(u32, u64)> = weighted()
+            .map(|(position, &weight)| (position, (u64::from(weight) >> shift).max(1)))
+            .collect();
+        let height: u64 = weights.iter().map(|(_, weight)| weight).sum();
+        Self {
+            columns: columns(&weights, height),
+            height: u32::try_from(height).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A random endpoint, by weight alone.
+    #[inline]
+    pub(super) fn draw(&self, rng: &mut Rng) -> Option<usize> {
+        let count = u32::try_from(self.columns.len()).ok()?;
+        let column = self.columns.get(rng.below(count) as usize)?;
+        let chosen = if rng.below(self.height) < column.split {
+            column.own
+        } else {
+            column.other
+        };
+        Some(chosen as usize)
+    }
+
+    /// A random endpoint by weight, among those that are eligible and not `except`.
+    ///
+    /// Draws that do not fit are repeated, which leaves the shares of the others as they are to each other; the look at all
+    /// endpoints that follows has the same shares, so the two together have them too.
+    #[inline]
+    pub(super) fn pick<C: Candidate>(
+        &self,
+        from: &[C],
+        tried: &Tried,
+        except: Option<usize>,
+        rng: &mut Rng,
+    ) -> Option<usize> {
+        let fits = |at: usize| Some(at) != except && eligible(from, at, tried);
+        (0..DRAWS)
+            .find_map(|_| self.draw(rng).filter(|&at| fits(at)))
+            .or_else(|| look(from, fits, rng))
+    }
+}
+
+/// A random one of those that fit, by the weights of this moment. In one pass, with one number: each that fits takes the
+/// choice over with the probability of its weight among those so far (A-Chao, 1982).
+#[cold]
+fn look<C: Candidate>(from: &[C], fits: impl Fn(usize) -> bool, rng: &mut Rng) -> Option<usize> {
+    let mut chosen = None;
+    let mut total = 0_u32;
+    for (at, candidate) in from.iter().enumerate() {
+        if !fits(at) {
+            continue;
+        }
+        let weight = u32::from(candidate.weight());
+        total = total.saturating_add(weight);
+        if rng.below(total) < weight {
+            chosen = Some(at);
+        }
+    }
+    chosen
+}
+
+/// Vose's tables: each weight times the number of columns is cut so that every column has the same height.
+fn columns(weights: &[(u32, u64)], height: u64) -> Box<[Column]> {
+    let count = weights.len() as u64;
+    let mut columns: Vec<Column> = weights
+        .iter()
+        .map(|&(position, _)| Column {
+            split: u32::MAX,
+            own: position,
+            other: position,
+        })
+        .collect();
+    let mut left: Vec<u64> = weights.iter().map(|(_, weight)| weight * count).collect();
+    let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+        (0..left.len()).partition(|&at| left[at] < height);
+    while let (Some(low), Some(&high)) = (small.pop(), large.last()) {
+        columns[low].split = u32::try_from(left[low]).unwrap_or(u32::MAX);
+        columns[low].other = columns[high].own;
+        left[high] -= height - left[low];
+        if left[high] < height {
+            large.pop();
+            small.push(high);
+        }
+    }
+    columns.into_boxed_slice()
+}

@@ -1,0 +1,174 @@
+//! Whether a failed attempt may be repeated. Pure: facts about one attempt in, a verdict out.
+//!
+//! The rules, in the order in which they are asked; the first that applies decides:
+//!
+//! | # | when | verdict |
+//! |---|---|---|
+//! | 1 | the response's head was passed on | give up: the client would see two responses |
+//! | 2 | the fault is not one that another attempt can mend ([`mendable`]) | give up |
+//! | 3 | the body cannot be sent again from its first byte | give up |
+//! | 4 | something of the request was written, and the method is not idempotent | give up: an endpoint must never see a POST twice |
+//! | 5 | an idle connection was reused and the endpoint closed or reset it, and this is the first time in this exchange | retry for free |
+//! | 6 | no attempts are left | give up |
+//! | 7 | else | retry |
+//!
+//! Rule 5 is the keep-alive race: the endpoint closes an idle connection while the request is on its way. Nothing is
+//! wrong with the endpoint and it has not looked at the request, so the replay costs neither an attempt nor a token of
+//! the [`Budget`](crate::Budget). It is free once per exchange. The data plane throws the other idle connections to that
+//! endpoint away when this verdict comes, so that the replay does not meet the next stale one; an endpoint that closes
+//! fresh connections too is paid for by attempts as any other fault is.
+//!
+//! Not decided here: which endpoint is next ([`Tried`](crate::Tried) and the balancer: another one while one is left)
+//! and whether the cluster can afford a retry, which is asked only after this verdict says [`Verdict::Retry`].
+
+use evenkeel_base::Fault;
+
+/// What is known of an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not depend on each other, each named where it is set"
+)]
+pub struct Attempt {
+    /// Why it failed.
+    pub fault: Fault,
+    /// How much of the request was written.
+    pub sent: Sent,
+    /// Whether sending the request twice is the same as sending it once (RFC 9110 §9.2.2).
+    pub method_idempotent: bool,
+    /// Whether the connection was an idle one from the pool.
+    pub reused: bool,
+    /// Whether the body can be sent again from its first byte: there is none, none of it was taken from the client yet, or
+    /// all that was taken is still held.
+    pub body_replayable: bool,
+    /// Whether the response's head was passed on to the client.
+    pub response_started: bool,
+}
+
+/// How much of a request was written to an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// No byte. The endpoint cannot know of the request.
+    Nothing,
+    /// At least a byte was given to the system, and may have arrived.
+    Some,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Try again, at the price of an attempt and of a token of the budget.
+    Retry,
+    /// Try again at no price: the reused connection was stale.
+    RetryFree,
+    /// Reply with the fault.
+    GiveUp,
+}
+
+/// What an exchange may still do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Attempts left.
+    pub attempts: u16,
+    /// Whether the free replay after a stale connection is left.
+    pub free_replay: bool,
+}
+
+impl Allowance {
+    /// The allowance of a new exchange: `retries` more attempts after the first (2 by default), and the free replay.
+    #[must_use]
+    pub const fn new(retries: u16) -> Self {
+        Self {
+            attempts: retries,
+            free_replay: true,
+        }
+    }
+
+    /// What is left after acting on `verdict`.
+    #[must_use]
+    pub const fn after(self, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Retry => Self {
+                attempts: self.attempts.saturating_sub(1),
+                ..self
+            },
+            Verdict::RetryFree => Self {
+                free_replay: false,
+                ..self
+            },
+            Verdict::GiveUp => self,
+        }
+    }
+}
+
+/// Whether the attempt may be repeated, by the rules at the head of this file.
+#[must_use]
+pub const fn verdict(attempt: &Attempt, left: Allowance) -> Verdict {
+    let may_be_seen_twice = matches!(attempt.sent, Sent::Nothing) || attempt.method_idempotent;
+    if attempt.response_started
+        || !mendable(attempt.fault)
+        || !attempt.body_replayable
+        || !may_be_seen_twice
+    {
+        return Verdict::GiveUp;
+    }
+    let stale =
+        attempt.reused && matches!(attempt.fault, Fault::EndpointClosed | Fault::EndpointReset);
+    if stale && left.free_replay {
+        Verdict::RetryFree
+    } else if left.attempts == 0 {
+        Verdict::GiveUp
+    } else {
+        Verdict::Retry
+    }
+}
+
+/// Whether another attempt can mend this fault: the endpoint, or the way to it, died or froze.
+///
+/// What an endpoint did answer, malformed or too large, is not asked for again elsewhere: replicas answer alike, and a
+/// request that was made to draw an ambiguous response should draw one, not three. What the client or evenkeel itself
+/// ended is not the endpoint's to mend, and the time for everything is over when it is over.
+#[must_use]
+pub const fn mendable(fault: Fault) -> bool {
+    match fault {
+        Fault::ConnectRefused
+        | Fault::ConnectFailed
+        | Fault::ConnectTimeout
+        | Fault::EndpointClosed
+        | Fault::EndpointReset
+        | Fault::EndpointStalled
+        | Fault::ResponseCut
+        | Fault::ResponseHeaderTimeout => true,
+        Fault::ResponseMalformed
+        | Fault::ResponseHeadTooLarge
+        | Fault::ResponseCodingUnsupported
+        | Fault::TooManyInterim
+        | Fault::UpgradeMismatch
+        | Fault::ResponseBodyMalformed
+        | Fault::IdleTimeout
+        | Fault::RequestMalformed
+        | Fault::RequestPathRefused
+        | Fault::RequestBodyMalformed
+        | Fault::RequestDenied
+        | Fault::MethodRefused
+        | Fault::RequestHeaderTimeout
+        | Fault::RequestBodyTimeout
+        | Fault::RequestBodyTooLarge
+        | Fault::RequestLineTooLong
+        | Fault::ExpectationFailed
+        | Fault::RequestHeadTooLarge
+        | Fault::ClientGone
+        | Fault::ClientStalled
+        | Fault::CodingUnsupported
+        | Fault::VersionUnsupported
+        | Fault::NoRoute
+        | Fault::Internal
+        | Fault::NoEndpoint
+        | Fault::RetryBudgetSpent
+        | Fault::Shutdown
+        | Fault::TotalTimeout => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

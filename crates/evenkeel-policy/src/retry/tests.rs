@@ -1,0 +1,193 @@
+//! The truth table of the verdict, written out by outcome and then checked in every combination.
+
+use evenkeel_base::Side;
+
+use super::*;
+
+const FULL: Allowance = Allowance::new(2);
+
+/// A GET that failed after it was sent on a fresh connection: the plain case, which each test changes.
+const GET: Attempt = Attempt {
+    fault: Fault::EndpointReset,
+    sent: Sent::Some,
+    method_idempotent: true,
+    reused: false,
+    body_replayable: true,
+    response_started: false,
+};
+
+const POST: Attempt = Attempt {
+    method_idempotent: false,
+    ..GET
+};
+
+const SPENT: Allowance = Allowance {
+    attempts: 0,
+    free_replay: false,
+};
+const ONLY_FREE: Allowance = Allowance {
+    free_replay: true,
+    ..SPENT
+};
+const ONLY_PAID: Allowance = Allowance {
+    attempts: 1,
+    ..SPENT
+};
+
+const fn unsent(attempt: Attempt) -> Attempt {
+    Attempt {
+        sent: Sent::Nothing,
+        ..attempt
+    }
+}
+
+const fn reused(attempt: Attempt) -> Attempt {
+    Attempt {
+        reused: true,
+        ..attempt
+    }
+}
+
+const fn failed(attempt: Attempt, fault: Fault) -> Attempt {
+    Attempt { fault, ..attempt }
+}
+
+#[track_caller]
+fn check(table: &[(&str, Attempt, Allowance, Verdict)]) {
+    for (name, attempt, left, expected) in table {
+        assert_eq!(verdict(attempt, *left), *expected, "{name}");
+    }
+}
+
+#[test]
+fn what_was_sent_and_what_is_left_decide() {
+    use Verdict::{GiveUp, Retry};
+    let refused = |attempt| failed(unsent(attempt), Fault::ConnectRefused);
+    check(&[
+        ("a GET that was sent", GET, FULL, Retry),
+        ("its last attempt", GET, ONLY_PAID, Retry),
+        ("no attempts left", GET, ONLY_FREE, GiveUp),
+        ("a POST that was sent", POST, FULL, GiveUp),
+        ("a POST, nothing sent", unsent(POST), FULL, Retry),
+        ("a POST, refused", refused(POST), FULL, Retry),
+        ("a GET, refused", refused(GET), FULL, Retry),
+        ("refused, none left", refused(GET), ONLY_FREE, GiveUp),
+    ]);
+}
+
+#[test]
+fn a_stale_connection_is_replayed_once_for_free() {
+    use Verdict::{GiveUp, Retry, RetryFree};
+    let slow = failed(reused(GET), Fault::ResponseHeaderTimeout);
+    check(&[
+        ("a GET", reused(GET), FULL, RetryFree),
+        ("attempts used up", reused(GET), ONLY_FREE, RetryFree),
+        ("the second time", reused(GET), ONLY_PAID, Retry),
+        ("nothing left", reused(GET), SPENT, GiveUp),
+        ("a POST that was sent", reused(POST), FULL, GiveUp),
+        (
+            "a POST, nothing sent",
+            unsent(reused(POST)),
+            FULL,
+            RetryFree,
+        ),
+        ("slow is not stale", slow, FULL, Retry),
+    ]);
+}
+
+#[test]
+fn nothing_mends_these() {
+    let gone = Attempt {
+        body_replayable: false,
+        ..GET
+    };
+    let begun = Attempt {
+        response_started: true,
+        ..GET
+    };
+    let fails = |fault| reused(unsent(failed(GET, fault)));
+    check(&[
+        ("the body is gone", gone, FULL, Verdict::GiveUp),
+        ("the response began", begun, FULL, Verdict::GiveUp),
+        (
+            "garbage",
+            fails(Fault::ResponseMalformed),
+            FULL,
+            Verdict::GiveUp,
+        ),
+        (
+            "client left",
+            fails(Fault::ClientGone),
+            FULL,
+            Verdict::GiveUp,
+        ),
+        (
+            "time is over",
+            fails(Fault::TotalTimeout),
+            FULL,
+            Verdict::GiveUp,
+        ),
+    ]);
+}
+
+/// Every combination of facts, faults and allowances.
+fn all() -> impl Iterator<Item = (Attempt, Allowance)> {
+    Fault::ALL.iter().flat_map(|&fault| {
+        (0..128_u32).map(move |bits| {
+            let bit = |at: u32| bits >> at & 1 == 1;
+            let attempt = Attempt {
+                fault,
+                sent: if bit(0) { Sent::Some } else { Sent::Nothing },
+                method_idempotent: bit(1),
+                reused: bit(2),
+                body_replayable: bit(3),
+                response_started: bit(4),
+            };
+            let left = Allowance {
+                attempts: u16::from(bit(5)),
+                free_replay: bit(6),
+            };
+            (attempt, left)
+        })
+    })
+}
+
+#[test]
+fn no_endpoint_sees_twice_what_is_not_idempotent() {
+    let repeated = all().filter(|(attempt, left)| verdict(attempt, *left) != Verdict::GiveUp);
+    let mut count = 0;
+    for (attempt, _) in repeated {
+        assert!(
+            attempt.method_idempotent || attempt.sent == Sent::Nothing,
+            "{attempt:?}"
+        );
+        assert!(
+            !attempt.response_started && attempt.body_replayable,
+            "{attempt:?}"
+        );
+        assert_eq!(attempt.fault.side(), Side::Upstream, "{attempt:?}");
+        count += 1;
+    }
+    // 8 faults; 3 of 4 ways to be safe; paid: 2 ways of reuse with 2 of 4 allowances; free: 2 faults with 1 more.
+    assert_eq!(count, 8 * 3 * 2 * 2 + 2 * 3);
+}
+
+#[test]
+fn no_sequence_of_faults_repeats_more_often_than_allowed() {
+    for (attempt, _) in all() {
+        let (mut left, mut repeats) = (FULL, 0);
+        loop {
+            let verdict = verdict(&attempt, left);
+            if verdict == Verdict::GiveUp {
+                break;
+            }
+            left = left.after(verdict);
+            repeats += 1;
+            assert!(repeats <= 3, "{attempt:?}");
+        }
+        assert!(
+            attempt.reused || repeats == 0 || repeats == 2,
+            "{attempt:?}"
+        );
+    }
+}
