@@ -34,13 +34,8 @@ pub(crate) fn run() -> Result<()> {
     findings.extend(plan.check_pure(&files));
     let circles = modules::check(&files);
     findings.extend(circles.findings);
-    let summary = format!(
-        "{} crates on their floors; cyclic {}/{} modules",
-        plan.crates.len(),
-        circles.cyclic,
-        circles.modules
-    );
     println!("cyclic {}/{}", circles.cyclic, circles.modules);
+    let summary = format!("{} crates stand on their floors", plan.floors.len());
     tree::report(&findings, &summary)
 }
 

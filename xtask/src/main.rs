@@ -10,6 +10,9 @@
 
 mod ci;
 mod floors;
+mod fuzz;
+mod look;
+mod metrics;
 mod modules;
 mod setup;
 mod source;
@@ -29,6 +32,9 @@ cargo xtask VERB
   setup            only install what the tests need
   floors           check who depends on whom, and that modules form no import circles
   tidy             check sizes, words, test manners and pages
+  metrics          print sizes of files and functions, and the share of documented items
+  fuzz [SECONDS]   run every fuzz target for so long
+  look [--release] a quick look at CPU per request beside nginx and HAProxy
 ";
 
 fn main() -> ExitCode {
@@ -50,6 +56,11 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["setup"] => setup::run(),
         ["floors"] => floors::run(),
         ["tidy"] => tidy::run(),
+        ["metrics"] => metrics::run(),
+        ["fuzz"] => fuzz::run(None),
+        ["fuzz", seconds] => fuzz::run(Some(seconds)),
+        ["look"] => look::run(false),
+        ["look", "--release"] => look::run(true),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
