@@ -1,3 +1,31 @@
 //! The configuration file: read it all, report every mistake at once, hand on only what is right.
+//!
+//! [`check`] turns text into a [`model::Config`] or into diagnostics; [`print()`] turns a configuration into the
+//! shortest text that means it; [`proxy()`] makes the one that needs no file. [`schema()`] and
+//! [`reference_markdown`] come from the same knobs that reading uses. Nothing here opens a file, reads the environment
+//! or touches the network: [`Source`] is how the binary lends those.
 
+mod check;
+mod diagnostic;
+pub mod fuzzing;
+mod knob;
 pub mod model;
+mod print;
+mod proxy;
+mod raw;
+mod reach;
+mod reference;
+mod schema;
+mod section;
+mod source;
+mod spelling;
+mod value;
+
+pub use check::{Checked, check};
+pub use diagnostic::{Diagnostic, Note, Place, Severity, render_all};
+pub use print::print;
+pub use proxy::proxy;
+pub use reference::{examples, reference_markdown};
+pub use schema::{schema, schema_text};
+pub use source::{Nowhere, Source};
+pub use value::net::parse_bind;

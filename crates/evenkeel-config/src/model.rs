@@ -316,7 +316,11 @@ impl Config {
     /// The fault statuses an error page can stand for.
     #[must_use]
     pub fn error_page_statuses() -> Vec<u16> {
-        let mut statuses: Vec<u16> = Fault::ALL.iter().map(|fault| fault.status()).filter(|&s| s != 499).collect();
+        let mut statuses: Vec<u16> = Fault::ALL
+            .iter()
+            .map(|fault| fault.status())
+            .filter(|&s| s != 499)
+            .collect();
         statuses.sort_unstable();
         statuses.dedup();
         statuses

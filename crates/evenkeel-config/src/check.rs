@@ -1,0 +1,126 @@
+//! From the text of a file to the checked configuration, or to everything that is wrong with it.
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::Config;
+use crate::raw::{Cx, Node, with_root};
+use crate::reach::{self, Candidate};
+use crate::section::{self, Named, cluster, listener, route, top};
+use crate::source::Source;
+
+/// What checking found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The configuration; `None` when there is an error.
+    pub config: Option<Config>,
+    /// The mistakes in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and checks a whole configuration and reports every mistake in one go.
+///
+/// `name` is the file's name for messages; `source` gives values from elsewhere. Nothing is opened, resolved or
+/// connected to: a name that has no address yet is no mistake.
+#[must_use]
+pub fn check(text: &str, name: &str, source: &dyn Source) -> Checked {
+    let mut cx = Cx::new(text, name, source, section::home_of);
+    let mut config = None;
+    with_root(&mut cx, |root, cx| config = read(&root, cx));
+    let diagnostics = cx.finish();
+    let usable = diagnostics.iter().all(|d| d.severity != Severity::Error);
+    Checked {
+        config: config.filter(|_| usable),
+        diagnostics,
+    }
+}
+
+fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
+    let table = top::TOP.open(root, cx)?;
+    let process = top::read(&table, cx);
+    let entries = top::LISTENERS.named(&table, cx);
+    let (listeners, listener_names) = listener::read(&entries, cx);
+    let entries = top::CLUSTERS.named(&table, cx);
+    let (clusters, cluster_names) = cluster::read(&entries, cx);
+    let names = route::Names {
+        listeners: &listener_names,
+        clusters: &cluster_names,
+    };
+    let nodes = top::ROUTES.list(&table, cx);
+    let drafts = route::read(&nodes, &names, cx);
+    let sound: Vec<Candidate<'_>> = drafts
+        .iter()
+        .filter(|draft| draft.sound)
+        .map(|draft| Candidate {
+            name: &draft.route.name,
+            matching: &draft.route.matching,
+            span: draft.span.clone(),
+        })
+        .collect();
+    reach::check(&sound, listener_names.len(), cx);
+    if !cx.may_be_hidden() {
+        report_absent(&listener_names, nodes.is_empty(), cx);
+        report_unused(&drafts, &nodes, &names, cx);
+    }
+    Some(Config {
+        workers: process.workers,
+        log: process.log,
+        access_log: process.access_log,
+        shutdown: process.shutdown,
+        listeners,
+        routes: drafts.into_iter().map(|draft| draft.route).collect(),
+        clusters,
+    })
+}
+
+/// Reports a file that listens nowhere or leads nowhere.
+fn report_absent(listeners: &[Named], no_routes: bool, cx: &mut Cx<'_>) {
+    if listeners.is_empty() {
+        cx.error(0..0, "nothing to listen on: there is no listener")
+            .help("add one:\n[listener.web]\nbind = \"127.0.0.1:5000\"");
+    }
+    if no_routes {
+        cx.warning(
+            0..0,
+            "there is no route, so every request would be answered 404",
+        )
+        .help("add one:\n[[route]]\npath = \"/\"\ncluster = \"app\"");
+    }
+}
+
+/// Warns of clusters that no route leads to and listeners that no route is for.
+fn report_unused(
+    drafts: &[route::Draft],
+    nodes: &[Node<'_>],
+    names: &route::Names<'_>,
+    cx: &mut Cx<'_>,
+) {
+    // A route that could not be read may be the one that uses it.
+    if drafts.len() < nodes.len() || drafts.iter().any(|draft| !draft.sound) {
+        return;
+    }
+    for (index, named) in names.clusters.iter().enumerate() {
+        let used = |draft: &route::Draft| draft.cluster.is_some_and(|id| id as usize == index);
+        if !drafts.iter().any(used) {
+            cx.warning(
+                named.span.clone(),
+                format!("no route leads to cluster \"{}\"", named.name),
+            )
+            .help("name it in a route, or leave it out");
+        }
+    }
+    for (index, named) in names.listeners.iter().enumerate() {
+        let serves = |draft: &route::Draft| {
+            let bound = &draft.route.matching.listeners;
+            bound.is_empty() || bound.iter().any(|id| id.index() == index)
+        };
+        if !drafts.is_empty() && !drafts.iter().any(serves) {
+            cx.warning(
+                named.span.clone(),
+                format!(
+                    "no route is for listener \"{}\": it would answer 404 to everything",
+                    named.name
+                ),
+            )
+            .help("name it in the `listener` of a route");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! One home per knob: its name, kind, default with the reason, bounds, words and example stand in one place, and
+//! reading, printing, the manual and the schema all come from there.
+//!
+//! The knobs themselves are in [`crate::section`], each beside the code that reads it.
+
+use std::fmt::Debug;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::raw::{At, Cx, Entry, Node, Span};
+use crate::spelling::nearest;
+use crate::value::text::key;
+use crate::value::{Bounds, Value};
+
+/// A table of the file and what may stand in it.
+pub(crate) struct Section {
+    /// Its header in the file, without brackets: `listener.NAME`; empty for the top of the file.
+    pub(crate) name: &'static str,
+    /// What it is for, in a sentence or two.
+    pub(crate) about: &'static str,
+    /// What may stand in it, in the order of the manual.
+    pub(crate) knobs: &'static [&'static dyn AnyKnob],
+    /// A whole file in which `KNOB` stands where an example of one of its knobs can stand.
+    pub(crate) sample: &'static str,
+}
+
+impl Section {
+    /// The table at `node`, after reporting every key that is not known in it.
+    pub(crate) fn open<'a>(&self, node: &Node<'a>, cx: &mut Cx<'_>) -> Option<Table<'a>> {
+        let Some(entries) = node.entries() else {
+            cx.error(
+                node.span.clone(),
+                format!("expected a table, found {}", node.found()),
+            )
+            .help(format!("it has the keys {}", self.keys()));
+            return None;
+        };
+        for entry in &entries {
+            if !self.knobs.iter().any(|knob| knob.key() == entry.key.value) {
+                self.report_unknown(&entry.key, cx);
+            }
+        }
+        Some(Table {
+            entries,
+            span: node.span.clone(),
+        })
+    }
+
+    /// How it is called in messages.
+    pub(crate) fn title(&self) -> String {
+        if self.name.is_empty() {
+            "at the top of the file".into()
+        } else {
+            format!("in [{}]", self.name)
+        }
+    }
+
+    /// Its name as a key of the schema's definitions.
+    pub(crate) fn definition(&self) -> String {
+        self.name.replace(".NAME", "").replace('.', "_")
+    }
+
+    /// The schema that refers to its definition.
+    pub(crate) fn reference(&self) -> Json {
+        json!({ "$ref": format!("#/$defs/{}", self.definition()) })
+    }
+
+    /// Its JSON Schema.
+    pub(crate) fn schema(&self) -> Json {
+        let mut properties = Map::new();
+        let mut required = Vec::new();
+        for knob in self.knobs {
+            let mut schema = knob.schema();
+            if schema.get("description").is_none() {
+                schema["description"] = knob.about().into();
+            }
+            properties.insert(knob.key().to_owned(), schema);
+            if knob.required() {
+                required.push(knob.key());
+            }
+        }
+        let mut schema = json!({
+            "type": "object",
+            "description": self.about,
+            "properties": properties,
+            "additionalProperties": false,
+        });
+        if !required.is_empty() {
+            schema["required"] = required.into();
+        }
+        schema
+    }
+
+    fn keys(&self) -> String {
+        let keys: Vec<&str> = self.knobs.iter().map(|knob| knob.key()).collect();
+        keys.join(", ")
+    }
+
+    fn report_unknown(&self, at: &At<&str>, cx: &mut Cx<'_>) {
+        let word = at.value;
+        let near = nearest(word, self.knobs.iter().map(|knob| knob.key()));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => (cx.home_of)(word).unwrap_or_else(|| format!("known here: {}", self.keys())),
+        };
+        cx.error(
+            at.span.clone(),
+            format!("`{word}` is not known {}", self.title()),
+        )
+        .help(help);
+    }
+}
+
+/// An opened table of the file.
+pub(crate) struct Table<'a> {
+    entries: Vec<Entry<'a>>,
+    pub(crate) span: Span,
+}
+
+impl<'a> Table<'a> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry<'a>> {
+        self.entries.iter().find(|entry| entry.key.value == key)
+    }
+
+    /// Where `key` stands, or else the table.
+    pub(crate) fn span_of(&self, key: &str) -> Span {
+        self.get(key)
+            .map_or_else(|| self.span.clone(), |entry| entry.key.span.clone())
+    }
+}
+
+/// One knob.
+pub(crate) struct Knob<T: Value> {
+    pub(crate) key: &'static str,
+    /// What it does.
+    pub(crate) about: &'static str,
+    /// What holds when it is not given.
+    pub(crate) default: T,
+    /// Why that is the default; for a knob without one, what happens then.
+    pub(crate) why: &'static str,
+    /// What is accepted.
+    pub(crate) bounds: Option<Bounds<T::Bound>>,
+    /// Whether it must be given.
+    pub(crate) required: bool,
+    /// A value as it may stand in the file.
+    pub(crate) example: &'static str,
+}
+
+impl<T: Value + Clone + PartialEq> Knob<T> {
+    /// Its value in `table`: what is given, else the default. What is wrong is reported, and then the default stands
+    /// in for it so that checking can go on.
+    pub(crate) fn read(&self, table: &Table<'_>, cx: &mut Cx<'_>) -> T {
+        match table.get(self.key) {
+            Some(entry) => T::read(&entry.node, self.bounds.as_ref(), cx)
+                .unwrap_or_else(|| self.default.clone()),
+            None => {
+                if self.required && !cx.may_be_hidden() {
+                    cx.error(table.span.clone(), format!("`{}` is missing", self.key))
+                        .help(format!("add {} = {}", self.key, self.example));
+                }
+                self.default.clone()
+            }
+        }
+    }
+
+    /// Whether `table` gives it.
+    pub(crate) fn given(&self, table: &Table<'_>) -> bool {
+        table.get(self.key).is_some()
+    }
+
+    /// Where `table` gives it, or else the table.
+    pub(crate) fn span(&self, table: &Table<'_>) -> Span {
+        table.span_of(self.key)
+    }
+
+    /// Its line in the file, unless the default says the same.
+    pub(crate) fn line(&self, value: &T) -> Option<String> {
+        (*value != self.default).then(|| format!("{} = {}", key(self.key), value.toml()))
+    }
+}
+
+/// A knob whatever its kind is: what the manual and the schema need.
+pub(crate) trait AnyKnob: Sync {
+    fn key(&self) -> &'static str;
+    fn about(&self) -> &'static str;
+    fn required(&self) -> bool;
+    fn schema(&self) -> Json;
+    /// What is accepted, with its bounds; empty for a table, which has its own section.
+    fn kind(&self) -> String;
+    /// The default as it would be written, and why.
+    fn default(&self) -> (String, &'static str);
+    /// A value as it may stand in the file; empty for a table.
+    fn example(&self) -> &'static str;
+}
+
+impl<T: Value + Sync> AnyKnob for Knob<T> {
+    fn key(&self) -> &'static str {
+        self.key
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn required(&self) -> bool {
+        self.required
+    }
+
+    fn schema(&self) -> Json {
+        let mut schema = T::schema(self.bounds.as_ref());
+        let (default, _) = AnyKnob::default(self);
+        if let Some(value) = json_of(&default) {
+            schema["default"] = value;
+        }
+        schema["examples"] = Json::Array(json_of(self.example).into_iter().collect());
+        schema
+    }
+
+    fn kind(&self) -> String {
+        match &self.bounds {
+            Some(bounds) => format!("{}, {}", T::kind(), T::bounds_text(bounds)),
+            None => T::kind(),
+        }
+    }
+
+    fn default(&self) -> (String, &'static str) {
+        (self.default.toml(), self.why)
+    }
+
+    fn example(&self) -> &'static str {
+        self.example
+    }
+}
+
+/// A key that holds a table of its own.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    pub(crate) key: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) section: fn() -> &'static Section,
+}
+
+/// How often the table of a branch may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Once: `[log]`.
+    Once,
+    /// Once for each name: `[cluster.NAME]`.
+    Named,
+    /// In a list: `[[route]]`.
+    List,
+}
+
+impl Branch {
+    /// The tables by name, in the order of the file.
+    pub(crate) fn named<'a>(&self, table: &Table<'a>, cx: &mut Cx<'_>) -> Vec<Entry<'a>> {
+        let Some(entry) = table.get(self.key) else {
+            return Vec::new();
+        };
+        entry.node.entries().unwrap_or_else(|| {
+            cx.error(
+                entry.key.span.clone(),
+                format!("`{}` needs a name", self.key),
+            )
+            .help(format!("write [{}.NAME] with a name of yours", self.key));
+            Vec::new()
+        })
+    }
+
+    /// The tables of a list, in the order of the file.
+    pub(crate) fn list<'a>(&self, table: &Table<'a>, cx: &mut Cx<'_>) -> Vec<Node<'a>> {
+        let Some(entry) = table.get(self.key) else {
+            return Vec::new();
+        };
+        entry.node.items().unwrap_or_else(|| {
+            cx.error(
+                entry.key.span.clone(),
+                format!("`{}` is a list of tables", self.key),
+            )
+            .help(format!("write [[{}]] with two brackets", self.key));
+            Vec::new()
+        })
+    }
+}
+
+impl AnyKnob for Branch {
+    fn key(&self) -> &'static str {
+        self.key
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn required(&self) -> bool {
+        false
+    }
+
+    fn schema(&self) -> Json {
+        let table = (self.section)().reference();
+        match self.shape {
+            Shape::Once => table,
+            Shape::Named => json!({
+                "type": "object",
+                "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,64}$" },
+                "additionalProperties": table,
+            }),
+            Shape::List => json!({ "type": "array", "items": table }),
+        }
+    }
+
+    fn kind(&self) -> String {
+        String::new()
+    }
+
+    fn default(&self) -> (String, &'static str) {
+        (String::new(), "")
+    }
+
+    fn example(&self) -> &'static str {
+        ""
+    }
+}
+
+/// A TOML value as JSON; `None` for what is empty or has no counterpart.
+pub(crate) fn json_of(toml: &str) -> Option<Json> {
+    use toml::de::DeValue;
+    fn convert(value: &DeValue<'_>) -> Option<Json> {
+        Some(match value {
+            DeValue::String(text) => text.as_ref().into(),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .ok()?
+                .into(),
+            DeValue::Float(number) => number.as_str().parse::<f64>().ok()?.into(),
+            DeValue::Boolean(value) => (*value).into(),
+            DeValue::Datetime(_) => return None,
+            DeValue::Array(items) => items
+                .iter()
+                .map(|item| convert(item.get_ref()))
+                .collect::<Option<Vec<_>>>()?
+                .into(),
+            DeValue::Table(table) => table
+                .iter()
+                .map(|(key, value)| Some((key.get_ref().to_string(), convert(value.get_ref())?)))
+                .collect::<Option<Map<_, _>>>()?
+                .into(),
+        })
+    }
+    convert(DeValue::parse(toml).ok()?.get_ref())
+}
+
+/// Writes a table: the lines of its knobs that differ from their defaults, and its header when there are any.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    lines: Vec<String>,
+}
+
+impl Lines {
+    pub(crate) fn knob<T: Value + Clone + PartialEq>(&mut self, knob: &Knob<T>, value: &T) {
+        self.lines.extend(knob.line(value));
+    }
+
+    /// A line whose default depends on other knobs.
+    pub(crate) fn push(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    /// As a table with this header; nothing when it is empty and need not stand there.
+    pub(crate) fn table(self, header: &str, always: bool) -> String {
+        if self.lines.is_empty() && !always {
+            return String::new();
+        }
+        format!("\n{header}\n{}", self.top())
+    }
+
+    /// As lines at the top of the file.
+    pub(crate) fn top(self) -> String {
+        self.lines.iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    /// As an inline table.
+    pub(crate) fn inline(self) -> String {
+        if self.lines.is_empty() {
+            return "{}".into();
+        }
+        format!("{{ {} }}", self.lines.join(", "))
+    }
+}

@@ -1,0 +1,62 @@
+//! The configuration that `evenkeel proxy --listen … --to …` stands for.
+
+use std::collections::HashSet;
+
+use evenkeel_base::matching::RouteMatch;
+use evenkeel_base::{Address, BalancerKind, ClusterId};
+
+use crate::model::{Action, Config, Endpoint, HostRewrite, PathRewrite};
+use crate::section::{cluster, listener, route, top};
+use crate::value::net::parse_bind;
+
+/// One listener, one route for everything, one cluster: the configuration of a proxy that needs no file.
+///
+/// `listen` is what a listener binds, so `:8080` is every address of this host; each of `to` is what `endpoints` of a
+/// cluster takes, so `:9001` is this host and `host:9002-9004` three endpoints.
+///
+/// # Errors
+/// A sentence that names the address that is wrong and says what is accepted.
+pub fn proxy(
+    listen: &str,
+    to: &[String],
+    balancer: Option<BalancerKind>,
+) -> Result<Config, String> {
+    let bind = parse_bind(listen)?;
+    let mut endpoints = Vec::new();
+    let mut seen = HashSet::new();
+    for text in to {
+        for address in Address::parse_range(text)? {
+            let id = address.to_string();
+            if !seen.insert(id.clone()) {
+                return Err(format!("{id} is given twice"));
+            }
+            endpoints.push(Endpoint {
+                id,
+                address,
+                weight: 1,
+            });
+        }
+    }
+    if endpoints.is_empty() {
+        return Err("there is no endpoint to proxy to".to_owned());
+    }
+    let process = top::defaults();
+    let mut cluster = cluster::with_defaults("app", endpoints);
+    if let Some(balancer) = balancer {
+        cluster.balancer = balancer;
+    }
+    let action = Action::Forward {
+        cluster: ClusterId::new(0),
+        rewrite: PathRewrite::Keep,
+        host: HostRewrite::Keep,
+    };
+    Ok(Config {
+        workers: process.workers,
+        log: process.log,
+        access_log: process.access_log,
+        shutdown: process.shutdown,
+        listeners: vec![listener::with_defaults("web", bind)],
+        routes: vec![route::with_defaults(RouteMatch::default(), action)],
+        clusters: vec![cluster],
+    })
+}

@@ -1,0 +1,265 @@
+//! The file as TOML with a span on every key and value, and the place where mistakes are collected.
+//!
+//! It reads what can be read around syntax errors and knows nothing of listeners, routes or clusters.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Note, Place, Severity};
+use crate::source::Source;
+
+/// Bytes of the text.
+pub(crate) type Span = Range<usize>;
+
+/// A value with the place it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+/// What reading a value needs: the text for places, the source for values from elsewhere, the mistakes so far.
+pub(crate) struct Cx<'a> {
+    pub(crate) source: &'a dyn Source,
+    /// Says where a key belongs that stands in the wrong table.
+    pub(crate) home_of: fn(&str) -> Option<String>,
+    file: &'a str,
+    lines: Lines<'a>,
+    diagnostics: Vec<Diagnostic>,
+    /// Whether the text has syntax errors, so that what is missing may stand in the part that could not be read.
+    broken: bool,
+}
+
+impl<'a> Cx<'a> {
+    pub(crate) fn new(
+        text: &'a str,
+        file: &'a str,
+        source: &'a dyn Source,
+        home_of: fn(&str) -> Option<String>,
+    ) -> Self {
+        Self {
+            source,
+            home_of,
+            file,
+            lines: Lines::new(text),
+            diagnostics: Vec::new(),
+            broken: false,
+        }
+    }
+
+    /// Reports what makes the configuration unusable.
+    pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> Said<'_, 'a> {
+        self.report(Severity::Error, span, message.into())
+    }
+
+    /// Reports what is probably not meant.
+    pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> Said<'_, 'a> {
+        self.report(Severity::Warning, span, message.into())
+    }
+
+    /// Whether what is missing may be missing because of a syntax error: it is then not reported, for one mistake
+    /// should not be told twice.
+    pub(crate) const fn may_be_hidden(&self) -> bool {
+        self.broken
+    }
+
+    /// How many mistakes there are so far, to see whether a part added some.
+    pub(crate) const fn count(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// The mistakes in the order of the text.
+    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+        self.diagnostics
+            .sort_by_key(|d| (d.place.bytes.start, d.severity));
+        self.diagnostics
+    }
+
+    fn report(&mut self, severity: Severity, span: Span, message: String) -> Said<'_, 'a> {
+        let place = self.lines.place(span);
+        self.diagnostics.push(Diagnostic {
+            severity,
+            file: self.file.to_owned(),
+            place,
+            message,
+            notes: Vec::new(),
+            help: None,
+        });
+        Said(self)
+    }
+}
+
+/// The mistake just reported, to add a remedy or another place.
+pub(crate) struct Said<'c, 'a>(&'c mut Cx<'a>);
+
+impl Said<'_, '_> {
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        if let Some(last) = self.0.diagnostics.last_mut() {
+            last.help = Some(help.into());
+        }
+        self
+    }
+
+    pub(crate) fn note(self, span: Span, message: impl Into<String>) -> Self {
+        let place = self.0.lines.place(span);
+        if let Some(last) = self.0.diagnostics.last_mut() {
+            last.notes.push(Note {
+                place,
+                message: message.into(),
+            });
+        }
+        self
+    }
+}
+
+/// Parses the text, hands its root to `read` with everything that could be recovered, and drops what `read` reports
+/// about lines that have a syntax error.
+pub(crate) fn with_root(cx: &mut Cx<'_>, read: impl FnOnce(Node<'_>, &mut Cx<'_>)) {
+    let text = cx.lines.text;
+    let (root, errors) = DeTable::parse_recoverable(text);
+    cx.broken = !errors.is_empty();
+    for error in errors.iter().take(MOST_SYNTAX_ERRORS) {
+        let span = error.span().unwrap_or_default();
+        let (message, help) = syntax_message(error.message(), text.get(span.clone()));
+        let said = cx.error(span, message);
+        if let Some(help) = help {
+            said.help(help);
+        }
+    }
+    let syntax: Vec<Diagnostic> = cx.diagnostics.clone();
+    let root = DeValue::Table(root.into_inner());
+    let node = Node {
+        value: &root,
+        span: 0..0,
+    };
+    read(node, cx);
+    let on_broken_line = |d: &Diagnostic| syntax.iter().any(|s| s.place.line == d.place.line);
+    let later = cx.diagnostics.split_off(syntax.len());
+    cx.diagnostics
+        .extend(later.into_iter().filter(|d| !on_broken_line(d)));
+}
+
+/// More syntax errors than this come from one mistake, or the file is no TOML at all.
+const MOST_SYNTAX_ERRORS: usize = 20;
+
+/// The parser's message for people who do not know its grammar.
+fn syntax_message(message: &str, covered: Option<&str>) -> (String, Option<String>) {
+    if message == "duplicate key" {
+        let key = covered.unwrap_or_default();
+        return (
+            format!("`{key}` is already defined in this table"),
+            Some("a key or table may stand once; keep one of the two".to_owned()),
+        );
+    }
+    let help = message.contains("string values must be quoted").then(|| {
+        format!(
+            "write \"{}\" in quotation marks",
+            covered.unwrap_or_default()
+        )
+    });
+    (format!("syntax: {message}"), help)
+}
+
+/// One value of the file.
+#[derive(Clone)]
+pub(crate) struct Node<'a> {
+    pub(crate) value: &'a DeValue<'a>,
+    pub(crate) span: Span,
+}
+
+impl<'a> Node<'a> {
+    /// What it is, for "expected a …, found …".
+    pub(crate) const fn found(&self) -> &'static str {
+        match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a number with a fraction",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        }
+    }
+
+    /// The entries of a table in the order of the file.
+    pub(crate) fn entries(&self) -> Option<Vec<Entry<'a>>> {
+        let DeValue::Table(table) = self.value else {
+            return None;
+        };
+        let mut entries: Vec<Entry<'a>> = table
+            .iter()
+            .map(|(key, value)| Entry {
+                key: At {
+                    value: key.get_ref().as_ref(),
+                    span: key.span(),
+                },
+                node: Self {
+                    value: value.get_ref(),
+                    span: value.span(),
+                },
+            })
+            .filter(|entry| !entry.node.is_recovered())
+            .collect();
+        entries.sort_by_key(|entry| entry.key.span.start);
+        Some(entries)
+    }
+
+    /// The items of a list.
+    pub(crate) fn items(&self) -> Option<Vec<Self>> {
+        let DeValue::Array(array) = self.value else {
+            return None;
+        };
+        let items = array.iter().map(|item| Self {
+            value: item.get_ref(),
+            span: item.span(),
+        });
+        Some(items.collect())
+    }
+
+    /// Whether the parser put it where the file has a syntax error and no value.
+    fn is_recovered(&self) -> bool {
+        self.span.is_empty() && matches!(self.value, DeValue::Integer(_))
+    }
+}
+
+/// A key and its value.
+#[derive(Clone)]
+pub(crate) struct Entry<'a> {
+    pub(crate) key: At<&'a str>,
+    pub(crate) node: Node<'a>,
+}
+
+/// Where lines begin, so that a place costs a search instead of a pass over the text.
+struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        let starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        Self { text, starts }
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let mut start = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let line = self.starts.partition_point(|&at| at <= start);
+        let begin = self
+            .starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(0);
+        let column = self.text.get(begin..start).map_or(0, |t| t.chars().count()) + 1;
+        Place {
+            line,
+            column,
+            bytes: start..span.end.clamp(start, self.text.len()),
+        }
+    }
+}

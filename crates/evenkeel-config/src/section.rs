@@ -1,0 +1,146 @@
+//! The tables of the file: for each its knobs, and how it becomes a part of the checked configuration and text again.
+
+pub(crate) mod action;
+pub(crate) mod cluster;
+pub(crate) mod edits;
+pub(crate) mod listener;
+pub(crate) mod matching;
+pub(crate) mod route;
+pub(crate) mod top;
+
+use std::time::Duration;
+
+use crate::knob::Section;
+use crate::raw::{At, Cx, Span};
+use crate::value::Bounds;
+
+/// Every table, in the order of the manual.
+pub(crate) static ALL: [&Section; 14] = [
+    &top::TOP,
+    &top::LOG,
+    &top::ACCESS_LOG,
+    &listener::LISTENER,
+    &route::ROUTE,
+    &action::REDIRECT,
+    &action::RESPOND,
+    &edits::EDITS,
+    &action::ERROR_PAGE,
+    &cluster::CLUSTER,
+    &cluster::ENDPOINT,
+    &cluster::RETRY,
+    &matching::PATH,
+    &matching::CONDITION,
+];
+
+/// Where a key belongs that was found in a table that does not have it: the table that does, or our word for it.
+pub(crate) fn home_of(key: &str) -> Option<String> {
+    if let Some((_, ours)) = ELSEWHERE_CALLED.iter().find(|(word, _)| *word == key) {
+        return Some((*ours).to_owned());
+    }
+    let homes: Vec<String> = ALL
+        .iter()
+        .filter(|section| section.knobs.iter().any(|knob| knob.key() == key))
+        .map(|section| {
+            if section.name.is_empty() {
+                "at the top of the file, above the first [table]".to_owned()
+            } else {
+                format!("in [{}]", section.name)
+            }
+        })
+        .collect();
+    (!homes.is_empty()).then(|| format!("`{key}` stands {}", homes.join(" or ")))
+}
+
+/// Words that people bring from other proxies, and ours.
+const ELSEWHERE_CALLED: [(&str, &str); 22] = [
+    ("backend", "a group of endpoints is a [cluster.NAME] here"),
+    ("backends", "a group of endpoints is a [cluster.NAME] here"),
+    ("upstream", "a group of endpoints is a [cluster.NAME] here"),
+    ("upstreams", "a group of endpoints is a [cluster.NAME] here"),
+    ("service", "a group of endpoints is a [cluster.NAME] here"),
+    ("clusters", "it is [cluster.NAME], in the singular"),
+    (
+        "frontend",
+        "what is bound is a [listener.NAME] here, and what it leads to a [[route]]",
+    ),
+    (
+        "listen",
+        "what is bound is a [listener.NAME] here, with `bind`",
+    ),
+    ("entrypoint", "what is bound is a [listener.NAME] here"),
+    ("listeners", "it is [listener.NAME], in the singular"),
+    ("location", "a match and its action are a [[route]] here"),
+    ("routes", "it is [[route]], in the singular"),
+    ("router", "a match and its action are a [[route]] here"),
+    (
+        "server",
+        "an address of a cluster stands in `endpoints`; what is bound is a [listener.NAME]",
+    ),
+    ("servers", "the addresses of a cluster stand in `endpoints`"),
+    ("targets", "the addresses of a cluster stand in `endpoints`"),
+    ("nodes", "the addresses of a cluster stand in `endpoints`"),
+    ("lb_policy", "it is `balancer`"),
+    ("algorithm", "it is `balancer`"),
+    (
+        "client_max_body_size",
+        "it is `max_request_body`, on a route",
+    ),
+    ("retries", "it is `retry`, a table with `attempts`"),
+    (
+        "maxconn",
+        "limits on connections are not part of this version",
+    ),
+];
+
+/// The bounds of a timeout: zero would be over before it begins, and longer than a year is a slip.
+pub(crate) const TIMEOUT: Option<Bounds<Duration>> = Some(Bounds {
+    least: Duration::from_millis(1),
+    greatest: Duration::from_hours(365 * 24),
+});
+
+/// Reports a name that cannot stand in logs, metrics and commands.
+pub(crate) fn check_name(name: &At<&str>, cx: &mut Cx<'_>) {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let text = name.value;
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {
+        cx.error(name.span.clone(), format!("\"{text}\" cannot be a name"))
+            .help("a name has 1 to 64 letters, digits, `-`, `_` and `.`");
+    }
+}
+
+/// A name that others refer to.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) span: Span,
+}
+
+/// The position of the thing called so, or a report with the nearest name.
+pub(crate) fn resolve(
+    what: &str,
+    wanted: &At<String>,
+    names: &[Named],
+    cx: &mut Cx<'_>,
+) -> Option<u32> {
+    if let Some(at) = names.iter().position(|named| named.name == wanted.value) {
+        return u32::try_from(at).ok();
+    }
+    if cx.may_be_hidden() {
+        return None;
+    }
+    let near = crate::spelling::nearest(&wanted.value, names.iter().map(|n| n.name.as_str()));
+    let help = match (near, names.is_empty()) {
+        (Some(near), _) => format!("did you mean \"{near}\"?"),
+        (None, true) => format!("add a [{what}.{}]", crate::value::text::key(&wanted.value)),
+        (None, false) => {
+            let all: Vec<&str> = names.iter().take(20).map(|n| n.name.as_str()).collect();
+            format!("there are: {}", all.join(", "))
+        }
+    };
+    cx.error(
+        wanted.span.clone(),
+        format!("there is no {what} \"{}\"", wanted.value),
+    )
+    .help(help);
+    None
+}

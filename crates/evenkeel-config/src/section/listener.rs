@@ -1,0 +1,323 @@
+//! `[listener.NAME]`: a bound address and what is spoken on it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use evenkeel_base::head::MAX_HEAD_BYTES;
+use evenkeel_base::{ByteSize, Network};
+
+use crate::knob::{Knob, Lines, Section, Table};
+use crate::model::{Bind, HeadLimits, Listener};
+use crate::raw::{At, Cx, Entry};
+use crate::section::{Named, TIMEOUT, check_name};
+use crate::value::net::format_bind;
+use crate::value::text::key;
+use crate::value::{Bounds, Value};
+
+static BIND: Knob<Option<At<Bind>>> = Knob {
+    key: "bind",
+    about: "Where it listens: `ip:port`, `[ipv6]:port`, `:port` for every address of the host, or `unix:/path`. Port 0 lets the system choose.",
+    default: None,
+    why: "it must be given",
+    bounds: None,
+    required: true,
+    example: "\"127.0.0.1:5000\"",
+};
+
+static TRUSTED_PROXIES: Knob<Vec<Network>> = Knob {
+    key: "trusted_proxies",
+    about: "Networks of proxies in front of this one whose `X-Forwarded-*` fields are believed. The client is then the rightmost hop that is in none of them.",
+    default: Vec::new(),
+    why: "nobody's word about who the client is counts until you say so",
+    bounds: None,
+    required: false,
+    example: "[\"10.0.0.0/8\"]",
+};
+
+static MAX_HEAD: Knob<ByteSize> = Knob {
+    key: "max_head",
+    about: "The most bytes a request's head may have; more is answered 431.",
+    default: ByteSize::kib(32),
+    why: "large cookies fit, and a connection that sends its head slowly holds no more than this",
+    bounds: Some(Bounds {
+        least: ByteSize(256),
+        greatest: ByteSize(MAX_HEAD_BYTES as u64),
+    }),
+    required: false,
+    example: "\"16KiB\"",
+};
+
+static MAX_FIELDS: Knob<u64> = Knob {
+    key: "max_fields",
+    about: "The most fields a request's head may have; more is answered 431.",
+    default: 100,
+    why: "browsers send about 20; endpoints commonly stop at 100",
+    bounds: Some(Bounds {
+        least: 1,
+        greatest: 10_000,
+    }),
+    required: false,
+    example: "64",
+};
+
+static MAX_REQUEST_LINE: Knob<ByteSize> = Knob {
+    key: "max_request_line",
+    about: "The most bytes the request line may have, so method, target and version; more is answered 414. Never more than `max_head`.",
+    default: ByteSize::kib(8),
+    why: "the least that RFC 9112 §3 asks for",
+    bounds: Some(Bounds {
+        least: ByteSize(64),
+        greatest: ByteSize(MAX_HEAD_BYTES as u64),
+    }),
+    required: false,
+    example: "\"4KiB\"",
+};
+
+static REQUEST_HEADER_TIMEOUT: Knob<Duration> = Knob {
+    key: "request_header_timeout",
+    about: "The whole head of a request must arrive in this time, else 408.",
+    default: Duration::from_secs(10),
+    why: "a client that sends a byte now and then must not hold a connection",
+    bounds: TIMEOUT,
+    required: false,
+    example: "\"5s\"",
+};
+
+static REQUEST_BODY_IDLE_TIMEOUT: Knob<Duration> = Knob {
+    key: "request_body_idle_timeout",
+    about: "The longest pause within a request's body, else 408.",
+    default: Duration::from_secs(30),
+    why: "longer than a mobile network's hand-over, shorter than a person's patience",
+    bounds: TIMEOUT,
+    required: false,
+    example: "\"10s\"",
+};
+
+static KEEPALIVE_TIMEOUT: Knob<Duration> = Knob {
+    key: "keepalive_timeout",
+    about: "How long a connection without a request is kept.",
+    default: Duration::from_secs(60),
+    why: "an idle connection holds no buffer, and a new one costs the client a round trip",
+    bounds: TIMEOUT,
+    required: false,
+    example: "\"75s\"",
+};
+
+static WRITE_TIMEOUT: Knob<Duration> = Knob {
+    key: "write_timeout",
+    about: "How long a client may take no byte of a response before its connection is cut.",
+    default: Duration::from_secs(60),
+    why: "a reader that has stopped must not hold the endpoint's connection",
+    bounds: TIMEOUT,
+    required: false,
+    example: "\"30s\"",
+};
+
+static HALF_CLOSE: Knob<bool> = Knob {
+    key: "half_close",
+    about: "Whether a client that closed its sending side still gets its response.",
+    default: false,
+    why: "with HTTP/1.1 it nearly always means that the client has gone, and the endpoint's work is then for nothing",
+    bounds: None,
+    required: false,
+    example: "true",
+};
+
+static PROXY_STATUS: Knob<bool> = Knob {
+    key: "proxy_status",
+    about: "Whether replies of evenkeel's own carry `Proxy-Status` (RFC 9209) with the name of the fault.",
+    default: true,
+    why: "nobody should have to ask twice why it is a 502",
+    bounds: None,
+    required: false,
+    example: "false",
+};
+
+/// `[listener.NAME]`.
+pub(crate) static LISTENER: Section = Section {
+    name: "listener.NAME",
+    about: "A listener is a bound address and what is spoken on it. Its name stands in logs and metrics, and in the `listener` of routes.",
+    knobs: &[
+        &BIND,
+        &TRUSTED_PROXIES,
+        &MAX_HEAD,
+        &MAX_FIELDS,
+        &MAX_REQUEST_LINE,
+        &REQUEST_HEADER_TIMEOUT,
+        &REQUEST_BODY_IDLE_TIMEOUT,
+        &KEEPALIVE_TIMEOUT,
+        &WRITE_TIMEOUT,
+        &HALF_CLOSE,
+        &PROXY_STATUS,
+    ],
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\nKNOB\n[[route]]\nrespond.body = \"a\"\n",
+};
+
+/// Reads the listeners; the second list has a name for each table, also for those that are wrong.
+pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Listener>, Vec<Named>) {
+    let mut names = Vec::new();
+    let mut listeners = Vec::new();
+    let mut bound: Vec<(At<Bind>, String)> = Vec::new();
+    for entry in entries {
+        check_name(&entry.key, cx);
+        names.push(Named {
+            name: entry.key.value.to_owned(),
+            span: entry.key.span.clone(),
+        });
+        let Some(table) = LISTENER.open(&entry.node, cx) else {
+            continue;
+        };
+        let Some((listener, bind)) = read_one(entry.key.value, &table, cx) else {
+            continue;
+        };
+        check_overlap(&bind, &bound, cx);
+        bound.push((bind, listener.name.clone()));
+        listeners.push(listener);
+    }
+    (listeners, names)
+}
+
+/// A listener of that name and address with every default.
+pub(crate) fn with_defaults(name: &str, bind: Bind) -> Listener {
+    Listener {
+        name: name.to_owned(),
+        bind,
+        trusted_proxies: TRUSTED_PROXIES.default.clone(),
+        head: HeadLimits {
+            bytes: to_usize(MAX_HEAD.default.bytes()),
+            fields: to_usize(MAX_FIELDS.default),
+            line: to_usize(MAX_REQUEST_LINE.default.bytes()),
+        },
+        request_header_timeout: REQUEST_HEADER_TIMEOUT.default,
+        request_body_idle_timeout: REQUEST_BODY_IDLE_TIMEOUT.default,
+        keepalive_timeout: KEEPALIVE_TIMEOUT.default,
+        write_timeout: WRITE_TIMEOUT.default,
+        half_close: HALF_CLOSE.default,
+        proxy_status: PROXY_STATUS.default,
+    }
+}
+
+/// Writes it.
+pub(crate) fn print(listener: &Listener) -> String {
+    let size = |bytes: usize| ByteSize(bytes as u64);
+    let mut lines = Lines::default();
+    let bind = At {
+        value: listener.bind.clone(),
+        span: 0..0,
+    };
+    lines.knob(&BIND, &Some(bind));
+    lines.knob(&TRUSTED_PROXIES, &listener.trusted_proxies);
+    lines.knob(&MAX_HEAD, &size(listener.head.bytes));
+    lines.knob(&MAX_FIELDS, &(listener.head.fields as u64));
+    if listener.head.line != default_line(listener.head.bytes) {
+        let value = size(listener.head.line).toml();
+        lines.push(format!("{} = {value}", MAX_REQUEST_LINE.key));
+    }
+    lines.knob(&REQUEST_HEADER_TIMEOUT, &listener.request_header_timeout);
+    lines.knob(
+        &REQUEST_BODY_IDLE_TIMEOUT,
+        &listener.request_body_idle_timeout,
+    );
+    lines.knob(&KEEPALIVE_TIMEOUT, &listener.keepalive_timeout);
+    lines.knob(&WRITE_TIMEOUT, &listener.write_timeout);
+    lines.knob(&HALF_CLOSE, &listener.half_close);
+    lines.knob(&PROXY_STATUS, &listener.proxy_status);
+    lines.table(&format!("[listener.{}]", key(&listener.name)), true)
+}
+
+fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<(Listener, At<Bind>)> {
+    let bind = BIND.read(table, cx);
+    let trusted_proxies = TRUSTED_PROXIES.read(table, cx);
+    if let Some(all) = trusted_proxies
+        .iter()
+        .find(|n| n.to_string().ends_with("/0"))
+    {
+        cx.warning(
+            TRUSTED_PROXIES.span(table),
+            format!("{all} is everybody: any client can then say who it is"),
+        )
+        .help("name the networks of the proxies in front of this one");
+    }
+    let bytes = to_usize(MAX_HEAD.read(table, cx).bytes());
+    let line = if MAX_REQUEST_LINE.given(table) {
+        to_usize(MAX_REQUEST_LINE.read(table, cx).bytes())
+    } else {
+        default_line(bytes)
+    };
+    if line > bytes {
+        cx.error(
+            MAX_REQUEST_LINE.span(table),
+            format!("a request line of {line} bytes cannot fit into a head of {bytes}"),
+        )
+        .help(format!("raise `{}` or lower this", MAX_HEAD.key));
+    }
+    let listener = Listener {
+        trusted_proxies,
+        head: HeadLimits {
+            bytes,
+            fields: to_usize(MAX_FIELDS.read(table, cx)),
+            line,
+        },
+        request_header_timeout: REQUEST_HEADER_TIMEOUT.read(table, cx),
+        request_body_idle_timeout: REQUEST_BODY_IDLE_TIMEOUT.read(table, cx),
+        keepalive_timeout: KEEPALIVE_TIMEOUT.read(table, cx),
+        write_timeout: WRITE_TIMEOUT.read(table, cx),
+        half_close: HALF_CLOSE.read(table, cx),
+        proxy_status: PROXY_STATUS.read(table, cx),
+        ..with_defaults(name, bind.as_ref()?.value.clone())
+    };
+    Some((listener, bind?))
+}
+
+/// The default of `max_request_line` under a `max_head` of so many bytes.
+fn default_line(head: usize) -> usize {
+    to_usize(MAX_REQUEST_LINE.default.bytes()).min(head)
+}
+
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Reports an address that an earlier listener already takes, wholly or in part.
+fn check_overlap(bind: &At<Bind>, earlier: &[(At<Bind>, String)], cx: &mut Cx<'_>) {
+    let found = earlier
+        .iter()
+        .find_map(|(other, name)| overlap(&bind.value, &other.value).map(|why| (other, name, why)));
+    if let Some((other, name, why)) = found {
+        let shown = format_bind(&bind.value);
+        let message = match why {
+            Overlap::Same => format!("{shown} is already taken by listener \"{name}\""),
+            Overlap::Part => format!(
+                "{shown} overlaps {} of listener \"{name}\": both would take the same connections",
+                format_bind(&other.value)
+            ),
+        };
+        cx.error(bind.span.clone(), message)
+            .note(other.span.clone(), "it is taken here")
+            .help("give each listener an address of its own; routes tell hosts and paths apart");
+    }
+}
+
+enum Overlap {
+    Same,
+    Part,
+}
+
+fn overlap(a: &Bind, b: &Bind) -> Option<Overlap> {
+    match (a, b) {
+        (Bind::Unix(a), Bind::Unix(b)) => (a == b).then_some(Overlap::Same),
+        (Bind::Ip(a), Bind::Ip(b)) => {
+            if a.port() != b.port() || a.port() == 0 {
+                return None;
+            }
+            if a == b {
+                return Some(Overlap::Same);
+            }
+            let covers = |all: IpAddr, other: IpAddr| {
+                all.is_unspecified() && (all.is_ipv6() || other.is_ipv4())
+            };
+            (covers(a.ip(), b.ip()) || covers(b.ip(), a.ip())).then_some(Overlap::Part)
+        }
+        _ => None,
+    }
+}

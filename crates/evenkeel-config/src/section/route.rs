@@ -1,0 +1,563 @@
+//! `[[route]]`: a match and the action it leads to.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use evenkeel_base::edits::Edits;
+use evenkeel_base::matching::{PathPattern, RouteMatch};
+use evenkeel_base::{ByteSize, ClusterId, Network};
+
+use crate::knob::{Knob, Lines, Section, Table};
+use crate::model::{Action, HostRewrite, PathRewrite, Redirect, Respond, Route};
+use crate::raw::{At, Cx, Node, Span};
+use crate::section::action::ErrorPages;
+use crate::section::matching::{
+    self, HEADER, HOST, LISTENER, LONGEST_NAME, METHOD, PATH_KNOB, QUERY,
+};
+use crate::section::{Named, TIMEOUT, resolve};
+use crate::value::OrOff;
+
+static NAME: Knob<Option<At<String>>> = Knob {
+    key: "name",
+    about: "Its name in logs, metrics and `explain`.",
+    default: None,
+    why: "one made from the match, such as `/api`",
+    bounds: None,
+    required: false,
+    example: "\"api\"",
+};
+
+static ALLOW: Knob<Vec<Network>> = Knob {
+    key: "allow",
+    about: "The client networks that may use it; others get 403.",
+    default: Vec::new(),
+    why: "everyone",
+    bounds: None,
+    required: false,
+    example: "[\"10.0.0.0/8\", \"::1\"]",
+};
+
+static DENY: Knob<Vec<Network>> = Knob {
+    key: "deny",
+    about: "The client networks that may not, also where `allow` names them.",
+    default: Vec::new(),
+    why: "nobody",
+    bounds: None,
+    required: false,
+    example: "[\"10.1.0.0/16\"]",
+};
+
+static CLUSTER: Knob<Option<At<String>>> = Knob {
+    key: "cluster",
+    about: "Sends the request to an endpoint of this cluster. A route has exactly one of `cluster`, `redirect` and `respond`.",
+    default: None,
+    why: "give one of the three",
+    bounds: None,
+    required: false,
+    example: "\"api\"",
+};
+
+static REDIRECT: Knob<Option<Redirect>> = Knob {
+    key: "redirect",
+    about: "Sends the client elsewhere.",
+    default: None,
+    why: "give one of the three",
+    bounds: None,
+    required: false,
+    example: "{ scheme = \"https\" }",
+};
+
+static RESPOND: Knob<Option<Respond>> = Knob {
+    key: "respond",
+    about: "Answers with a fixed response.",
+    default: None,
+    why: "give one of the three",
+    bounds: None,
+    required: false,
+    example: "{ status = 200, body = \"hello\" }",
+};
+
+static STRIP_PREFIX: Knob<bool> = Knob {
+    key: "strip_prefix",
+    about: "Whether the endpoint sees the path without the route's prefix: with `path = \"/api\"`, `/api/x` becomes `/x` and `/api` becomes `/`.",
+    default: false,
+    why: "what is routed is what is forwarded",
+    bounds: None,
+    required: false,
+    example: "true",
+};
+
+static REPLACE_PREFIX: Knob<Option<At<String>>> = Knob {
+    key: "replace_prefix",
+    about: "What stands in the path instead of the route's prefix: with `path = \"/api\"` and \"/v2\", `/api/x` becomes `/v2/x`.",
+    default: None,
+    why: "the path stays",
+    bounds: None,
+    required: false,
+    example: "\"/v2\"",
+};
+
+static HOST_HEADER: Knob<HostRewrite> = Knob {
+    key: "host_header",
+    about: "What `Host` says to the endpoint: \"keep\" what the client said, \"endpoint\" for the endpoint's own address, or a host.",
+    default: HostRewrite::Keep,
+    why: "endpoints build links and cookies from it",
+    bounds: None,
+    required: false,
+    example: "\"endpoint\"",
+};
+
+static REQUEST_HEADERS: Knob<Edits> = Knob {
+    key: "request_headers",
+    about: "Edits of the request's fields on the way to the endpoint.",
+    default: NO_EDITS,
+    why: "none",
+    bounds: None,
+    required: false,
+    example: "{ set = { X-Env = \"blue\" }, remove = [\"Cookie\"] }",
+};
+
+static RESPONSE_HEADERS: Knob<Edits> = Knob {
+    key: "response_headers",
+    about: "Edits of the response's fields on the way to the client.",
+    default: NO_EDITS,
+    why: "none",
+    bounds: None,
+    required: false,
+    example: "{ set = { Strict-Transport-Security = \"max-age=31536000\" }, remove = [\"Server\"] }",
+};
+
+static MAX_REQUEST_BODY: Knob<OrOff<ByteSize>> = Knob {
+    key: "max_request_body",
+    about: "The largest request body; more is answered 413.",
+    default: OrOff::Off,
+    why: "bodies are streamed, so a large one costs no memory; the endpoint knows what it wants",
+    bounds: None,
+    required: false,
+    example: "\"10MiB\"",
+};
+
+static TOTAL_TIMEOUT: Knob<OrOff<Duration>> = Knob {
+    key: "total_timeout",
+    about: "The time for the whole exchange, queue and all attempts included, else 504.",
+    default: OrOff::Off,
+    why: "downloads and streams may take as long as they make progress",
+    bounds: TIMEOUT,
+    required: false,
+    example: "\"30s\"",
+};
+
+static ALLOW_DOT_SEGMENTS: Knob<bool> = Knob {
+    key: "allow_dot_segments",
+    about: "Whether paths with `.` and `..` segments, also encoded, pass as they are instead of 400.",
+    default: false,
+    why: "an endpoint that resolves them sees another path than the one that was routed",
+    bounds: None,
+    required: false,
+    example: "true",
+};
+
+static REQUEST_TRAILERS: Knob<bool> = Knob {
+    key: "request_trailers",
+    about: "Whether trailers of requests pass. Those of gRPC always do.",
+    default: false,
+    why: "endpoints disagree about them",
+    bounds: None,
+    required: false,
+    example: "true",
+};
+
+static ERROR_PAGE: Knob<ErrorPages> = Knob {
+    key: "error_page",
+    about: "What evenkeel's own replies say instead of their own text, by status.",
+    default: ErrorPages(Vec::new()),
+    why: "a short text that names the fault",
+    bounds: None,
+    required: false,
+    example: "{ 503 = { body = \"Back in a minute.\" } }",
+};
+
+const NO_EDITS: Edits = Edits {
+    set: Vec::new(),
+    add: Vec::new(),
+    remove: Vec::new(),
+};
+
+/// `[[route]]`.
+pub(crate) static ROUTE: Section = Section {
+    name: "route",
+    about: "A route is a match and the action it leads to. All conditions must hold; no condition matches everything. The most specific route wins, whatever the order in the file: by host, then path, then whether it is bound to a listener, then the number of conditions on headers, then on the query, then whether it names methods. Two routes that tie are refused.",
+    knobs: &[
+        &NAME,
+        &LISTENER,
+        &HOST,
+        &PATH_KNOB,
+        &METHOD,
+        &HEADER,
+        &QUERY,
+        &ALLOW,
+        &DENY,
+        &CLUSTER,
+        &REDIRECT,
+        &RESPOND,
+        &STRIP_PREFIX,
+        &REPLACE_PREFIX,
+        &HOST_HEADER,
+        &REQUEST_HEADERS,
+        &RESPONSE_HEADERS,
+        &MAX_REQUEST_BODY,
+        &TOTAL_TIMEOUT,
+        &ALLOW_DOT_SEGMENTS,
+        &REQUEST_TRAILERS,
+        &ERROR_PAGE,
+    ],
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nKNOB\n[cluster.api]\nendpoints = [\":2\"]\n",
+};
+
+/// What else a route refers to.
+pub(crate) struct Names<'a> {
+    pub(crate) listeners: &'a [Named],
+    pub(crate) clusters: &'a [Named],
+}
+
+/// A route that was read, with what later checks need.
+pub(crate) struct Draft {
+    pub(crate) route: Route,
+    /// Its `[[route]]`.
+    pub(crate) span: Span,
+    /// Whether nothing is wrong with it by itself, so that comparing it with others makes sense.
+    pub(crate) sound: bool,
+    /// The cluster it names, also when something else is wrong.
+    pub(crate) cluster: Option<u32>,
+}
+
+/// Reads the routes.
+pub(crate) fn read(nodes: &[Node<'_>], names: &Names<'_>, cx: &mut Cx<'_>) -> Vec<Draft> {
+    let mut given: HashMap<String, Span> = HashMap::new();
+    let mut drafts = Vec::new();
+    for node in nodes {
+        let before = cx.count();
+        let Some(table) = ROUTE.open(node, cx) else {
+            continue;
+        };
+        let name = read_name(&table, &mut given, cx);
+        let cluster = CLUSTER
+            .read(&table, cx)
+            .and_then(|wanted| resolve("cluster", &wanted, names.clusters, cx));
+        let route = read_one(name, cluster, names, &table, cx);
+        if let Some(route) = route {
+            drafts.push(Draft {
+                route,
+                span: node.span.clone(),
+                sound: cx.count() == before,
+                cluster,
+            });
+        }
+    }
+    name_the_nameless(&mut drafts);
+    drafts
+}
+
+/// A route with these conditions and this action, and every default.
+pub(crate) fn with_defaults(matching: RouteMatch, action: Action) -> Route {
+    Route {
+        name: matching::describe(&matching),
+        matching,
+        allow: Vec::new(),
+        deny: Vec::new(),
+        action,
+        request_headers: NO_EDITS,
+        response_headers: NO_EDITS,
+        max_request_body: body_limit(MAX_REQUEST_BODY.default),
+        total_timeout: total_limit(TOTAL_TIMEOUT.default),
+        allow_dot_segments: ALLOW_DOT_SEGMENTS.default,
+        request_trailers: REQUEST_TRAILERS.default,
+        error_pages: Vec::new(),
+    }
+}
+
+/// Writes it.
+pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[&str]) -> String {
+    let mut lines = Lines::default();
+    let at = |text: &str| {
+        Some(At {
+            value: text.to_owned(),
+            span: 0..0,
+        })
+    };
+    if route.name != matching::describe(&route.matching) {
+        lines.knob(&NAME, &at(&route.name));
+    }
+    matching::print(&route.matching, listeners, &mut lines);
+    lines.knob(&ALLOW, &route.allow);
+    lines.knob(&DENY, &route.deny);
+    match &route.action {
+        Action::Redirect(redirect) => lines.knob(&REDIRECT, &Some(redirect.clone())),
+        Action::Respond(respond) => lines.knob(&RESPOND, &Some(respond.clone())),
+        Action::Forward {
+            cluster,
+            rewrite,
+            host,
+        } => {
+            let name = clusters.get(cluster.index()).copied().unwrap_or_default();
+            lines.knob(&CLUSTER, &at(name));
+            if let PathRewrite::ReplacePrefix { with, .. } = rewrite {
+                lines.knob(&STRIP_PREFIX, &with.is_empty());
+                lines.knob(
+                    &REPLACE_PREFIX,
+                    &if with.is_empty() { None } else { at(with) },
+                );
+            }
+            lines.knob(&HOST_HEADER, host);
+        }
+    }
+    lines.knob(&REQUEST_HEADERS, &route.request_headers);
+    lines.knob(&RESPONSE_HEADERS, &route.response_headers);
+    let body = route.max_request_body;
+    lines.knob(
+        &MAX_REQUEST_BODY,
+        &if body.bytes() == u64::MAX {
+            OrOff::Off
+        } else {
+            OrOff::Is(body)
+        },
+    );
+    let total = route.total_timeout;
+    lines.knob(
+        &TOTAL_TIMEOUT,
+        &if total == Duration::MAX {
+            OrOff::Off
+        } else {
+            OrOff::Is(total)
+        },
+    );
+    lines.knob(&ALLOW_DOT_SEGMENTS, &route.allow_dot_segments);
+    lines.knob(&REQUEST_TRAILERS, &route.request_trailers);
+    lines.knob(&ERROR_PAGE, &ErrorPages(route.error_pages.clone()));
+    lines.table("[[route]]", true)
+}
+
+fn read_one(
+    name: Option<String>,
+    cluster: Option<u32>,
+    names: &Names<'_>,
+    table: &Table<'_>,
+    cx: &mut Cx<'_>,
+) -> Option<Route> {
+    let matching = matching::read(table, names.listeners, cx);
+    let action = read_action(cluster, &matching, table, cx);
+    let allow_dot_segments = ALLOW_DOT_SEGMENTS.read(table, cx);
+    if !allow_dot_segments {
+        matching::check_dot_segments(&matching, table, cx);
+    }
+    let (allow, deny) = (ALLOW.read(table, cx), DENY.read(table, cx));
+    if let Some(both) = allow.iter().find(|network| deny.contains(network)) {
+        cx.warning(
+            ALLOW.span(table),
+            format!("{both} is allowed and denied; `deny` wins"),
+        )
+        .help("leave it out of one of the two");
+    }
+    let edits = (
+        REQUEST_HEADERS.read(table, cx),
+        RESPONSE_HEADERS.read(table, cx),
+    );
+    let max_request_body = body_limit(MAX_REQUEST_BODY.read(table, cx));
+    let total_timeout = total_limit(TOTAL_TIMEOUT.read(table, cx));
+    let request_trailers = REQUEST_TRAILERS.read(table, cx);
+    let error_pages = ERROR_PAGE.read(table, cx).0;
+    let made = with_defaults(matching, action?);
+    Some(Route {
+        name: name.unwrap_or_default(),
+        allow,
+        deny,
+        request_headers: edits.0,
+        response_headers: edits.1,
+        max_request_body,
+        total_timeout,
+        allow_dot_segments,
+        request_trailers,
+        error_pages,
+        ..made
+    })
+}
+
+fn read_name(
+    table: &Table<'_>,
+    given: &mut HashMap<String, Span>,
+    cx: &mut Cx<'_>,
+) -> Option<String> {
+    let name = NAME.read(table, cx)?;
+    let text = name.value;
+    if text.is_empty() || text.chars().count() > LONGEST_NAME || text.chars().any(char::is_control)
+    {
+        cx.error(name.span, "this cannot be a route's name")
+            .help(format!(
+                "a name has 1 to {LONGEST_NAME} characters and no control characters"
+            ));
+        return None;
+    }
+    if let Some(first) = given.get(&text) {
+        cx.error(
+            name.span,
+            format!("another route is called \"{text}\" already"),
+        )
+        .note(first.clone(), "it is this one")
+        .help("names tell routes apart in logs and metrics; give each its own, or none");
+        return None;
+    }
+    given.insert(text.clone(), name.span);
+    Some(text)
+}
+
+/// Gives each route without a name one made from its match, with a number where that is taken.
+fn name_the_nameless(drafts: &mut [Draft]) {
+    let mut taken: HashSet<String> = drafts
+        .iter()
+        .map(|draft| draft.route.name.clone())
+        .collect();
+    for draft in drafts
+        .iter_mut()
+        .filter(|draft| draft.route.name.is_empty())
+    {
+        let base = matching::describe(&draft.route.matching);
+        let mut name = base.clone();
+        let mut number = 2_usize;
+        while !taken.insert(name.clone()) {
+            name = format!("{base} #{number}");
+            number += 1;
+        }
+        draft.route.name = name;
+    }
+}
+
+fn read_action(
+    cluster: Option<u32>,
+    matching: &RouteMatch,
+    table: &Table<'_>,
+    cx: &mut Cx<'_>,
+) -> Option<Action> {
+    let (redirect, respond) = (REDIRECT.read(table, cx), RESPOND.read(table, cx));
+    let host = HOST_HEADER.read(table, cx);
+    let rewrite = read_rewrite(matching, table, cx);
+    let given = [
+        (CLUSTER.key, CLUSTER.given(table)),
+        (REDIRECT.key, REDIRECT.given(table)),
+        (RESPOND.key, RESPOND.given(table)),
+    ];
+    let keys: Vec<&str> = given
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(key, _)| *key)
+        .collect();
+    match keys.as_slice() {
+        [] if cx.may_be_hidden() => return None,
+        [] => {
+            cx.error(table.span.clone(), "this route does nothing")
+                .help("add one of cluster = \"…\", redirect = { … } and respond = { … }");
+            return None;
+        }
+        [_] => {}
+        several => {
+            let last = several.last().copied().unwrap_or_default();
+            cx.error(
+                table.span_of(last),
+                format!("this route has several actions: {}", several.join(", ")),
+            )
+            .help("keep one; write a route for each");
+            return None;
+        }
+    }
+    if !CLUSTER.given(table) {
+        for (key, given) in [
+            (STRIP_PREFIX.key, STRIP_PREFIX.given(table)),
+            (REPLACE_PREFIX.key, REPLACE_PREFIX.given(table)),
+            (HOST_HEADER.key, HOST_HEADER.given(table)),
+            (REQUEST_HEADERS.key, REQUEST_HEADERS.given(table)),
+            (REQUEST_TRAILERS.key, REQUEST_TRAILERS.given(table)),
+        ] {
+            if given {
+                cx.warning(
+                    table.span_of(key),
+                    format!("`{key}` does nothing here: this route forwards no request"),
+                )
+                .help("leave it out");
+            }
+        }
+    }
+    redirect
+        .map(Action::Redirect)
+        .or_else(|| respond.map(Action::Respond))
+        .or_else(|| {
+            Some(Action::Forward {
+                cluster: ClusterId::new(cluster?),
+                rewrite,
+                host,
+            })
+        })
+}
+
+fn read_rewrite(matching: &RouteMatch, table: &Table<'_>, cx: &mut Cx<'_>) -> PathRewrite {
+    let strip = STRIP_PREFIX.read(table, cx);
+    let replace = REPLACE_PREFIX.read(table, cx);
+    let key = match (strip, &replace) {
+        (false, None) => return PathRewrite::Keep,
+        (true, Some(replace)) => {
+            cx.error(
+                replace.span.clone(),
+                "the prefix is stripped or replaced, not both",
+            )
+            .help("replace_prefix alone does both");
+            return PathRewrite::Keep;
+        }
+        (true, None) => STRIP_PREFIX.key,
+        (false, Some(_)) => REPLACE_PREFIX.key,
+    };
+    let PathPattern::Prefix(prefix) = &matching.path else {
+        cx.error(
+            table.span_of(key),
+            format!("`{key}` needs a prefix, and this route has an exact path"),
+        )
+        .help("write path = \"…\" instead of path.exact");
+        return PathRewrite::Keep;
+    };
+    if strip && prefix.is_empty() {
+        let said = cx.warning(table.span_of(key), "there is no prefix to strip");
+        said.help("give the route a `path`, or leave this out");
+        return PathRewrite::Keep;
+    }
+    let with = replace.map(|replace| {
+        let good = matching::check_path(&replace.value, replace.span.clone(), cx);
+        if good && replace.value.split('/').any(|s| s == "." || s == "..") {
+            cx.error(replace.span, "a replacement has no dot segments")
+                .help("write the path they lead to");
+        }
+        replace
+            .value
+            .strip_suffix('/')
+            .unwrap_or(&replace.value)
+            .to_owned()
+    });
+    let with = with.unwrap_or_default();
+    if with.is_empty() && prefix.is_empty() {
+        return PathRewrite::Keep;
+    }
+    PathRewrite::ReplacePrefix {
+        matched: prefix.len(),
+        with,
+    }
+}
+
+const fn body_limit(limit: OrOff<ByteSize>) -> ByteSize {
+    match limit {
+        OrOff::Off => ByteSize(u64::MAX),
+        OrOff::Is(size) => size,
+    }
+}
+
+const fn total_limit(limit: OrOff<Duration>) -> Duration {
+    match limit {
+        OrOff::Off => Duration::MAX,
+        OrOff::Is(limit) => limit,
+    }
+}

@@ -1,0 +1,370 @@
+//! The top of the file, `[log]` and `[access_log]`: what concerns the whole process.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use toml::de::DeValue;
+
+use crate::knob::{Branch, Knob, Lines, Section, Shape, Table};
+use crate::model::{
+    AccessLog, AccessLogTarget, LogFormat, LogLevel, OperatorLog, Shutdown, Workers,
+};
+use crate::raw::{At, Cx, Node};
+use crate::section::{cluster, listener, route};
+use crate::spelling::nearest;
+use crate::value::text::{quote, read_text, single};
+use crate::value::{Bounds, FilePath, Value};
+
+/// The version of the file's language that this evenkeel reads.
+pub(crate) const VERSION: u64 = 1;
+
+static VERSION_KNOB: Knob<Option<At<u64>>> = Knob {
+    key: "version",
+    about: "The version of the configuration language. A later language gets a later number, so that a file never changes its meaning under you.",
+    default: None,
+    why: "it must be given",
+    bounds: None,
+    required: true,
+    example: "1",
+};
+
+static WORKERS: Knob<Workers> = Knob {
+    key: "workers",
+    about: "How many workers run: threads, each with its own event loop and pools.",
+    default: Workers::PerCore,
+    why: "one for each core the process may use, which a container's CPU quota also limits; more only adds switching",
+    bounds: None,
+    required: false,
+    example: "2",
+};
+
+static SHUTDOWN_DELAY: Knob<Duration> = Knob {
+    key: "shutdown_delay",
+    about: "How long connections are still accepted after SIGTERM. Orchestrators remove an address only after they send the signal.",
+    default: Duration::ZERO,
+    why: "only who runs behind something that removes addresses late needs it",
+    bounds: Some(Bounds {
+        least: Duration::ZERO,
+        greatest: Duration::from_hours(1),
+    }),
+    required: false,
+    example: "\"5s\"",
+};
+
+static SHUTDOWN_TIMEOUT: Knob<Duration> = Knob {
+    key: "shutdown_timeout",
+    about: "How long exchanges may take to finish after that. What is left is cut.",
+    default: Duration::from_secs(30),
+    why: "what orchestrators wait before they kill",
+    bounds: Some(Bounds {
+        least: Duration::ZERO,
+        greatest: Duration::from_hours(24),
+    }),
+    required: false,
+    example: "\"20s\"",
+};
+
+static LOG_BRANCH: Branch = Branch {
+    key: "log",
+    about: "evenkeel's own log.",
+    shape: Shape::Once,
+    section: || &LOG,
+};
+
+static ACCESS_LOG_BRANCH: Branch = Branch {
+    key: "access_log",
+    about: "The access log.",
+    shape: Shape::Once,
+    section: || &ACCESS_LOG,
+};
+
+/// `[listener.NAME]`.
+pub(crate) static LISTENERS: Branch = Branch {
+    key: "listener",
+    about: "The listeners, by name.",
+    shape: Shape::Named,
+    section: || &listener::LISTENER,
+};
+
+/// `[[route]]`.
+pub(crate) static ROUTES: Branch = Branch {
+    key: "route",
+    about: "The routes. Their order never matters: the most specific match wins.",
+    shape: Shape::List,
+    section: || &route::ROUTE,
+};
+
+/// `[cluster.NAME]`.
+pub(crate) static CLUSTERS: Branch = Branch {
+    key: "cluster",
+    about: "The clusters, by name.",
+    shape: Shape::Named,
+    section: || &cluster::CLUSTER,
+};
+
+/// The top of the file.
+pub(crate) static TOP: Section = Section {
+    name: "",
+    about: "What concerns the whole process stands above the first table.",
+    knobs: &[
+        &VERSION_KNOB,
+        &WORKERS,
+        &SHUTDOWN_DELAY,
+        &SHUTDOWN_TIMEOUT,
+        &LOG_BRANCH,
+        &ACCESS_LOG_BRANCH,
+        &LISTENERS,
+        &ROUTES,
+        &CLUSTERS,
+    ],
+    sample: "KNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
+};
+
+static LEVEL: Knob<LogLevel> = Knob {
+    key: "level",
+    about: "The least severe level that is written.",
+    default: LogLevel::Info,
+    why: "what happened, without why it did",
+    bounds: None,
+    required: false,
+    example: "\"warn\"",
+};
+
+static LOG_FORMAT: Knob<LogFormat> = Knob {
+    key: "format",
+    about: "A line for people, or a JSON object a line.",
+    default: LogFormat::Text,
+    why: "people read it first",
+    bounds: None,
+    required: false,
+    example: "\"json\"",
+};
+
+/// `[log]`.
+pub(crate) static LOG: Section = Section {
+    name: "log",
+    about: "evenkeel's own log, on standard error.",
+    knobs: &[&LEVEL, &LOG_FORMAT],
+    sample: "version = 1\n[log]\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
+};
+
+static TO: Knob<AccessLogTarget> = Knob {
+    key: "to",
+    about: "Where a record for each exchange goes: \"off\", \"stdout\", \"stderr\", or appended to a file. Here `{ file = … }` is the file that is written, not one the value is read from.",
+    default: AccessLogTarget::Stdout,
+    why: "what containers and systemd collect, and apart from evenkeel's own log",
+    bounds: None,
+    required: false,
+    example: "{ file = \"/var/log/evenkeel/access.log\" }",
+};
+
+static ACCESS_FORMAT: Knob<LogFormat> = Knob {
+    key: "format",
+    about: "A line for people, or a JSON object a line.",
+    default: LogFormat::Text,
+    why: "people read it first",
+    bounds: None,
+    required: false,
+    example: "\"json\"",
+};
+
+/// `[access_log]`.
+pub(crate) static ACCESS_LOG: Section = Section {
+    name: "access_log",
+    about: "One record for each exchange: what was asked, where it went, how long each part took, and which fault ended it.",
+    knobs: &[&TO, &ACCESS_FORMAT],
+    sample: "version = 1\n[access_log]\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
+};
+
+/// What stands at the top, in `[log]` and in `[access_log]`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Process {
+    pub(crate) workers: Workers,
+    pub(crate) log: OperatorLog,
+    pub(crate) access_log: AccessLog,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Reads what concerns the whole process.
+pub(crate) fn read(top: &Table<'_>, cx: &mut Cx<'_>) -> Process {
+    if let Some(version) = VERSION_KNOB.read(top, cx)
+        && version.value != VERSION
+    {
+        cx.error(
+            version.span,
+            format!("version {} is not known", version.value),
+        )
+        .help(format!("this evenkeel reads version = {VERSION}"));
+    }
+    Process {
+        workers: WORKERS.read(top, cx),
+        log: read_log(top, cx),
+        access_log: read_access_log(top, cx),
+        shutdown: Shutdown {
+            delay: SHUTDOWN_DELAY.read(top, cx),
+            timeout: SHUTDOWN_TIMEOUT.read(top, cx),
+        },
+    }
+}
+
+/// Writes it.
+pub(crate) fn print(process: &Process) -> String {
+    let mut top = Lines::default();
+    top.knob(
+        &VERSION_KNOB,
+        &Some(At {
+            value: VERSION,
+            span: 0..0,
+        }),
+    );
+    top.knob(&WORKERS, &process.workers);
+    top.knob(&SHUTDOWN_DELAY, &process.shutdown.delay);
+    top.knob(&SHUTDOWN_TIMEOUT, &process.shutdown.timeout);
+    let mut log = Lines::default();
+    log.knob(&LEVEL, &process.log.level);
+    log.knob(&LOG_FORMAT, &process.log.format);
+    let mut access = Lines::default();
+    access.knob(&TO, &process.access_log.to);
+    access.knob(&ACCESS_FORMAT, &process.access_log.format);
+    top.top() + &log.table("[log]", false) + &access.table("[access_log]", false)
+}
+
+/// What holds when nothing is said about the process.
+pub(crate) fn defaults() -> Process {
+    Process {
+        workers: WORKERS.default,
+        log: OperatorLog {
+            level: LEVEL.default,
+            format: LOG_FORMAT.default,
+        },
+        access_log: AccessLog {
+            to: TO.default.clone(),
+            format: ACCESS_FORMAT.default,
+        },
+        shutdown: Shutdown {
+            delay: SHUTDOWN_DELAY.default,
+            timeout: SHUTDOWN_TIMEOUT.default,
+        },
+    }
+}
+
+fn read_log(top: &Table<'_>, cx: &mut Cx<'_>) -> OperatorLog {
+    let table = top
+        .get(LOG_BRANCH.key)
+        .and_then(|entry| LOG.open(&entry.node, cx));
+    table.map_or_else(
+        || defaults().log,
+        |table| OperatorLog {
+            level: LEVEL.read(&table, cx),
+            format: LOG_FORMAT.read(&table, cx),
+        },
+    )
+}
+
+fn read_access_log(top: &Table<'_>, cx: &mut Cx<'_>) -> AccessLog {
+    let table = top
+        .get(ACCESS_LOG_BRANCH.key)
+        .and_then(|entry| ACCESS_LOG.open(&entry.node, cx));
+    table.map_or_else(
+        || defaults().access_log,
+        |table| AccessLog {
+            to: TO.read(&table, cx),
+            format: ACCESS_FORMAT.read(&table, cx),
+        },
+    )
+}
+
+impl Value for Workers {
+    type Bound = ();
+
+    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
+        if let DeValue::String(text) = node.value {
+            if text == "per-core" {
+                return Some(Self::PerCore);
+            }
+            cx.error(
+                node.span.clone(),
+                "workers is a number without quotation marks, or \"per-core\"",
+            );
+            return None;
+        }
+        let bounds = Bounds {
+            least: 1,
+            greatest: MOST_WORKERS,
+        };
+        let count = u64::read(node, Some(&bounds), cx)?;
+        let count = u16::try_from(count).ok().and_then(NonZeroU16::new)?;
+        Some(Self::Count(count))
+    }
+
+    fn toml(&self) -> String {
+        match self {
+            Self::PerCore => quote("per-core"),
+            Self::Count(count) => count.to_string(),
+        }
+    }
+
+    fn kind() -> String {
+        format!("1 to {MOST_WORKERS}, or \"per-core\"")
+    }
+
+    fn schema(_: Option<&Bounds<()>>) -> Json {
+        json!({ "anyOf": [
+            { "const": "per-core" },
+            { "type": "integer", "minimum": 1, "maximum": MOST_WORKERS },
+        ] })
+    }
+}
+
+/// More threads than any machine of today has cores is a slip.
+const MOST_WORKERS: u64 = 1024;
+
+impl Value for AccessLogTarget {
+    type Bound = ();
+
+    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
+        if let Some((_, path)) = single(node, &["file"]) {
+            return FilePath::read(&path, None, cx).map(|path| Self::File(path.0));
+        }
+        let text = read_text(node, "a target like \"stdout\"", cx)?;
+        let known = [
+            ("off", Self::Off),
+            ("stdout", Self::Stdout),
+            ("stderr", Self::Stderr),
+        ];
+        if let Some((_, target)) = known.iter().find(|(name, _)| *name == text) {
+            return Some(target.clone());
+        }
+        let help = match nearest(&text, known.iter().map(|(name, _)| *name)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!(
+                "for a file write {{ file = {} }}; else it is \"off\", \"stdout\" or \"stderr\"",
+                quote(&text)
+            ),
+        };
+        cx.error(node.span.clone(), format!("\"{text}\" is not known here"))
+            .help(help);
+        None
+    }
+
+    fn toml(&self) -> String {
+        match self {
+            Self::Off => quote("off"),
+            Self::Stdout => quote("stdout"),
+            Self::Stderr => quote("stderr"),
+            Self::File(path) => format!("{{ file = {} }}", quote(&path.to_string_lossy())),
+        }
+    }
+
+    fn kind() -> String {
+        "\"off\", \"stdout\", \"stderr\" or `{ file = … }`".into()
+    }
+
+    fn schema(_: Option<&Bounds<()>>) -> Json {
+        json!({ "anyOf": [
+            { "enum": ["off", "stdout", "stderr"] },
+            { "$ref": "#/$defs/elsewhere" },
+        ] })
+    }
+}

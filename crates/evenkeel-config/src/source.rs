@@ -1,0 +1,36 @@
+//! Where values from elsewhere come from: `{ env = "X" }` and `{ file = "path" }` in the configuration.
+//!
+//! This crate opens no file and reads no environment; the binary implements [`Source`] and tests pass a map.
+
+use std::path::PathBuf;
+
+/// What a configuration may refer to outside of its own text.
+pub trait Source {
+    /// The value of an environment variable; `None` when it is not set or not UTF-8.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// The content of a file. A relative path counts from the folder of the configuration file.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words for the operator.
+    fn file(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The path that a relative path in the configuration stands for. Without an override: itself.
+    fn resolve(&self, path: &str) -> PathBuf {
+        PathBuf::from(path)
+    }
+}
+
+/// A source that has nothing: for a text that must stand alone, such as an example.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nowhere;
+
+impl Source for Nowhere {
+    fn env(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        Err(format!("there are no files here, so no {path}"))
+    }
+}
