@@ -7,14 +7,14 @@ use std::process::Stdio;
 use anyhow::Result;
 
 use crate::step::{Steps, cargo};
-use crate::{floors, setup, tidy};
+use crate::{docs, floors, setup, tidy};
 
 /// The whole gate.
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
     steps.cargo("fmt", &["fmt", "--all", "--check"])?;
-    steps.own("floors", floors::run)?;
-    steps.own("tidy", tidy::run)?;
+    steps.own("floors", "floors", floors::run)?;
+    steps.own("tidy", "tidy", tidy::run)?;
     steps.cargo(
         "clippy",
         &[
@@ -36,6 +36,7 @@ pub(crate) fn run() -> Result<()> {
         ],
         &[("RUSTDOCFLAGS", "-D warnings")],
     )?;
+    steps.own("docs", "docs --check", docs::check)?;
     tests(&mut steps)?;
     if installed("deny") {
         steps.cargo("deny", &["deny", "check", "bans", "licenses", "sources"])?;
@@ -49,7 +50,7 @@ pub(crate) fn run() -> Result<()> {
 /// Installs what the tests need, where that is allowed, and runs every test.
 pub(crate) fn test() -> Result<()> {
     let mut steps = Steps::default();
-    steps.own("setup", setup::run)?;
+    steps.own("setup", "setup", setup::run)?;
     tests(&mut steps)?;
     steps.finish();
     Ok(())

@@ -9,6 +9,7 @@
 )]
 
 mod ci;
+mod docs;
 mod floors;
 mod fuzz;
 mod look;
@@ -32,6 +33,7 @@ cargo xtask VERB
   setup            only install what the tests need
   floors           check who depends on whom, and that modules form no import circles
   tidy             check sizes, words, test manners and pages
+  docs [--check]   write the generated pages, or compare them
   metrics          print sizes of files and functions, and the share of documented items
   fuzz [SECONDS]   run every fuzz target for so long
   look [--release] a quick look at CPU per request beside nginx and HAProxy
@@ -56,6 +58,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["setup"] => setup::run(),
         ["floors"] => floors::run(),
         ["tidy"] => tidy::run(),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
         ["metrics"] => metrics::run(),
         ["fuzz"] => fuzz::run(None),
         ["fuzz", seconds] => fuzz::run(Some(seconds)),

@@ -20,8 +20,11 @@ pub(crate) struct Circles {
     pub(crate) modules: usize,
 }
 
-/// Who needs whom: for each parent module, its children and the siblings each child names.
-type Edges = BTreeMap<Path, BTreeMap<String, BTreeSet<String>>>;
+/// Who needs whom: for each parent module, its children and the siblings each child names, with the first place.
+type Edges = BTreeMap<Path, Siblings>;
+
+/// The siblings that a module names, and where.
+type Siblings = BTreeMap<String, BTreeMap<String, String>>;
 
 type Path = Vec<String>;
 
@@ -42,22 +45,35 @@ pub(crate) fn check(files: &[File]) -> Circles {
                 continue;
             }
             circles.cyclic += cyclic.len();
-            let names = cyclic.into_iter().collect::<Vec<_>>().join(", ");
-            let place = [&["crate".to_owned()], parent.as_slice()]
-                .concat()
-                .join("::");
-            circles.findings.push(Finding {
-                check: "circles",
-                path: krate.to_owned(),
-                line: 0,
-                message: format!(
-                    "the modules {names} of {place} import each other in a circle: move what they share below both"
-                ),
-                token: names,
-            });
+            circles
+                .findings
+                .push(finding(krate, &parent, &edges, &cyclic));
         }
     }
     circles
+}
+
+/// Names the circle, and under it who names whom where, for one of these has to go.
+fn finding(krate: &str, parent: &Path, edges: &Siblings, cyclic: &BTreeSet<String>) -> Finding {
+    let names: Vec<&str> = cyclic.iter().map(String::as_str).collect();
+    let names = names.join(", ");
+    let place = [&["crate".to_owned()], parent.as_slice()].concat();
+    let mut message = format!(
+        "the modules {names} of {} import each other in a circle: move what they share below both",
+        place.join("::")
+    );
+    for (from, targets) in edges.iter().filter(|(from, _)| cyclic.contains(*from)) {
+        for (to, site) in targets.iter().filter(|(to, _)| reaches(edges, to, from)) {
+            message.push_str(&format!("\n    {from} names {to} at {site}"));
+        }
+    }
+    Finding {
+        check: "circles",
+        path: krate.to_owned(),
+        line: 0,
+        token: names,
+        message,
+    }
 }
 
 /// The folder of the crate and the module path of a product source file.
@@ -76,24 +92,26 @@ fn module_of(path: &str) -> Option<(&str, Path)> {
 
 fn edges(modules: &[(Path, &File)]) -> Edges {
     let known: BTreeSet<&Path> = modules.iter().map(|(path, _)| path).collect();
-    let sources: Vec<(&Path, Source<'_>)> = modules
+    let sources: Vec<(&Path, &File, Source<'_>)> = modules
         .iter()
-        .map(|(path, file)| (path, Source::new(&file.text)))
+        .map(|(path, file)| (path, *file, Source::new(&file.text)))
         .collect();
     let mut passed_on = BTreeMap::new();
-    for (path, source) in &sources {
+    for (path, _, source) in &sources {
         for (name, from) in passes_on(path, source, &known) {
             passed_on.insert(((*path).clone(), name), from);
         }
     }
     let mut edges = Edges::new();
-    for (path, source) in &sources {
-        for named in imports(path, source) {
+    for (path, file, source) in &sources {
+        for (at, named) in imports(path, source) {
             let home = home(&named, &known, &passed_on);
             let shared = path.iter().zip(&home).take_while(|(a, b)| a == b).count();
             if let (Some(from), Some(to)) = (path.get(shared), home.get(shared)) {
                 let siblings = edges.entry(path[..shared].to_vec()).or_default();
-                siblings.entry(from.clone()).or_default().insert(to.clone());
+                let targets = siblings.entry(from.clone()).or_default();
+                let site = || format!("{}:{}", file.path, source.line(at));
+                targets.entry(to.clone()).or_insert_with(site);
             }
         }
     }
@@ -148,7 +166,7 @@ fn passes_on(path: &Path, source: &Source<'_>, known: &BTreeSet<&Path>) -> Vec<(
 }
 
 /// Every path that the product code of a module names from `crate::` or `super::`, made absolute.
-fn imports(path: &Path, source: &Source<'_>) -> Vec<Path> {
+fn imports(path: &Path, source: &Source<'_>) -> Vec<(usize, Path)> {
     let mut found = Vec::new();
     for start in ["crate::", "super::"] {
         for at in source.find_all(start) {
@@ -156,11 +174,8 @@ fn imports(path: &Path, source: &Source<'_>) -> Vec<Path> {
             if source.in_tests(at) || source.code[..at].ends_with("::") {
                 continue;
             }
-            found.extend(
-                tree(&source.code[at..])
-                    .iter()
-                    .filter_map(|p| absolute(path, p)),
-            );
+            let named = tree(&source.code[at..]);
+            found.extend(named.iter().filter_map(|p| Some((at, absolute(path, p)?))));
         }
     }
     found
@@ -229,25 +244,28 @@ fn skip_alias(rest: &str) -> &str {
 }
 
 /// The modules that can reach themselves.
-fn in_circles(edges: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
-    let reaches_itself = |start: &String| {
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<&String> = edges.get(start).into_iter().flatten().collect();
-        while let Some(next) = open.pop() {
-            if next == start {
-                return true;
-            }
-            if seen.insert(next) {
-                open.extend(edges.get(next).into_iter().flatten());
-            }
-        }
-        false
-    };
-    edges
-        .keys()
-        .filter(|name| reaches_itself(name))
+fn in_circles(edges: &Siblings) -> BTreeSet<String> {
+    let names = edges.keys();
+    names
+        .filter(|name| reaches(edges, name, name))
         .cloned()
         .collect()
+}
+
+/// Whether one or more steps lead from `start` to `goal`.
+fn reaches(edges: &Siblings, start: &str, goal: &str) -> bool {
+    let next = |name: &str| edges.get(name).into_iter().flat_map(BTreeMap::keys);
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<&String> = next(start).collect();
+    while let Some(name) = open.pop() {
+        if name == goal {
+            return true;
+        }
+        if seen.insert(name) {
+            open.extend(next(name));
+        }
+    }
+    false
 }
 
 #[cfg(test)]

@@ -14,9 +14,14 @@ pub(crate) struct Steps {
 }
 
 impl Steps {
-    /// Runs `action` as the step `name`, which `cargo xtask NAME` repeats.
-    pub(crate) fn own(&mut self, name: &'static str, action: fn() -> Result<()>) -> Result<()> {
-        self.step(name, &format!("cargo xtask {name}"), action)
+    /// Runs `action` as the step `name`, which `cargo xtask VERB` repeats.
+    pub(crate) fn own(
+        &mut self,
+        name: &'static str,
+        verb: &str,
+        action: fn() -> Result<()>,
+    ) -> Result<()> {
+        self.step(name, &format!("cargo xtask {verb}"), action)
     }
 
     /// Runs cargo with `arguments` as the step `name`; its output goes straight to the terminal.
