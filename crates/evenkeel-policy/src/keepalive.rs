@@ -21,17 +21,24 @@
 
 use std::time::Duration;
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// What is known about one endpoint's idle connections; shared by the workers, outlives snapshots.
 #[derive(Debug)]
 pub struct KeepAlive {
     /// Milliseconds that the endpoint last announced, undercut; [`UNKNOWN`] when it never did.
     announced: AtomicU32,
-    /// Milliseconds after which it was seen to close, undercut; [`UNKNOWN`] when it was not.
-    seen: AtomicU32,
-    /// Connections that proved good in the last quarter of `seen` since it last changed.
-    proofs: AtomicU32,
+    /// When it was seen to close, as a [`Lesson`]: one value, because its two halves must agree.
+    seen: AtomicU64,
+}
+
+/// What was seen of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lesson {
+    /// Milliseconds after which it closes, undercut; [`UNKNOWN`] when it was not seen to.
+    millis: u32,
+    /// Connections that proved good in the last quarter of that time since it last changed or was confirmed.
+    proofs: u32,
 }
 
 /// Nothing is known.
@@ -56,8 +63,7 @@ impl KeepAlive {
     pub fn new() -> Self {
         Self {
             announced: AtomicU32::new(UNKNOWN),
-            seen: AtomicU32::new(UNKNOWN),
-            proofs: AtomicU32::new(0),
+            seen: AtomicU64::new(Lesson::NONE.pack()),
         }
     }
 
@@ -65,11 +71,9 @@ impl KeepAlive {
     /// that the connection is not kept.
     #[must_use]
     pub fn limit(&self, configured: Duration) -> Duration {
-        let known = |millis: &AtomicU32| match millis.load(Ordering::Relaxed) {
-            UNKNOWN => Self::LONGEST,
-            millis => Duration::from_millis(millis.into()),
-        };
-        let learnt = known(&self.announced).min(known(&self.seen));
+        let announced = self.announced.load(Ordering::Relaxed);
+        // Unknown is longer than the longest.
+        let learnt = Duration::from_millis(announced.min(self.seen().millis).into());
         configured.min(Self::LONGEST).min(learnt)
     }
 
@@ -89,32 +93,74 @@ impl KeepAlive {
 
     /// The endpoint was found to have closed a pooled connection that had been idle for `age`.
     pub fn closed_after(&self, age: Duration) {
-        if age >= SHORTEST_LESSON {
-            self.seen
-                .fetch_min(millis(undercut(age)), Ordering::Relaxed);
-            self.proofs.store(0, Ordering::Relaxed);
+        if age < SHORTEST_LESSON {
+            return;
+        }
+        let mut seen = self.seen();
+        loop {
+            let millis = seen.millis.min(millis(undercut(age)));
+            match self.replace(seen, Lesson { millis, proofs: 0 }) {
+                Ok(()) => return,
+                Err(current) => seen = current,
+            }
         }
     }
 
     /// A pooled connection that had been idle for `age` brought a response.
     pub fn good_after(&self, age: Duration) {
-        let seen = self.seen.load(Ordering::Relaxed);
-        if seen == UNKNOWN || millis(age) < seen - seen / 4 {
+        let seen = self.seen();
+        if seen.millis == UNKNOWN || millis(age) < seen.millis - seen.millis / 4 {
             return;
         }
-        if self.proofs.fetch_add(1, Ordering::Relaxed) + 1 < PROOFS {
-            return;
+        // When another worker was faster, its lesson stands, and a proof more or less does not matter.
+        let _ = self.replace(seen, seen.with_proof());
+    }
+
+    fn seen(&self) -> Lesson {
+        Lesson::unpack(self.seen.load(Ordering::Relaxed))
+    }
+
+    fn replace(&self, seen: Lesson, by: Lesson) -> Result<(), Lesson> {
+        let (seen, by, order) = (seen.pack(), by.pack(), Ordering::Relaxed);
+        let done = self.seen.compare_exchange(seen, by, order, order);
+        done.map(|_| ()).map_err(Lesson::unpack)
+    }
+}
+
+impl Lesson {
+    const NONE: Self = Self {
+        millis: UNKNOWN,
+        proofs: 0,
+    };
+
+    const fn with_proof(self) -> Self {
+        let Self { millis, proofs } = self;
+        if proofs + 1 < PROOFS {
+            return Self {
+                millis,
+                proofs: proofs + 1,
+            };
         }
-        self.proofs.store(0, Ordering::Relaxed);
-        let longer = seen.saturating_add(seen / 8);
-        let longer = if longer < millis(Self::LONGEST) {
-            longer
-        } else {
-            UNKNOWN
-        };
-        // When another worker has just learnt otherwise, its lesson stands.
-        let order = Ordering::Relaxed;
-        let _ = self.seen.compare_exchange(seen, longer, order, order);
+        let longer = millis.saturating_add(millis / 8);
+        if longer as u128 >= KeepAlive::LONGEST.as_millis() {
+            return Self::NONE;
+        }
+        Self {
+            millis: longer,
+            proofs: 0,
+        }
+    }
+
+    const fn pack(self) -> u64 {
+        (self.millis as u64) << 32 | self.proofs as u64
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of 64 bits")]
+    const fn unpack(packed: u64) -> Self {
+        Self {
+            millis: (packed >> 32) as u32,
+            proofs: packed as u32,
+        }
     }
 }
 
