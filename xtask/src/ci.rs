@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::Result;
 
 use crate::step::{Steps, cargo};
-use crate::{docs, floors, setup, tidy};
+use crate::{docs, floors, setup, tidy, tree};
 
 /// The whole gate.
 pub(crate) fn run() -> Result<()> {
@@ -60,6 +60,7 @@ pub(crate) fn test() -> Result<()> {
 fn tests(steps: &mut Steps) -> Result<()> {
     // The end-to-end tests start the binary, which no test target of theirs makes cargo build.
     steps.cargo("build", &["build", "--workspace", "--all-targets"])?;
+    loom(steps)?;
     if installed("nextest") {
         steps.cargo(
             "tests",
@@ -72,6 +73,21 @@ fn tests(steps: &mut Steps) -> Result<()> {
         );
         steps.cargo("tests", &["test", "--workspace", "--no-fail-fast"])
     }
+}
+
+/// The tests of what threads share, which loom runs in every order; they need a build of their own.
+fn loom(steps: &mut Steps) -> Result<()> {
+    let mut arguments = vec!["test", "--test", "loom", "--target-dir", "target/loom"];
+    let files = tree::files()?;
+    for file in &files {
+        let krate = file.path.strip_suffix("/tests/loom.rs");
+        let name = krate.and_then(|folder| folder.rsplit('/').next());
+        arguments.extend(name.into_iter().flat_map(|name| ["--package", name]));
+    }
+    if !arguments.contains(&"--package") {
+        return Ok(());
+    }
+    steps.cargo_with("loom", &arguments, &[("RUSTFLAGS", "--cfg loom")])
 }
 
 /// Whether cargo knows the subcommand.

@@ -88,8 +88,8 @@ impl Plan {
         Ok(Self {
             floors: floors.collect::<Result<_>>()?,
             only: only
-                .map(|(name, crates)| (name.clone(), texts(crates)))
-                .collect(),
+                .map(|(name, crates)| Ok((name.clone(), texts(name, crates)?)))
+                .collect::<Result<_>>()?,
             crates: packages.iter().map(Crate::read).collect(),
         })
     }
@@ -205,9 +205,13 @@ impl Crate {
     }
 }
 
-fn texts(value: &Value) -> Vec<String> {
+fn texts(name: &str, value: &Value) -> Result<Vec<String>> {
     let items = value.as_array().into_iter().flatten();
-    items.filter_map(Value::as_str).map(str::to_owned).collect()
+    let texts: Vec<String> = items.filter_map(Value::as_str).map(str::to_owned).collect();
+    if texts.is_empty() {
+        bail!("[workspace.metadata.only] {name}: write the list of crates that may have it");
+    }
+    Ok(texts)
 }
 
 fn finding(path: &str, token: &str, message: impl Into<String>) -> Finding {
