@@ -145,10 +145,14 @@ impl Radix {
             .iter()
             .map(|(key, leaf)| (key.as_slice(), *leaf))
             .collect();
-        let root = self.grow(0, &[], NONE);
+        let shared = match (entries.first(), entries.last()) {
+            (Some((first, _)), Some((last, _))) => &first[..common(first, last)],
+            _ => &[],
+        };
+        let root = self.grow(0, shared, NONE);
         let mut queue = VecDeque::from([Pending {
             node: root,
-            depth: 0,
+            depth: shared.len(),
             entries: &entries,
         }]);
         while let Some(pending) = queue.pop_front() {
@@ -169,6 +173,11 @@ impl Radix {
         };
         loop {
             let node = &self.nodes[at as usize];
+            let label = node.label(&self.labels);
+            if !key.goes_on(pos, label) {
+                return found;
+            }
+            pos += label.len();
             let next = (pos < key.len()).then(|| key.at(pos));
             if node.below != NONE && K::bound(pos, next) {
                 found.below = at;
@@ -180,11 +189,7 @@ impl Radix {
             let Some(child) = self.child(node, next) else {
                 return found;
             };
-            let label = self.nodes[child as usize].label(&self.labels);
-            if !key.goes_on(pos + 1, label) {
-                return found;
-            }
-            pos += 1 + label.len();
+            pos += 1;
             at = child;
         }
     }

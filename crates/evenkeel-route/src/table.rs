@@ -11,6 +11,10 @@
 //! through to the next: also from a host that has no route for the path to the routes of any host. Its length depends
 //! on the request and on how deep patterns nest, not on how many there are. The one exception is routes that share host
 //! and path and differ only in conditions: these are asked one after the other.
+//!
+//! Measured in instructions per find (`examples/find.rs`, optimized): 183 for 1 route, 256 for 3, 267 for 8, 529 for 10,000
+//! paths, 907 for 10,000 hosts, whose names are read too. A plain scan takes 106, 160 and 299 for 1, 3 and 8 routes: what
+//! it would spare a small table is a quarter of a percent of a request, which is not worth a second way.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -71,14 +75,32 @@ impl RouteTable {
         path: P,
         mut holds: impl FnMut(&Candidate) -> bool,
     ) -> Option<RouteId> {
-        hosts
-            .into_iter()
-            .flat_map(|(root, host)| self.trees.find(root, host))
-            .chain([self.any_host])
-            .flat_map(|paths| self.trees.find(paths, path))
-            .flat_map(|list| self.lists[list as usize].iter())
-            .find(|candidate| holds(candidate))
-            .map(|candidate| candidate.route)
+        if let Some((root, host)) = hosts {
+            for paths in self.trees.find(root, host) {
+                let found = self.walk_paths(paths, path, &mut holds);
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        self.walk_paths(self.any_host, path, &mut holds)
+    }
+
+    #[inline]
+    fn walk_paths<P: Key>(
+        &self,
+        paths: u32,
+        path: P,
+        holds: &mut impl FnMut(&Candidate) -> bool,
+    ) -> Option<RouteId> {
+        for list in self.trees.find(paths, path) {
+            for candidate in &self.lists[list as usize] {
+                if holds(candidate) {
+                    return Some(candidate.route);
+                }
+            }
+        }
+        None
     }
 
     #[inline]
