@@ -22,6 +22,11 @@ const PACKAGES: &[Package] = &[
         reason: "the demo is served to a client that everybody has",
     },
     Package {
+        name: "chromium-headless-shell",
+        probe: &["sh", "-c", "command -v chromium-headless-shell chromium"],
+        reason: "the demo's page is shown by a browser",
+    },
+    Package {
         name: "python3-requests",
         probe: &["python3", "-c", "import requests"],
         reason: "the demo is served to a library that keeps connections alive in its own way",
