@@ -38,7 +38,7 @@ impl Edits {
     }
 
     /// Writes what is set and added, after the fields that came with the message.
-    pub fn write(&self, sink: &mut impl FieldSink) {
+    pub fn write(&self, sink: &mut (impl FieldSink + ?Sized)) {
         for (name, value) in self.set.iter().chain(&self.add) {
             sink.field(name.as_bytes(), value.as_bytes());
         }

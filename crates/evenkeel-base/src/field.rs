@@ -184,6 +184,17 @@ impl Known {
         )
     }
 
+    /// Whether a field may travel as a trailer: nothing that frames, routes or identifies (RFC 9110 §6.5.1).
+    #[must_use]
+    pub const fn may_be_trailer(self) -> bool {
+        !(self.is_hop_by_hop()
+            || self.is_forwarding()
+            || matches!(
+                self,
+                Self::Host | Self::ContentLength | Self::Trailer | Self::Expect | Self::XRequestId
+            ))
+    }
+
     /// Whether it says who the client is or how it came, so that a client must not be believed about it.
     #[must_use]
     pub const fn is_forwarding(self) -> bool {

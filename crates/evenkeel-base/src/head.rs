@@ -169,6 +169,12 @@ impl<'a> RequestView<'a> {
         self.head.version
     }
 
+    /// The bytes of a span that the codec gave beside the head.
+    #[must_use]
+    pub fn span(&self, span: Span) -> &'a [u8] {
+        span.of(self.block)
+    }
+
     /// The fields in their order: name, value, known name.
     pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         fields(&self.head.fields, self.block)

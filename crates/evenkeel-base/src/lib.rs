@@ -17,7 +17,7 @@ pub mod network;
 pub mod rng;
 pub mod unit;
 
-pub use address::Address;
+pub use address::{Address, Target};
 pub use balancer::BalancerKind;
 pub use fault::{Fault, Side};
 pub use field::{FieldSink, Known};

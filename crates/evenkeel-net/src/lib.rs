@@ -8,6 +8,6 @@ pub mod listen;
 pub mod resolve;
 pub mod stream;
 
-pub use connect::{Target, connect};
+pub use connect::connect;
 pub use listen::{Acceptor, Listener};
 pub use stream::{Origin, Stream};

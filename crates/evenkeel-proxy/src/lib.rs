@@ -1,1 +1,129 @@
-//! Placeholder head; replaced by its owner.
+//! Floor 3: the data plane. Accepts connections, forwards exchanges, keeps count.
+//!
+//! It reads the published snapshot and decides nothing that is not in it; it never calls the control plane. One pipeline
+//! serves every protocol: a client's side is a `Downstream`, an endpoint's side an `Upstream`, and what lies between
+//! knows neither codec nor socket.
+//!
+//! ```text
+//! accept ─▶ connection ─▶ downstream/h1 ─▶ exchange ─▶ forward ─▶ upstream/pool ─▶ converse ─▶ relay ─▶ record
+//! ```
+
+mod accept;
+pub mod access_log;
+mod block;
+mod body;
+mod connection;
+mod deadline;
+mod downstream;
+mod exchange;
+mod h1;
+mod record;
+mod request_id;
+mod scene;
+mod shared;
+mod spare;
+mod thread;
+mod upstream;
+mod worker;
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+use evenkeel_base::ListenerId;
+use evenkeel_net::Listener;
+use evenkeel_state::{Publisher, WorkerCounters};
+use tokio::sync::mpsc;
+
+pub use access_log::AccessLog;
+
+use crate::shared::{Order, Shared};
+
+/// The running data plane.
+#[derive(Debug)]
+pub struct DataPlane {
+    shared: Arc<Shared>,
+    workers: Vec<(mpsc::UnboundedSender<Order>, JoinHandle<()>)>,
+}
+
+impl DataPlane {
+    /// Starts `workers` workers on these listeners.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start(
+        workers: usize,
+        publisher: &Arc<Publisher>,
+        listeners: Vec<(ListenerId, Listener)>,
+        log: Option<AccessLog>,
+    ) -> io::Result<Self> {
+        let listeners: Arc<Vec<_>> = Arc::new(
+            listeners
+                .into_iter()
+                .map(|(id, one)| (id, Arc::new(one)))
+                .collect(),
+        );
+        let shared = Arc::new(Shared {
+            publisher: Arc::clone(publisher),
+            counters: (0..workers).map(|_| WorkerCounters::default()).collect(),
+            log,
+            began: Instant::now(),
+        });
+        let mut started = Vec::with_capacity(workers);
+        for id in 0..workers {
+            let (orders, inbox) = mpsc::unbounded_channel();
+            let (shared, listeners) = (Arc::clone(&shared), Arc::clone(&listeners));
+            // The standard library's hasher is seeded by the system: that is all the chance a worker needs.
+            let seed = RandomState::new().hash_one(id);
+            let handle = Builder::new()
+                .name(format!("worker-{id}"))
+                .spawn(move || thread::run(id, &shared, &listeners, inbox, seed))?;
+            started.push((orders, handle));
+        }
+        Ok(Self {
+            shared,
+            workers: started,
+        })
+    }
+
+    /// Stops accepting and lets what runs finish; every response from now on closes its connection.
+    pub fn drain(&self) {
+        self.order(Order::Drain);
+    }
+
+    /// Ends every connection now.
+    pub fn stop(&self) {
+        self.order(Order::Stop);
+    }
+
+    /// Whether every worker has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.workers.iter().all(|(_, thread)| thread.is_finished())
+    }
+
+    /// How many client connections are open.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared
+            .counters
+            .iter()
+            .map(|counters| counters.connections.read())
+            .sum()
+    }
+
+    /// Waits until every worker has ended.
+    pub fn join(self) {
+        for (_, thread) in self.workers {
+            let _ = thread.join();
+        }
+    }
+
+    fn order(&self, order: Order) {
+        for (orders, _) in &self.workers {
+            let _ = orders.send(order);
+        }
+    }
+}

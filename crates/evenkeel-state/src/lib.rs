@@ -1,1 +1,18 @@
-//! Placeholder head; replaced by its owner.
+//! Floor 2: the meeting place of the planes.
+//!
+//! Control compiles a checked configuration into one immutable [`Snapshot`] and publishes it; the data plane reads it
+//! through a [`Reader`] per worker; both share what outlives snapshots: [`EndpointState`] and [`ClusterState`]. No socket
+//! is opened and no request is seen here.
+
+pub mod compile;
+pub mod counters;
+pub mod endpoint;
+pub mod histogram;
+pub mod publish;
+pub mod snapshot;
+
+pub use compile::{Registry, Resolved};
+pub use counters::{EndpointCounters, WorkerCounters};
+pub use endpoint::{ClusterState, EndpointState, InFlight};
+pub use publish::{Handle, Publisher, Reader};
+pub use snapshot::{ClusterSnapshot, Endpoint, EndpointSet, Snapshot};

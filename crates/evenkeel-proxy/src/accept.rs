@@ -1,0 +1,81 @@
+//! Accepting: one task per listener and worker; each connection becomes a task of its own.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evenkeel_base::ListenerId;
+use evenkeel_net::{Acceptor, Origin, Stream};
+use tokio::sync::watch;
+use tokio::{task, time};
+
+use crate::connection;
+use crate::scene::From;
+use crate::worker::Worker;
+
+/// How long accepting rests when the process is out of descriptors or memory: long enough not to spin, short enough for
+/// the queue of the socket.
+const REST: Duration = Duration::from_millis(50);
+
+/// Accepts until told to stop, then takes what is queued already, so that no accepted connection is reset.
+pub(crate) async fn run(
+    worker: Rc<Worker>,
+    listener: ListenerId,
+    acceptor: Acceptor,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut resting = false;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = acceptor.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        match accepted {
+            Ok((stream, origin)) => {
+                resting = false;
+                begin(&worker, listener, stream, origin);
+            }
+            Err(error) if is_of_connection(&error) => {}
+            Err(error) => {
+                if !resting {
+                    tracing::warn!(%error, "accepting rests: the system gives no more connections");
+                }
+                resting = true;
+                time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+fn begin(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, origin: Origin) {
+    let from = match origin {
+        Origin::Ip(address) => {
+            let ip = address.ip().to_canonical();
+            From {
+                ip: Some(ip),
+                text: ip.to_string(),
+            }
+        }
+        Origin::Unix => From {
+            ip: None,
+            text: String::new(),
+        },
+    };
+    let open = worker.open_connection();
+    let worker = Rc::clone(worker);
+    task::spawn_local(async move {
+        connection::serve(&worker, listener, stream, from).await;
+        drop(open);
+    });
+}
+
+/// Whether only the connection that was to be accepted has failed.
+fn is_of_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

@@ -1,0 +1,246 @@
+//! Input buffers: blocks from the worker's pool, taken when bytes are there and given back when they are used up.
+//!
+//! An idle connection holds none. A block keeps the message's head in place while the body streams through the space
+//! behind it, because routing, retries and the log read the head until the exchange ends.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The size of a block. Large enough for a browser's head with room for a body behind it.
+pub(crate) const BLOCK: usize = 16 * 1024;
+/// A body is read into at least this much room; with less left behind a large head, the block grows.
+const MIN_ROOM: usize = 8 * 1024;
+/// Free blocks a worker keeps: 4 MiB. What a burst needed beyond that goes back to the allocator.
+const MAX_FREE: usize = 256;
+
+/// An output buffer that grew beyond this goes back to the allocator: heads of usual size need a tenth of it.
+const MAX_OUT: usize = 32 * 1024;
+
+/// The free input blocks and output buffers of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Blocks {
+    free: RefCell<Vec<Vec<u8>>>,
+    out: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Blocks {
+    /// An empty block. It takes its memory when room is first asked for, which is when bytes are there.
+    pub(crate) fn take(self: &Rc<Self>) -> Block {
+        Block {
+            bytes: Vec::new(),
+            start: 0,
+            pos: 0,
+            end: 0,
+            pool: Rc::clone(self),
+        }
+    }
+
+    /// An empty output buffer.
+    pub(crate) fn take_out(&self) -> Vec<u8> {
+        self.out.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes an output buffer back.
+    pub(crate) fn give_out(&self, mut buffer: Vec<u8>) {
+        let mut out = self.out.borrow_mut();
+        if buffer.capacity() > 0 && buffer.capacity() <= MAX_OUT && out.len() < MAX_FREE {
+            buffer.clear();
+            out.push(buffer);
+        }
+    }
+}
+
+/// A buffer with a message in it: `start..pos` is used (the head), `pos..end` is unread, the rest is room.
+#[derive(Debug)]
+pub(crate) struct Block {
+    bytes: Vec<u8>,
+    start: usize,
+    pos: usize,
+    end: usize,
+    pool: Rc<Blocks>,
+}
+
+impl Block {
+    /// The message from its first byte: what spans of its head refer to.
+    #[inline]
+    pub(crate) fn message(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// What has been received and not been used.
+    #[inline]
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.bytes[self.pos..self.end]
+    }
+
+    /// The unread bytes, for decoding in place.
+    #[inline]
+    pub(crate) fn unread_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.pos..self.end]
+    }
+
+    /// Whether it holds memory yet.
+    #[inline]
+    pub(crate) const fn is_held(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
+    /// Whether nothing is unread.
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.pos == self.end
+    }
+
+    /// Uses `n` unread bytes.
+    #[inline]
+    pub(crate) fn consume(&mut self, n: usize) {
+        debug_assert!(n <= self.end - self.pos, "more used than received");
+        self.pos = (self.pos + n).min(self.end);
+    }
+
+    /// The next message begins with the unread bytes; what was used is forgotten.
+    #[inline]
+    pub(crate) const fn begin_message(&mut self) {
+        if self.pos == self.end {
+            self.pos = 0;
+            self.end = 0;
+        }
+        self.start = self.pos;
+    }
+
+    /// The room behind what was received; call [`Self::received`] after reading into it.
+    #[inline]
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.hold();
+        &mut self.bytes[self.end..]
+    }
+
+    /// `n` bytes were read into the room.
+    #[inline]
+    pub(crate) fn received(&mut self, n: usize) {
+        self.end = (self.end + n).min(self.bytes.len());
+    }
+
+    /// Makes room for more of a head of at most `limit` bytes: moves the message to the front, then grows.
+    pub(crate) fn make_room_for_head(&mut self, limit: usize) {
+        self.hold();
+        if self.end < self.bytes.len() {
+            return;
+        }
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.pos -= self.start;
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.bytes.len() && self.end < limit.saturating_add(1) {
+            let size = (self.bytes.len() * 2)
+                .min(limit.saturating_add(1))
+                .max(self.bytes.len());
+            self.bytes.resize(size, 0);
+        }
+    }
+
+    /// Makes room for more of a body behind a head of `head` bytes; bodies never make the block grow, only heads do.
+    /// False when the unread bytes fill all there is.
+    pub(crate) fn make_room_for_body(&mut self, head: usize) -> bool {
+        self.hold();
+        let base = self.start + head;
+        if self.pos == self.end {
+            self.pos = base;
+            self.end = base;
+        }
+        if self.bytes.len() - base < MIN_ROOM {
+            self.bytes.resize(base + MIN_ROOM, 0);
+        }
+        if self.end == self.bytes.len() && self.pos > base {
+            self.bytes.copy_within(self.pos..self.end, base);
+            self.end -= self.pos - base;
+            self.pos = base;
+        }
+        self.end < self.bytes.len()
+    }
+
+    fn hold(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = self
+                .pool
+                .free
+                .borrow_mut()
+                .pop()
+                .unwrap_or_else(|| vec![0; BLOCK]);
+        }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let mut free = self.pool.free.borrow_mut();
+        // A block that grew for one large head is not kept: the next user would hold more than it needs.
+        if self.bytes.len() == BLOCK && free.len() < MAX_FREE {
+            free.push(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(block: &mut Block, bytes: &[u8]) {
+        block.room()[..bytes.len()].copy_from_slice(bytes);
+        block.received(bytes.len());
+    }
+
+    #[test]
+    fn a_pipelined_message_follows_without_moving() {
+        let blocks = Rc::new(Blocks::default());
+        let mut block = blocks.take();
+        fill(&mut block, b"head1head2");
+        block.consume(5);
+        assert_eq!(block.message(), b"head1head2");
+        block.begin_message();
+        assert_eq!(block.message(), b"head2");
+        block.consume(5);
+        block.begin_message();
+        assert!(block.is_empty() && block.room().len() == BLOCK);
+    }
+
+    #[test]
+    fn the_head_stays_while_the_body_streams() {
+        let blocks = Rc::new(Blocks::default());
+        let mut block = blocks.take();
+        fill(&mut block, b"head");
+        block.consume(4);
+        for _ in 0..10 {
+            assert!(block.make_room_for_body(4));
+            let n = block.room().len();
+            block.received(n);
+            block.consume(n - 1);
+            assert_eq!(&block.message()[..4], b"head");
+        }
+        assert!(block.make_room_for_body(4));
+        assert_eq!(block.unread().len(), 1);
+        block.received(usize::MAX / 2);
+        assert!(!block.make_room_for_body(4));
+    }
+
+    #[test]
+    fn a_large_head_grows_to_its_limit_and_no_further() {
+        let blocks = Rc::new(Blocks::default());
+        let mut block = blocks.take();
+        for _ in 0..8 {
+            let n = block.room().len();
+            block.received(n);
+            block.make_room_for_head(40_000);
+        }
+        assert_eq!(block.message().len(), 40_001);
+        drop(block);
+        assert_eq!(blocks.free.borrow().len(), 0);
+        let mut block = blocks.take();
+        assert!(!block.is_held());
+        block.room();
+        drop(block);
+        assert_eq!(blocks.free.borrow().len(), 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! Coarse deadlines: one slot per connection, checked by a sweep, instead of a timer per wait.
+//!
+//! Setting a deadline is one store. A tokio timer around every wait costs about 650 instructions, and a request has half
+//! a dozen waits. The price is precision: a deadline fires up to [`MAX_SLEEP`] late. Work that needs exact instants
+//! (hedging) takes a real timer.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time;
+
+/// The sweep runs at least this often while any slot exists, so a deadline fires at most this late.
+const MAX_SLEEP: Duration = Duration::from_millis(50);
+/// And at most this often.
+const MIN_SLEEP: Duration = Duration::from_millis(5);
+
+/// The deadlines of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    slots: RefCell<Vec<Rc<Slot>>>,
+    first: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    at: Cell<Option<Instant>>,
+    fired: Cell<bool>,
+    position: Cell<usize>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Deadlines {
+    /// A slot for one connection, without a deadline yet.
+    pub(crate) fn slot(self: &Rc<Self>) -> Deadline {
+        let slot = Rc::new(Slot::default());
+        let mut slots = self.slots.borrow_mut();
+        slot.position.set(slots.len());
+        slots.push(Rc::clone(&slot));
+        if slots.len() == 1 {
+            self.first.notify_one();
+        }
+        Deadline {
+            slot,
+            owner: Rc::clone(self),
+        }
+    }
+
+    /// Fires what is due, for ever; sleeps without a timer while there is no slot.
+    pub(crate) async fn sweep(self: Rc<Self>) {
+        loop {
+            if self.slots.borrow().is_empty() {
+                self.first.notified().await;
+                continue;
+            }
+            let now = Instant::now();
+            let next = self
+                .fire(now)
+                .map_or(MAX_SLEEP, |at| at.saturating_duration_since(now));
+            time::sleep(next.clamp(MIN_SLEEP, MAX_SLEEP)).await;
+        }
+    }
+
+    /// Wakes the owner of every slot that is due, and says when the next one will be.
+    fn fire(&self, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for slot in self.slots.borrow().iter() {
+            let Some(at) = slot.at.get() else { continue };
+            if at <= now {
+                slot.at.set(None);
+                slot.fired.set(true);
+                // Waking only schedules the task, so nothing borrows the slots again before this ends.
+                if let Some(waker) = slot.waker.borrow_mut().take() {
+                    waker.wake();
+                }
+            } else if next.is_none_or(|next| at < next) {
+                next = Some(at);
+            }
+        }
+        next
+    }
+}
+
+/// One connection's deadline.
+#[derive(Debug)]
+pub(crate) struct Deadline {
+    slot: Rc<Slot>,
+    owner: Rc<Deadlines>,
+}
+
+impl Deadline {
+    /// From now on the deadline is `at`, whatever it was, and has not fired.
+    #[inline]
+    pub(crate) fn set(&self, at: Option<Instant>) {
+        self.slot.at.set(at);
+        self.slot.fired.set(false);
+    }
+
+    /// Whether the deadline has fired since it was set.
+    #[inline]
+    pub(crate) fn has_fired(&self) -> bool {
+        self.slot.fired.get()
+    }
+
+    /// Ready when the deadline has fired; else the task is woken when it does.
+    #[inline]
+    pub(crate) fn poll_expired(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.slot.fired.get() {
+            return Poll::Ready(());
+        }
+        let mut waker = self.slot.waker.borrow_mut();
+        match &*waker {
+            Some(old) if old.will_wake(cx.waker()) => {}
+            _ => *waker = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        let mut slots = self.owner.slots.borrow_mut();
+        let position = self.slot.position.get();
+        slots.swap_remove(position);
+        if let Some(moved) = slots.get(position) {
+            moved.position.set(position);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_keep_their_places_and_fire_once() {
+        let deadlines = Rc::new(Deadlines::default());
+        let start = Instant::now();
+        let at = |ms| Some(start + Duration::from_millis(ms));
+        let (a, b, c) = (deadlines.slot(), deadlines.slot(), deadlines.slot());
+        a.set(at(10));
+        b.set(at(20));
+        c.set(at(30));
+        drop(a);
+        assert_eq!(deadlines.fire(start + Duration::from_millis(25)), at(30));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(b.poll_expired(&mut cx).is_ready());
+        assert!(c.poll_expired(&mut cx).is_pending());
+        b.set(at(40));
+        assert!(b.poll_expired(&mut cx).is_pending());
+        drop(c);
+        drop(b);
+        assert!(deadlines.slots.borrow().is_empty());
+    }
+}

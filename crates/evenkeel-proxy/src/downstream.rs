@@ -1,0 +1,73 @@
+//! The client's side of an exchange, as the pipeline sees it: one trait, one implementation per protocol.
+//!
+//! The pipeline reads a request through a borrowed view and a body through [`Source`]; it answers through `begin_*` and
+//! [`Sink`]. What it never sees is a codec's type.
+
+pub(crate) mod h1;
+
+use std::task::{Context, Poll};
+
+use evenkeel_base::field::FieldSink;
+use evenkeel_base::{RequestView, Span};
+
+use crate::body::{Length, Sink, Source};
+
+/// What a request asks for beside its head, in words that every protocol has.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// How long its body is.
+    pub(crate) length: Length,
+    /// What it expects before it sends the body.
+    pub(crate) expect: Expect,
+    /// The protocol it would like to switch to, within the head; never h2c.
+    pub(crate) upgrade: Option<Span>,
+    /// Whether it understands interim responses (HTTP/1.0 does not).
+    pub(crate) interim: bool,
+    /// Whether its connection can stay open afterwards.
+    pub(crate) persistent: bool,
+}
+
+/// What `Expect` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Nothing.
+    Nothing,
+    /// `100-continue`.
+    Continue,
+    /// Something nobody knows.
+    Unknown,
+}
+
+/// The client's side of one exchange.
+pub(crate) trait Downstream: Source + Sink {
+    /// The head of the request.
+    fn request(&self) -> RequestView<'_>;
+
+    /// What else it asks for.
+    fn facts(&self) -> &Facts;
+
+    /// Whether the request has been received whole.
+    fn request_done(&self) -> bool;
+
+    /// Begins the response. `length` [`Length::Empty`] means no body and no field about it. With `close` the client is
+    /// told that the connection ends here.
+    fn begin_response(
+        &mut self,
+        line: (u16, &[u8]),
+        length: Length,
+        close: bool,
+        fields: impl FnOnce(&mut dyn FieldSink),
+    );
+
+    /// Adds an interim response.
+    fn interim(&mut self, line: (u16, &[u8]), fields: impl FnOnce(&mut dyn FieldSink));
+
+    /// Switches to a tunnel with a 101 response for `protocol`.
+    fn begin_tunnel(&mut self, protocol: &[u8], fields: impl FnOnce(&mut dyn FieldSink));
+
+    /// Ready when the client is gone. Called only after the whole request was received.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Makes sure that the client sees a failure: what was sent of the response must not look complete.
+    fn cut(&mut self);
+}

@@ -1,0 +1,260 @@
+//! HTTP/1.1 from clients: reads heads, keeps the connection's rules, and hands each request to the pipeline.
+
+use std::task::{Context, Poll};
+
+use evenkeel_base::field::FieldSink;
+use evenkeel_base::head::{Field, Version};
+use evenkeel_base::{Fault, RequestHead, RequestView, Side};
+use evenkeel_http1::{self as http1, Limits, RequestBody, RequestParser};
+use evenkeel_net::Stream;
+
+use crate::body::{Fill, Length, Sink, Source};
+use crate::downstream::{Downstream, Expect, Facts};
+use crate::h1::{Boundary, Channel, Coding, Incoming, chunked_unless_known};
+use crate::worker::Worker;
+
+/// A client's connection while it is busy. An idle one is a [`Stream`] and no more.
+#[derive(Debug)]
+pub(crate) struct H1Downstream {
+    channel: Channel,
+    parser: RequestParser,
+    head: RequestHead,
+    facts: Facts,
+    half_close: bool,
+}
+
+impl H1Downstream {
+    /// Takes up a stream that has something to say.
+    pub(crate) fn new(stream: Stream, worker: &Worker, half_close: bool) -> Self {
+        Self {
+            channel: Channel::new(stream, Side::Downstream, &worker.blocks),
+            parser: RequestParser::default(),
+            head: worker.request_heads.take(),
+            facts: Facts::none(),
+            half_close,
+        }
+    }
+
+    /// Reads a request's head: `Ok(false)` when the connection is idle or ended before its first byte.
+    pub(crate) fn poll_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        limits: &Limits,
+    ) -> Poll<Result<bool, Refused>> {
+        loop {
+            let message = self.channel.block.message();
+            if !message.is_empty() {
+                match self.parser.parse(message, limits, &mut self.head) {
+                    Ok(Some(request)) => {
+                        self.accept(&request);
+                        return Poll::Ready(Ok(true));
+                    }
+                    Ok(None) => {}
+                    Err(refusal) => return Poll::Ready(Err(Refused::Head(refusal))),
+                }
+            }
+            match std::task::ready!(self.channel.poll_read_head(cx, limits.head_bytes)) {
+                Ok(true) => {}
+                Ok(false) if self.channel.block.message().is_empty() => {
+                    return Poll::Ready(Ok(false));
+                }
+                Ok(false) | Err(_) => return Poll::Ready(Err(Refused::Gone)),
+            }
+        }
+    }
+
+    /// Whether bytes of a request are waiting to be parsed.
+    pub(crate) const fn has_bytes(&self) -> bool {
+        !self.channel.block.is_empty()
+    }
+
+    /// Goes on to the next request of the connection, when this one is over in both directions.
+    pub(crate) fn next_request(&mut self) -> bool {
+        self.parser = RequestParser::default();
+        self.channel.next_message()
+    }
+
+    /// The stream, to wait idle, when the connection is at a boundary with nothing received beyond it.
+    pub(crate) fn into_idle(self, worker: &Worker) -> Option<Boundary> {
+        worker.request_heads.give(self.head);
+        self.channel.into_boundary()
+    }
+
+    /// The connection has failed before there was a request: lets a reply be written all the same.
+    pub(crate) fn refuse(&mut self) {
+        self.head.clear();
+        self.facts = Facts::none();
+        self.channel.incoming = Incoming::Done;
+    }
+
+    /// The channel, for closing in good order.
+    pub(crate) const fn channel(&mut self) -> &mut Channel {
+        &mut self.channel
+    }
+
+    fn accept(&mut self, request: &http1::Request) {
+        self.channel.head = request.consumed;
+        self.channel.block.consume(request.consumed);
+        self.channel.incoming = match request.body {
+            RequestBody::Empty => Incoming::Done,
+            RequestBody::Known(left) => Incoming::Known { left },
+            RequestBody::Chunked => Incoming::chunked(),
+        };
+        self.facts = Facts {
+            length: match request.body {
+                RequestBody::Empty if request.had_length => Length::Known(0),
+                RequestBody::Empty => Length::Empty,
+                RequestBody::Known(n) => Length::Known(n),
+                RequestBody::Chunked => Length::Unknown,
+            },
+            expect: match request.expect {
+                http1::Expect::None => Expect::Nothing,
+                http1::Expect::Continue => Expect::Continue,
+                http1::Expect::Unknown => Expect::Unknown,
+            },
+            upgrade: request.upgrade,
+            interim: self.head.version == Version::Http11,
+            persistent: request.persistent,
+        };
+    }
+
+    /// HTTP/1.0 clients know no chunks: what has no length ends with the connection.
+    fn coding(&self, length: Length) -> Coding {
+        match (length, self.head.version) {
+            (Length::Unknown, Version::Http10) => Coding::Close,
+            _ => chunked_unless_known(length),
+        }
+    }
+}
+
+/// Why there is no request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refused {
+    /// The head was refused; a reply says why.
+    Head(http1::Refusal),
+    /// The client left in the middle of it.
+    Gone,
+}
+
+impl Facts {
+    /// The facts of a connection without a request.
+    pub(crate) const fn none() -> Self {
+        Self {
+            length: Length::Empty,
+            expect: Expect::Nothing,
+            upgrade: None,
+            interim: false,
+            persistent: false,
+        }
+    }
+}
+
+impl Downstream for H1Downstream {
+    fn request(&self) -> RequestView<'_> {
+        self.head.view(self.channel.block.message())
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn request_done(&self) -> bool {
+        self.channel.incoming.is_done()
+    }
+
+    fn begin_response(
+        &mut self,
+        line: (u16, &[u8]),
+        length: Length,
+        close: bool,
+        fields: impl FnOnce(&mut dyn FieldSink),
+    ) {
+        let coding = self.coding(length);
+        let http10 = self.head.version == Version::Http10;
+        self.channel.outgoing.begin_response(line, coding, |sink| {
+            fields(sink);
+            if close || coding == Coding::Close {
+                sink.field(b"Connection", b"close");
+            } else if http10 {
+                sink.field(b"Connection", b"keep-alive");
+            }
+        });
+    }
+
+    fn interim(&mut self, line: (u16, &[u8]), fields: impl FnOnce(&mut dyn FieldSink)) {
+        self.channel.outgoing.interim(line, fields);
+    }
+
+    fn begin_tunnel(&mut self, protocol: &[u8], fields: impl FnOnce(&mut dyn FieldSink)) {
+        self.channel
+            .outgoing
+            .begin_response((101, b"Switching Protocols"), Coding::None, |sink| {
+                fields(sink);
+                sink.field(b"Connection", b"upgrade");
+                sink.field(b"Upgrade", protocol);
+            });
+        self.channel.begin_tunnel();
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.half_close {
+            return Poll::Pending;
+        }
+        self.channel.poll_gone(cx)
+    }
+
+    fn cut(&mut self) {
+        if self.channel.outgoing.is_close_delimited() {
+            self.channel.stream.reset_on_close();
+        }
+    }
+}
+
+impl Source for H1Downstream {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        self.channel.poll_fill(cx)
+    }
+
+    fn data(&self) -> &[u8] {
+        self.channel.data()
+    }
+
+    fn is_last(&self) -> bool {
+        self.channel.is_last()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.channel.consume(n);
+    }
+
+    fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
+        self.channel.trailers(&mut |field| {
+            if field.known.may_be_trailer() {
+                each(field);
+            }
+        });
+    }
+}
+
+impl Sink for H1Downstream {
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        last: bool,
+    ) -> Poll<Result<usize, Fault>> {
+        self.channel.poll_data(cx, data, last)
+    }
+
+    fn poll_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: &dyn Fn(&mut dyn FnMut(Field<'_>)),
+    ) -> Poll<Result<(), Fault>> {
+        self.channel.poll_end(cx, trailers)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        self.channel.poll_flush(cx)
+    }
+}

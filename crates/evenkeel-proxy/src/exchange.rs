@@ -1,0 +1,140 @@
+//! One exchange, whatever protocol it came by: route, admit, try, relay, record.
+//!
+//! ```text
+//!  request ─▶ admit ─▶ route ─┬─ respond, redirect ─────────────────────────────────▶ record
+//!                             └─ forward: pick ─▶ obtain ─▶ converse ─▶ relay ───────▶ record
+//!                                          ▲                   │ fault before the head
+//!                                          └──── verdict ◀─────┘
+//! ```
+//! This file is the road; each stage has a file of its own. It knows no codec: `Downstream` and `Upstream` do.
+
+mod client;
+mod converse;
+mod fields;
+mod forward;
+mod relay;
+mod reply;
+mod stage;
+
+use evenkeel_base::{Fault, Method, RouteId};
+use evenkeel_config::model::{self, Action};
+use evenkeel_http1::has_dot_segments;
+
+use crate::access_log;
+use crate::body::Length;
+use crate::downstream::{Downstream, Expect};
+use crate::exchange::client::Client;
+use crate::exchange::stage::Forward;
+use crate::record::Record;
+use crate::scene::{After, Scene};
+
+/// Runs one exchange from its parsed head to its access record.
+pub(crate) async fn run<D: Downstream>(scene: &Scene<'_>, down: &mut D) -> After {
+    let mut record = Record::new(scene.began);
+    scene.worker.counters().exchanges.add(1);
+    let after = answer(scene, down, &mut record).await;
+    log(scene, down, &record);
+    after
+}
+
+/// A request that was refused before it could be understood gets its reply and its record as well.
+pub(crate) async fn refuse<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    fault: Fault,
+    detail: Option<&'static str>,
+) -> After {
+    let mut record = Record::new(scene.began);
+    record.client = scene.from.ip;
+    record.detail = detail;
+    scene.worker.counters().exchanges.add(1);
+    let after = reply::fault(scene, down, None, fault, &mut record).await;
+    log(scene, down, &record);
+    after
+}
+
+fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
+    scene.worker.log_access(&access_log::Exchange {
+        snapshot: scene.snapshot,
+        listener: &scene.listener.name,
+        from: (scene.from.ip, &scene.from.text),
+        request: down.request(),
+        record,
+    });
+}
+
+async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Record) -> After {
+    let client = Client::find(
+        scene.from.ip,
+        &scene.listener.trusted_proxies,
+        &down.request(),
+    );
+    record.client = client.ip;
+    let (route, outcome) = match admit(scene, down, client) {
+        Ok((id, route)) => {
+            record.route = Some(id);
+            let outcome = match &route.action {
+                Action::Respond(respond) => {
+                    Ok(reply::fixed(scene, down, route, respond, record).await)
+                }
+                Action::Redirect(redirect) => {
+                    Ok(reply::redirect(scene, down, route, redirect, record).await)
+                }
+                Action::Forward {
+                    cluster,
+                    rewrite,
+                    host,
+                } => {
+                    let forward = Forward {
+                        route,
+                        cluster: *cluster,
+                        rewrite,
+                        host,
+                        client,
+                    };
+                    forward::run(scene, down, &forward, record).await
+                }
+            };
+            (Some(route), outcome)
+        }
+        Err((id, fault)) => {
+            record.route = id;
+            let route = id.and_then(|id| scene.snapshot.config.routes.get(id.index()));
+            (route, Err(fault))
+        }
+    };
+    match outcome {
+        Ok(after) => after,
+        Err(fault) => reply::fault(scene, down, route, fault, record).await,
+    }
+}
+
+type Refusal = (Option<RouteId>, Fault);
+
+/// Finds the route, and refuses what must not go further.
+fn admit<'s, D: Downstream>(
+    scene: &Scene<'s>,
+    down: &D,
+    client: Client,
+) -> Result<(RouteId, &'s model::Route), Refusal> {
+    let request = down.request();
+    if matches!(request.method(), Method::Connect | Method::Trace) {
+        return Err((None, Fault::MethodRefused));
+    }
+    let Some((id, route)) = scene.snapshot.route(scene.listener_id, &request) else {
+        return Err((None, Fault::NoRoute));
+    };
+    let fault = if !client.may(&route.allow, &route.deny) {
+        Fault::RequestDenied
+    } else if !route.allow_dot_segments && has_dot_segments(request.path()) {
+        Fault::RequestPathRefused
+    } else if down.facts().expect == Expect::Unknown {
+        Fault::ExpectationFailed
+    } else if matches!(down.facts().length, Length::Known(n) if n > route.max_request_body.bytes())
+    {
+        Fault::RequestBodyTooLarge
+    } else {
+        return Ok((id, route));
+    };
+    Err((Some(id), fault))
+}

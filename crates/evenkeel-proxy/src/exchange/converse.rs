@@ -1,0 +1,213 @@
+//! From the request's first byte to the response's head: sends the request, passes interim responses on, and watches
+//! whether the client is still there.
+//!
+//! The body is sent while the response is awaited, because an endpoint may answer before it has the whole request.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use evenkeel_base::edits::Edits;
+use evenkeel_base::{Fault, Side};
+
+use crate::body::{Length, Pump, Waiting};
+use crate::downstream::{Downstream, Expect, Facts};
+use crate::exchange::fields;
+use crate::exchange::stage::{Stage, earliest};
+use crate::upstream::{Answer, Upstream};
+
+/// An endpoint that leaves a client waiting for `100 Continue` longer than this does not know the expectation: we give
+/// leave ourselves. Clients send after about a second anyway (curl after one).
+const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
+/// More interim responses than this to one request are an attack or a loop.
+const MAX_INTERIM: u8 = 32;
+
+/// The state of an attempt between its request and its response.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    /// The request's direction.
+    pub(crate) pump: Pump,
+    /// The endpoint takes no more of the request: what it has to say may still be on its way.
+    pub(crate) broken: bool,
+    /// When the request was sent whole, or could not be sent further.
+    pub(crate) asked_at: Option<Instant>,
+    /// The body's length by the response's head, or a tunnel.
+    pub(crate) answer: Answer,
+    /// When this began.
+    pub(crate) began: Instant,
+    interim: u8,
+    /// Until when the client's expectation is left to the endpoint; none when leave was given or is not wanted.
+    leave_at: Option<Instant>,
+    gives_leave: bool,
+}
+
+impl Conversation {
+    /// One that begins with the request's head unsent.
+    pub(crate) fn new(pump: Pump, facts: &Facts) -> Self {
+        let expects = facts.expect == Expect::Continue && facts.interim;
+        Self {
+            pump,
+            broken: false,
+            asked_at: None,
+            answer: Answer::Final(Length::Empty),
+            began: pump.moved,
+            interim: 0,
+            leave_at: if expects {
+                pump.moved.checked_add(CONTINUE_PATIENCE)
+            } else {
+                None
+            },
+            gives_leave: expects,
+        }
+    }
+
+    /// Moves the request on; a fault is the client's. What the endpoint does not take is not yet the attempt's end.
+    pub(crate) fn send<D: Downstream, U: Upstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut U,
+    ) -> Result<(), Fault> {
+        if self.pump.done || self.broken {
+            return Ok(());
+        }
+        match self.pump.poll(cx, down, up) {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(fault)) if fault.side() == Side::Upstream => self.broken = true,
+            Poll::Ready(Err(fault)) => return Err(fault),
+        }
+        self.asked_at = Some(self.pump.moved);
+        Ok(())
+    }
+}
+
+/// Converses until the final response head is there.
+pub(crate) async fn run<D: Downstream, U: Upstream>(
+    stage: &Stage<'_>,
+    down: &mut D,
+    up: &mut U,
+    talk: &mut Conversation,
+) -> Result<(), Fault> {
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = step(stage, cx, down, up, talk) {
+            return Poll::Ready(result);
+        }
+        stage.scene.deadline.set(deadline(stage, talk));
+        // Just set, so it cannot have fired: this leaves the waker there.
+        stage
+            .scene
+            .deadline
+            .poll_expired(cx)
+            .map(|()| Err(Fault::Internal))
+    })
+    .await
+}
+
+fn step<D: Downstream, U: Upstream>(
+    stage: &Stage<'_>,
+    cx: &mut Context<'_>,
+    down: &mut D,
+    up: &mut U,
+    talk: &mut Conversation,
+) -> Poll<Result<(), Fault>> {
+    if let Some(fault) = expired(stage, down, talk) {
+        return Poll::Ready(Err(fault));
+    }
+    if let Err(fault) = talk.send(cx, down, up) {
+        return Poll::Ready(Err(fault));
+    }
+    loop {
+        match up.poll_response(cx) {
+            Poll::Ready(Ok(Answer::Interim)) => pass_interim(down, up, talk)?,
+            Poll::Ready(Ok(answer)) => {
+                talk.answer = answer;
+                return Poll::Ready(Ok(()));
+            }
+            // The endpoint stopped reading and then said nothing: the failed write tells more than the silence.
+            Poll::Ready(Err(Fault::EndpointClosed)) if talk.broken => {
+                return Poll::Ready(Err(Fault::EndpointReset));
+            }
+            Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
+            Poll::Pending => break,
+        }
+    }
+    if let Poll::Ready(Err(fault)) = down.poll_flush(cx) {
+        return Poll::Ready(Err(fault));
+    }
+    if down.request_done() && down.poll_gone(cx).is_ready() {
+        return Poll::Ready(Err(Fault::ClientGone));
+    }
+    Poll::Pending
+}
+
+/// Passes an interim response on when the client can read it and has use for it.
+fn pass_interim<D: Downstream, U: Upstream>(
+    down: &mut D,
+    up: &U,
+    talk: &mut Conversation,
+) -> Result<(), Fault> {
+    talk.interim += 1;
+    if talk.interim > MAX_INTERIM {
+        return Err(Fault::TooManyInterim);
+    }
+    let response = up.response();
+    let wanted = if response.status() == 100 {
+        std::mem::take(&mut talk.gives_leave)
+    } else {
+        down.facts().interim
+    };
+    if response.status() == 100 {
+        talk.leave_at = None;
+    }
+    if wanted {
+        let line = (response.status(), response.reason());
+        down.interim(line, |sink| {
+            fields::response(&response, false, &Edits::default(), sink)
+        });
+    }
+    Ok(())
+}
+
+/// The next instant at which something is late.
+fn deadline(stage: &Stage<'_>, talk: &Conversation) -> Option<Instant> {
+    let phase = match talk.asked_at {
+        Some(asked) => asked.checked_add(stage.cluster.config.timeouts.response_header),
+        None => talk.pump.moved.checked_add(match talk.pump.waiting {
+            Waiting::Source => stage.scene.listener.request_body_idle_timeout,
+            Waiting::Sink => stage.scene.listener.write_timeout,
+        }),
+    };
+    earliest(earliest(stage.total_at, phase), talk.leave_at)
+}
+
+/// What is late now.
+fn expired<D: Downstream>(
+    stage: &Stage<'_>,
+    down: &mut D,
+    talk: &mut Conversation,
+) -> Option<Fault> {
+    // Without a clock reading on every wake: the deadline knows whether anything can be late.
+    if !stage.scene.deadline.has_fired() {
+        return None;
+    }
+    let now = Instant::now();
+    if talk.leave_at.is_some_and(|at| now >= at) {
+        talk.leave_at = None;
+        if std::mem::take(&mut talk.gives_leave) && !down.request_done() {
+            down.interim((100, b"Continue"), |_| {});
+        }
+    }
+    if stage.total_at.is_some_and(|at| now >= at) {
+        return Some(Fault::TotalTimeout);
+    }
+    let due = deadline(stage, talk)?;
+    if now < due {
+        return None;
+    }
+    Some(match (talk.asked_at, talk.pump.waiting) {
+        (Some(_), _) => Fault::ResponseHeaderTimeout,
+        (None, Waiting::Source) => Fault::RequestBodyTimeout,
+        (None, Waiting::Sink) => Fault::EndpointStalled,
+    })
+}

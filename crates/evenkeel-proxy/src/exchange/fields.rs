@@ -1,0 +1,154 @@
+//! The header rules of design §4: which fields pass, which are set by us, which never leave.
+//!
+//! One place for every protocol: it reads a borrowed view and writes to a [`FieldSink`]. Framing fields are the business
+//! of whoever writes the message, and none of them comes through here.
+
+use std::net::IpAddr;
+
+use evenkeel_base::edits::Edits;
+use evenkeel_base::field::FieldSink;
+use evenkeel_base::head::Field;
+use evenkeel_base::{Known, RequestView, ResponseView};
+
+use crate::exchange::client::Client;
+use crate::request_id;
+
+/// What the fields of a forwarded request depend on beside the request.
+pub(crate) struct RequestRules<'a> {
+    pub(crate) client: Client,
+    /// The other end of the connection; none for a Unix socket.
+    pub(crate) from: Option<IpAddr>,
+    /// The same as text, made once per connection.
+    pub(crate) from_text: &'a str,
+    /// What `Host` says.
+    pub(crate) host: &'a [u8],
+    /// The request id to set when the client's is not kept.
+    pub(crate) request_id: &'a [u8],
+    /// Whether `Expect: 100-continue` passes.
+    pub(crate) expect: bool,
+    /// Whether trailers pass, and with them the `Trailer` field.
+    pub(crate) trailers: bool,
+    pub(crate) edits: &'a Edits,
+}
+
+/// Writes the fields of a request on its way to an endpoint.
+pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &mut dyn FieldSink) {
+    let nominated = Nominated::of(view.fields());
+    let trusted = rules.client.behind_proxy;
+    sink.field(b"Host", rules.host);
+    let (mut has_id, mut proto, mut host) = (false, false, false);
+    for field in view.fields() {
+        let passes = match field.known {
+            Known::Other => !shadows(field.name) && !nominated.names(field.name),
+            Known::Host | Known::ContentLength | Known::XForwardedFor => false,
+            Known::Expect => rules.expect,
+            Known::Trailer => rules.trailers,
+            Known::XRequestId => !has_id && request_id::keeps(field.value),
+            known if known.is_forwarding() => trusted && !nominated.names(field.name),
+            known => !known.is_hop_by_hop() && !nominated.names(field.name),
+        };
+        if passes && (rules.edits.is_empty() || !rules.edits.drops(&field)) {
+            sink.field(field.name, field.value);
+            has_id |= field.known == Known::XRequestId;
+            proto |= field.known == Known::XForwardedProto;
+            host |= field.known == Known::XForwardedHost;
+        }
+    }
+    let mut set = |name: &[u8], value: &[u8]| {
+        if !value.is_empty() && (rules.edits.is_empty() || !rules.edits.names(name)) {
+            sink.field(name, value);
+        }
+    };
+    if trusted {
+        set(b"X-Forwarded-For", &chain(view, rules.from_text));
+    } else if rules.from.is_some() {
+        set(b"X-Forwarded-For", rules.from_text.as_bytes());
+    }
+    if !proto {
+        set(b"X-Forwarded-Proto", b"http");
+    }
+    if !host {
+        set(b"X-Forwarded-Host", view.authority());
+    }
+    if !has_id {
+        set(b"X-Request-Id", rules.request_id);
+    }
+    rules.edits.write(sink);
+}
+
+/// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is:
+/// for a response without a body to HEAD, or 304, where it tells of a body that is not there.
+pub(crate) fn response(
+    view: &ResponseView<'_>,
+    length: bool,
+    edits: &Edits,
+    sink: &mut dyn FieldSink,
+) {
+    let nominated = Nominated::of(view.fields());
+    for field in view.fields() {
+        let passes = match field.known {
+            Known::Other => !nominated.names(field.name),
+            Known::ContentLength => length,
+            known => !known.is_hop_by_hop() && !nominated.names(field.name),
+        };
+        if passes && (edits.is_empty() || !edits.drops(&field)) {
+            sink.field(field.name, field.value);
+        }
+    }
+    edits.write(sink);
+}
+
+/// Whether an endpoint that reads `_` as `-` would take this for a field that frames, routes or identifies.
+fn shadows(name: &[u8]) -> bool {
+    if !name.contains(&b'_') {
+        return false;
+    }
+    let twin = Known::underscore_twin(name);
+    twin.is_hop_by_hop()
+        || twin.is_forwarding()
+        || matches!(
+            twin,
+            Known::Host | Known::ContentLength | Known::Expect | Known::XRequestId | Known::Trailer
+        )
+}
+
+/// The hops that trusted proxies told of, and the last of them.
+fn chain(view: &RequestView<'_>, from: &str) -> Vec<u8> {
+    let mut chain = Vec::with_capacity(64);
+    for field in view
+        .fields()
+        .filter(|field| field.known == Known::XForwardedFor)
+    {
+        chain.extend_from_slice(field.value);
+        chain.extend_from_slice(b", ");
+    }
+    chain.extend_from_slice(from.as_bytes());
+    chain
+}
+
+/// The fields that `Connection` names beside the usual options (RFC 9110 §7.6.1): they concern this hop only.
+struct Nominated<'a>(Option<Vec<&'a [u8]>>);
+
+impl<'a> Nominated<'a> {
+    fn of(fields: impl Iterator<Item = Field<'a>>) -> Self {
+        let mut names: Option<Vec<&'a [u8]>> = None;
+        for field in fields.filter(|field| field.known == Known::Connection) {
+            // The usual values name no field: nothing is allocated for them.
+            let usual: [&[u8]; 3] = [b"keep-alive", b"close", b"upgrade"];
+            for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
+                if !option.is_empty()
+                    && !usual.iter().any(|usual| usual.eq_ignore_ascii_case(option))
+                {
+                    names.get_or_insert_default().push(option);
+                }
+            }
+        }
+        Self(names)
+    }
+
+    fn names(&self, name: &[u8]) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|names| names.iter().any(|option| option.eq_ignore_ascii_case(name)))
+    }
+}

@@ -1,0 +1,317 @@
+//! Forwarding: attempt after attempt until one yields a response head, then the relay.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use evenkeel_base::{Fault, Method, RequestView, Side, Target};
+use evenkeel_config::model::{HostRewrite, PathRewrite};
+use evenkeel_net::{Stream, connect};
+use evenkeel_policy::{Allowance, Attempt, Sent, Tried, Verdict, verdict};
+use evenkeel_state::ClusterSnapshot;
+
+use crate::body::{Length, Pump};
+use crate::downstream::{Downstream, Expect};
+use crate::exchange::converse::{self, Conversation};
+use crate::exchange::stage::{Forward, Stage, asked_protocol, earliest};
+use crate::exchange::{fields, relay};
+use crate::record::Record;
+use crate::scene::{After, Scene};
+use crate::upstream::h1::H1Upstream;
+use crate::upstream::pool::Want;
+use crate::upstream::{Ask, Upstream};
+
+/// An attempt that failed before its response head.
+struct Failed {
+    fault: Fault,
+    sent: Sent,
+    reused: bool,
+}
+
+/// Forwards a request; fails with the fault to reply with, and only while the response has not begun.
+pub(crate) async fn run<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    forward: &Forward<'_>,
+    record: &mut Record,
+) -> Result<After, Fault> {
+    let cluster = scene
+        .snapshot
+        .cluster(forward.cluster)
+        .ok_or(Fault::Internal)?;
+    let budget = &cluster.state.budget;
+    budget.deposit(scene.worker.millis(scene.began));
+    record.made_id = scene.worker.make_request_id();
+    let total_at = scene.began.checked_add(forward.route.total_timeout);
+    let mut tried = Tried::default();
+    let mut left = Allowance::new(cluster.config.retry.attempts);
+    loop {
+        let index = pick(scene, cluster, &tried).ok_or(Fault::NoEndpoint)?;
+        let endpoint = &cluster.endpoints.list[index];
+        record.endpoint = Some((forward.cluster, index));
+        record.attempts += 1;
+        let in_flight = endpoint.state.begin();
+        let counters = endpoint.state.counters(scene.worker.id);
+        counters.attempts.add(1);
+        let stage = Stage {
+            scene,
+            forward,
+            cluster,
+            endpoint,
+            counters,
+            total_at,
+        };
+        let failed = match stage.attempt(down, record).await {
+            Ok((up, conversation)) => {
+                let after = relay::run(&stage, down, up, conversation, record).await;
+                drop(in_flight);
+                return Ok(after);
+            }
+            Err(failed) => failed,
+        };
+        drop(in_flight);
+        if failed.fault.side() != Side::Upstream {
+            return Err(failed.fault);
+        }
+        counters.fault(failed.fault);
+        let attempt = Attempt {
+            fault: failed.fault,
+            sent: failed.sent,
+            method_idempotent: down.request().method().is_idempotent(),
+            reused: failed.reused,
+            body_replayable: record.bytes_in == 0,
+            response_started: false,
+        };
+        let verdict = verdict(&attempt, left);
+        match verdict {
+            Verdict::GiveUp => return Err(failed.fault),
+            Verdict::RetryFree => scene.worker.pool.forget(&endpoint.state),
+            Verdict::Retry if budget.withdraw(scene.worker.millis(Instant::now())) => {
+                tried.insert(index)
+            }
+            Verdict::Retry => {
+                record.detail = Some(Fault::RetryBudgetSpent.name());
+                return Err(failed.fault);
+            }
+        }
+        left = left.after(verdict);
+    }
+}
+
+/// Never an endpoint that was tried while another is left; when all were, any again.
+fn pick(scene: &Scene<'_>, cluster: &ClusterSnapshot, tried: &Tried) -> Option<usize> {
+    let set = &cluster.endpoints;
+    let mut rng = scene.worker.rng();
+    set.balancer.pick(&set.list, tried, &mut rng).or_else(|| {
+        if tried.is_empty() {
+            None
+        } else {
+            set.balancer.pick(&set.list, &Tried::default(), &mut rng)
+        }
+    })
+}
+
+impl Stage<'_> {
+    /// Obtains a connection, sends the request and waits for the response's head.
+    async fn attempt<D: Downstream>(
+        &self,
+        down: &mut D,
+        record: &mut Record,
+    ) -> Result<(H1Upstream, Conversation), Failed> {
+        let idempotent = down.request().method().is_idempotent();
+        let want = if idempotent {
+            Want::Any
+        } else {
+            Want::JustUsed
+        };
+        let pooled = self
+            .scene
+            .worker
+            .pool
+            .take(&self.endpoint.state, want, self.scene.began);
+        let reused = pooled.is_some();
+        let stream = match pooled {
+            Some(stream) => {
+                self.counters.reuses.add(1);
+                record.connect = Duration::ZERO;
+                stream
+            }
+            None => {
+                let began = Instant::now();
+                let fail = |fault| Failed {
+                    fault,
+                    sent: Sent::Nothing,
+                    reused: false,
+                };
+                let stream = self.connect(down, began).await.map_err(fail)?;
+                self.counters.connects.add(1);
+                record.connect = began.elapsed();
+                stream
+            }
+        };
+        let mut up = H1Upstream::new(stream, self.scene.worker);
+        self.begin_request(down, &mut up, record);
+        let limit = self.forward.route.max_request_body.bytes();
+        let pump = Pump::new(
+            Instant::now(),
+            limit,
+            self.passes_request_trailers(&down.request()),
+        );
+        let mut conversation = Conversation::new(pump, down.facts());
+        let head = converse::run(self, down, &mut up, &mut conversation).await;
+        record.bytes_in = conversation.pump.bytes;
+        match head {
+            Ok(()) => Ok((up, conversation)),
+            Err(fault) => {
+                let sent = if up.has_sent() {
+                    Sent::Some
+                } else {
+                    Sent::Nothing
+                };
+                Err(Failed {
+                    fault,
+                    sent,
+                    reused,
+                })
+            }
+        }
+    }
+
+    fn begin_request<D: Downstream>(&self, down: &D, up: &mut H1Upstream, record: &Record) {
+        let (view, facts) = (down.request(), down.facts());
+        let mut rewritten = Vec::new();
+        let path = rewrite(view.path(), self.forward.rewrite, &mut rewritten);
+        let host = match self.forward.host {
+            HostRewrite::Keep if view.authority().is_empty() => self.endpoint.authority.as_bytes(),
+            HostRewrite::Keep => view.authority(),
+            HostRewrite::Set(host) => host.as_bytes(),
+            HostRewrite::Endpoint => self.endpoint.authority.as_bytes(),
+        };
+        let rules = fields::RequestRules {
+            client: self.forward.client,
+            from: self.scene.from.ip,
+            from_text: &self.scene.from.text,
+            host,
+            request_id: &record.made_id,
+            expect: facts.expect == Expect::Continue,
+            trailers: self.passes_request_trailers(&view),
+            edits: &self.forward.route.request_headers,
+        };
+        // RFC 9110 §8.6: a method that usually has a body says so when it has none.
+        let length = match (facts.length, view.method()) {
+            (Length::Empty, Method::Post | Method::Put | Method::Patch) => Length::Known(0),
+            (length, _) => length,
+        };
+        let ask = Ask {
+            head: view.method() == Method::Head,
+            upgrade: asked_protocol(down),
+        };
+        let line = (view.method_name(), path, view.query());
+        up.begin_request(line, length, ask, |sink| {
+            fields::request(&view, &rules, sink)
+        });
+    }
+
+    async fn connect<D: Downstream>(&self, down: &mut D, now: Instant) -> Result<Stream, Fault> {
+        let deadline = earliest(
+            self.total_at,
+            now.checked_add(self.cluster.config.timeouts.connect),
+        );
+        self.scene.deadline.set(deadline);
+        let mut connecting = pin!(connect(&self.endpoint.target));
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(
+                    result.map_err(|error| connect_fault(&error, &self.endpoint.target)),
+                );
+            }
+            if down.request_done() && down.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Fault::ClientGone));
+            }
+            self.scene.deadline.poll_expired(cx).map(|()| {
+                let total = self.total_at.is_some_and(|at| Instant::now() >= at);
+                Err(if total {
+                    Fault::TotalTimeout
+                } else {
+                    Fault::ConnectTimeout
+                })
+            })
+        })
+        .await
+    }
+
+    /// Trailers of requests pass for gRPC and where the route says so.
+    fn passes_request_trailers(&self, request: &RequestView<'_>) -> bool {
+        let grpc = |value: &[u8]| {
+            value
+                .get(..16)
+                .is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"))
+        };
+        self.forward.route.request_trailers
+            || request
+                .known(evenkeel_base::Known::ContentType)
+                .is_some_and(grpc)
+    }
+}
+
+fn connect_fault(error: &io::Error, target: &Target) -> Fault {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Fault::ConnectRefused,
+        // A Unix socket that is not there is a port nobody listens on.
+        io::ErrorKind::NotFound if matches!(target, Target::Unix(_)) => Fault::ConnectRefused,
+        io::ErrorKind::TimedOut => Fault::ConnectTimeout,
+        _ => Fault::ConnectFailed,
+    }
+}
+
+/// The path as it is sent on: the request's own bytes, or the route's prefix replaced.
+fn rewrite<'a>(path: &'a [u8], rewrite: &PathRewrite, buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    let PathRewrite::ReplacePrefix { matched, with } = rewrite else {
+        return path;
+    };
+    let rest = path.get(*matched..).unwrap_or_default();
+    buffer.extend_from_slice(with.as_bytes());
+    // `//` at the front would read as a host in some endpoints' eyes; one slash is what is meant.
+    if with.is_empty() && rest.starts_with(b"//") {
+        buffer.push(b'/');
+        buffer.extend_from_slice(rest.trim_ascii_start());
+        let cut = buffer.iter().skip(1).take_while(|b| **b == b'/').count();
+        buffer.drain(1..=cut);
+        return buffer;
+    }
+    buffer.extend_from_slice(rest);
+    if buffer.is_empty() {
+        buffer.push(b'/');
+    }
+    buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_are_stripped_and_replaced() {
+        let check = |path: &str, matched: usize, with: &str, expected: &str| {
+            let rule = PathRewrite::ReplacePrefix {
+                matched,
+                with: with.into(),
+            };
+            let mut buffer = Vec::new();
+            assert_eq!(
+                rewrite(path.as_bytes(), &rule, &mut buffer),
+                expected.as_bytes(),
+                "{path}"
+            );
+        };
+        check("/api/x", 4, "", "/x");
+        check("/api", 4, "", "/");
+        check("/api/", 4, "", "/");
+        check("/api//evil", 4, "", "/evil");
+        check("/api/x", 4, "/v2", "/v2/x");
+        check("/api", 4, "/v2", "/v2");
+        check("/x", 0, "/v2", "/v2/x");
+    }
+}

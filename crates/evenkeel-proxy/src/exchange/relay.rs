@@ -1,0 +1,270 @@
+//! From the response's head to the end: body both ways with back-pressure, or a tunnel.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use evenkeel_base::{Fault, Known};
+
+use crate::body::{Length, Pump, Waiting};
+use crate::downstream::{Downstream, Expect};
+use crate::exchange::converse::Conversation;
+use crate::exchange::stage::{Stage, asked_protocol, earliest};
+use crate::exchange::{fields, reply};
+use crate::record::Record;
+use crate::scene::After;
+use crate::upstream::h1::H1Upstream;
+use crate::upstream::{Answer, Upstream};
+
+/// Passes the response on, and what is left of the request; ends with the connections put where they belong.
+pub(crate) async fn run<D: Downstream>(
+    stage: &Stage<'_>,
+    down: &mut D,
+    mut up: H1Upstream,
+    mut talk: Conversation,
+    record: &mut Record,
+) -> After {
+    let now = Instant::now();
+    let status = up.response().status();
+    record.status = status;
+    record.first_byte = Some(now.saturating_duration_since(stage.scene.began));
+    stage.counters.response(status);
+    stage
+        .counters
+        .latency()
+        .record(now.saturating_duration_since(talk.began));
+    let length = match talk.answer {
+        Answer::Final(length) => length,
+        Answer::Tunnel => return tunnel(stage, down, up, talk, record).await,
+        Answer::Interim => return fail(stage, down, Fault::Internal, record).await,
+    };
+    // A client that still waits for leave to send its body will not get it any more, and may send it or not.
+    let undecided = down.facts().expect == Expect::Continue && !down.request_done();
+    let close = undecided || !down.facts().persistent || stage.scene.worker.is_draining();
+    begin_response(stage, down, &up, length, close);
+    let mut relay = Relay {
+        response: Pump::new(now, u64::MAX, true),
+        tunnel: false,
+    };
+    let ended = drive(stage, down, &mut up, &mut talk, &mut relay).await;
+    record.bytes_in = talk.pump.bytes;
+    record.bytes_out = relay.response.bytes;
+    stage.counters.bytes_sent.add(talk.pump.bytes);
+    stage.counters.bytes_received.add(relay.response.bytes);
+    match ended {
+        Ok(()) => {
+            if talk.pump.done && !talk.broken {
+                give_back(stage, up);
+            }
+            if close || !down.request_done() {
+                After::Close
+            } else {
+                After::Persist
+            }
+        }
+        Err(fault) => {
+            record.fault = Some(fault);
+            if fault.side() == evenkeel_base::Side::Upstream {
+                stage.counters.fault(fault);
+            }
+            down.cut();
+            After::Cut
+        }
+    }
+}
+
+fn begin_response<D: Downstream>(
+    stage: &Stage<'_>,
+    down: &mut D,
+    up: &H1Upstream,
+    length: Length,
+    close: bool,
+) {
+    let response = up.response();
+    let line = (response.status(), response.reason());
+    let edits = &stage.forward.route.response_headers;
+    // Without a body to follow, a Content-Length tells of the body there would be (HEAD, 304), but for 204 of none.
+    let keep_length = length == Length::Empty && response.status() != 204;
+    down.begin_response(line, length, close, |sink| {
+        fields::response(&response, keep_length, edits, sink)
+    });
+}
+
+fn give_back(stage: &Stage<'_>, up: H1Upstream) {
+    let worker = stage.scene.worker;
+    if let Some((connection, announced)) = up.into_reusable(worker)
+        && !worker.is_draining()
+    {
+        let state = &stage.endpoint.state;
+        if let Some(seconds) = announced {
+            state.keepalive.announced(seconds.into());
+        }
+        let keep = state
+            .keepalive
+            .limit(stage.cluster.config.timeouts.keepalive);
+        worker.pool.put(
+            state,
+            connection,
+            keep,
+            stage.cluster.config.max_idle_connections,
+            Instant::now(),
+        );
+    }
+}
+
+async fn fail<D: Downstream>(
+    stage: &Stage<'_>,
+    down: &mut D,
+    fault: Fault,
+    record: &mut Record,
+) -> After {
+    if fault.side() == evenkeel_base::Side::Upstream {
+        stage.counters.fault(fault);
+    }
+    reply::fault(stage.scene, down, Some(stage.forward.route), fault, record).await
+}
+
+/// Switches both sides to raw bytes, when the endpoint switched to what was asked for.
+async fn tunnel<D: Downstream>(
+    stage: &Stage<'_>,
+    down: &mut D,
+    mut up: H1Upstream,
+    mut talk: Conversation,
+    record: &mut Record,
+) -> After {
+    let Some(protocol) = matching_protocol(down, &up) else {
+        return fail(stage, down, Fault::UpgradeMismatch, record).await;
+    };
+    let response = up.response();
+    let edits = &stage.forward.route.response_headers;
+    down.begin_tunnel(&protocol, |sink| {
+        fields::response(&response, false, edits, sink)
+    });
+    up.begin_tunnel();
+    let now = Instant::now();
+    talk.pump = Pump::new(now, u64::MAX, false);
+    let mut relay = Relay {
+        response: Pump::new(now, u64::MAX, false),
+        tunnel: true,
+    };
+    let ended = drive(stage, down, &mut up, &mut talk, &mut relay).await;
+    record.bytes_in = talk.pump.bytes;
+    record.bytes_out = relay.response.bytes;
+    stage.counters.bytes_sent.add(talk.pump.bytes);
+    stage.counters.bytes_received.add(relay.response.bytes);
+    record.fault = ended.err();
+    After::Cut
+}
+
+/// The protocol both sides named: RFC 9110 §7.8 and, for WebSocket, RFC 6455 §4.1.
+fn matching_protocol<D: Downstream>(down: &D, up: &H1Upstream) -> Option<Vec<u8>> {
+    let (asked, response) = (asked_protocol(down)?, up.response());
+    let given = response.known(Known::Upgrade)?;
+    let offered = asked
+        .split(|b| *b == b',')
+        .any(|one| one.trim_ascii().eq_ignore_ascii_case(given));
+    let websocket = given.eq_ignore_ascii_case(b"websocket");
+    let accepted = !websocket || response.known(Known::SecWebSocketAccept).is_some();
+    (offered && accepted).then(|| given.to_vec())
+}
+
+/// The response's direction.
+struct Relay {
+    response: Pump,
+    /// Both directions have to end, each by itself.
+    tunnel: bool,
+}
+
+async fn drive<D: Downstream, U: Upstream>(
+    stage: &Stage<'_>,
+    down: &mut D,
+    up: &mut U,
+    talk: &mut Conversation,
+    relay: &mut Relay,
+) -> Result<(), Fault> {
+    // What was armed for the response's head must not end the body.
+    stage.scene.deadline.set(None);
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = step(stage, cx, down, up, talk, relay) {
+            return Poll::Ready(result);
+        }
+        stage.scene.deadline.set(deadline(stage, talk, relay).0);
+        // Just set, so it cannot have fired: this leaves the waker there.
+        stage
+            .scene
+            .deadline
+            .poll_expired(cx)
+            .map(|()| Err(Fault::Internal))
+    })
+    .await
+}
+
+fn step<D: Downstream, U: Upstream>(
+    stage: &Stage<'_>,
+    cx: &mut Context<'_>,
+    down: &mut D,
+    up: &mut U,
+    talk: &mut Conversation,
+    relay: &mut Relay,
+) -> Poll<Result<(), Fault>> {
+    if stage.scene.deadline.has_fired()
+        && let (Some(at), fault) = deadline(stage, talk, relay)
+        && Instant::now() >= at
+    {
+        return Poll::Ready(Err(fault));
+    }
+    talk.send(cx, down, up)?;
+    if relay.tunnel && talk.broken {
+        return Poll::Ready(Err(Fault::EndpointReset));
+    }
+    if !relay.response.done
+        && let Poll::Ready(Err(fault)) = relay.response.poll(cx, up, down)
+    {
+        return Poll::Ready(Err(fault));
+    }
+    if relay.response.done && (!relay.tunnel || talk.pump.done) {
+        return Poll::Ready(Ok(()));
+    }
+    if !relay.tunnel && down.request_done() && down.poll_gone(cx).is_ready() {
+        return Poll::Ready(Err(Fault::ClientGone));
+    }
+    Poll::Pending
+}
+
+/// The next instant at which something is late, and what that would be.
+fn deadline(stage: &Stage<'_>, talk: &Conversation, relay: &Relay) -> (Option<Instant>, Fault) {
+    let timeouts = &stage.cluster.config.timeouts;
+    let moved = talk.pump.moved.max(relay.response.moved);
+    let idle = if relay.tunnel {
+        timeouts.tunnel
+    } else {
+        timeouts.idle
+    };
+    let mut due = (moved.checked_add(idle), Fault::IdleTimeout);
+    let mut consider = |at: Option<Instant>, fault: Fault| {
+        if at.is_some() && earliest(due.0, at) == at {
+            due = (at, fault);
+        }
+    };
+    if !relay.response.done && relay.response.waiting == Waiting::Sink {
+        consider(
+            relay
+                .response
+                .moved
+                .checked_add(stage.scene.listener.write_timeout),
+            Fault::ClientStalled,
+        );
+    }
+    if !talk.pump.done && !talk.broken && talk.pump.waiting == Waiting::Sink {
+        consider(
+            talk.pump
+                .moved
+                .checked_add(stage.scene.listener.write_timeout),
+            Fault::EndpointStalled,
+        );
+    }
+    if !relay.tunnel {
+        consider(stage.total_at, Fault::TotalTimeout);
+    }
+    due
+}

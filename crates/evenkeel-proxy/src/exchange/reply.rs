@@ -1,0 +1,297 @@
+//! Responses that evenkeel makes itself: fixed ones, redirects, and the replies that tell of a fault.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+use std::time::{Instant, SystemTime};
+
+use evenkeel_base::edits::Edits;
+use evenkeel_base::field::{FieldSink, is_field_value};
+use evenkeel_base::{Fault, Method, RequestView};
+use evenkeel_config::model::{Redirect, Respond, Route};
+use evenkeel_http1::reason_phrase;
+
+use crate::body::{Fill, Length};
+use crate::downstream::{Downstream, Expect};
+use crate::record::Record;
+use crate::scene::{After, Scene};
+
+/// Who the `Proxy-Status` entries are by (RFC 9209 §2).
+const NAME: &str = "evenkeel";
+/// What `Retry-After` says, in seconds: long enough for an ejection or a queue to change, short enough for people.
+const RETRY_AFTER: &str = "1";
+
+/// A response of ours.
+struct Reply<'a> {
+    status: u16,
+    content_type: &'a str,
+    body: &'a [u8],
+    fault: Option<Fault>,
+    location: Option<&'a str>,
+    edits: Option<&'a Edits>,
+}
+
+/// Answers with a route's fixed response.
+pub(crate) async fn fixed<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    route: &Route,
+    respond: &Respond,
+    record: &mut Record,
+) -> After {
+    let html = !respond.html.is_empty() && wants_html(&down.request());
+    let (content_type, body) = if html {
+        ("text/html; charset=utf-8", &respond.html)
+    } else {
+        (respond.content_type.as_str(), &respond.body)
+    };
+    let edits = Some(&route.response_headers);
+    let reply = Reply {
+        status: respond.status,
+        content_type,
+        body,
+        fault: None,
+        location: None,
+        edits,
+    };
+    send(scene, down, &reply, record).await
+}
+
+/// Sends the client elsewhere.
+pub(crate) async fn redirect<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    route: &Route,
+    redirect: &Redirect,
+    record: &mut Record,
+) -> After {
+    let Some(location) = location(redirect, &down.request()) else {
+        return fault(scene, down, Some(route), Fault::RequestMalformed, record).await;
+    };
+    let body = format!("{}\n", reason_phrase(redirect.status));
+    let reply = Reply {
+        status: redirect.status,
+        content_type: "text/plain; charset=utf-8",
+        body: body.as_bytes(),
+        fault: None,
+        location: Some(&location),
+        edits: Some(&route.response_headers),
+    };
+    send(scene, down, &reply, record).await
+}
+
+/// Tells the client of a fault, by the route's error page when it has one for the status.
+pub(crate) async fn fault<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    route: Option<&Route>,
+    fault: Fault,
+    record: &mut Record,
+) -> After {
+    record.fail(fault);
+    if fault.status() == 499 {
+        return After::Cut;
+    }
+    let page = route.and_then(|route| {
+        route
+            .error_pages
+            .iter()
+            .find(|page| page.status == fault.status())
+    });
+    let text = format!(
+        "{} {}\n\n{} ({fault})\n",
+        fault.status(),
+        reason_phrase(fault.status()),
+        fault.about()
+    );
+    let (content_type, body) = page
+        .map_or(("text/plain; charset=utf-8", text.as_bytes()), |page| {
+            (page.content_type.as_str(), &page.body)
+        });
+    let edits = route.map(|route| &route.response_headers);
+    let reply = Reply {
+        status: fault.status(),
+        content_type,
+        body,
+        fault: Some(fault),
+        location: None,
+        edits,
+    };
+    send(scene, down, &reply, record).await
+}
+
+async fn send<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    reply: &Reply<'_>,
+    record: &mut Record,
+) -> After {
+    record.status = reply.status;
+    // A client that waits for leave to send its body must not take the next request's answer for it.
+    let waits = down.facts().expect == Expect::Continue && !down.request_done();
+    let persist =
+        !waits && discard_received(down) && down.facts().persistent && !scene.worker.is_draining();
+    let head = down.request().method() == Method::Head;
+    let bodyless = matches!(reply.status, 204 | 304);
+    let length = reply.body.len() as u64;
+    let body_length = if head || bodyless {
+        Length::Empty
+    } else {
+        Length::Known(length)
+    };
+    let line = (reply.status, reason_phrase(reply.status).as_bytes());
+    let proxy_status = scene.listener.proxy_status;
+    down.begin_response(line, body_length, !persist, |sink| {
+        write_fields(reply, proxy_status, sink);
+        if head && !bodyless {
+            sink.field(b"Content-Length", length.to_string().as_bytes());
+        }
+    });
+    record.first_byte = Some(scene.began.elapsed());
+    let body = if matches!(body_length, Length::Known(n) if n > 0) {
+        reply.body
+    } else {
+        &[]
+    };
+    match write_all(scene, down, body).await {
+        Ok(()) => {
+            record.bytes_out = body.len() as u64;
+            if persist {
+                After::Persist
+            } else {
+                After::Close
+            }
+        }
+        Err(fault) => {
+            record.fault = record.fault.or(Some(fault));
+            After::Cut
+        }
+    }
+}
+
+async fn write_all<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    mut body: &[u8],
+) -> Result<(), Fault> {
+    scene
+        .deadline
+        .set(Instant::now().checked_add(scene.listener.write_timeout));
+    poll_fn(|cx| {
+        let expired = |cx| {
+            scene
+                .deadline
+                .poll_expired(cx)
+                .map(|()| Err(Fault::ClientStalled))
+        };
+        while !body.is_empty() {
+            match down.poll_data(cx, body, true)? {
+                Poll::Ready(n) => body = &body[n..],
+                Poll::Pending => return expired(cx),
+            }
+        }
+        match down.poll_end(cx, &|_| {}) {
+            Poll::Pending => expired(cx),
+            ready => ready,
+        }
+    })
+    .await
+}
+
+fn write_fields(reply: &Reply<'_>, proxy_status: bool, sink: &mut dyn FieldSink) {
+    let mut set = |name: &str, value: &str| {
+        let edited = reply
+            .edits
+            .is_some_and(|edits| edits.names(name.as_bytes()));
+        if !value.is_empty() && !edited {
+            sink.field(name.as_bytes(), value.as_bytes());
+        }
+    };
+    set("Date", &httpdate::fmt_http_date(SystemTime::now()));
+    set("Content-Type", reply.content_type);
+    set("Location", reply.location.unwrap_or_default());
+    if let Some(fault) = reply.fault {
+        if proxy_status {
+            let value = format!(
+                "{NAME}; error={}; details=\"{fault}\"",
+                fault.proxy_status()
+            );
+            set("Proxy-Status", &value);
+        }
+        if matches!(fault.status(), 429 | 503) {
+            set("Retry-After", RETRY_AFTER);
+        }
+        if fault == Fault::MethodRefused {
+            // RFC 9110 §15.5.6 wants the methods that are allowed.
+            set("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+        }
+    }
+    if let Some(edits) = reply.edits {
+        edits.write(sink);
+    }
+}
+
+fn wants_html(request: &RequestView<'_>) -> bool {
+    let html = b"text/html";
+    request
+        .fields()
+        .filter(|field| field.name.eq_ignore_ascii_case(b"accept"))
+        .any(|field| {
+            field
+                .value
+                .windows(html.len())
+                .any(|window| window.eq_ignore_ascii_case(html))
+        })
+}
+
+/// The target of a redirect; parts that the route leaves open are the request's, as they were sent. None when they
+/// cannot stand in a field.
+fn location(redirect: &Redirect, request: &RequestView<'_>) -> Option<String> {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let mut location = String::new();
+    if redirect.scheme.is_some() || redirect.host.is_some() {
+        let host = match &redirect.host {
+            Some(host) => host,
+            None => text(request.authority()).filter(|host| !host.is_empty())?,
+        };
+        location.push_str(redirect.scheme.as_deref().unwrap_or("http"));
+        location.push_str("://");
+        location.push_str(host);
+    }
+    if let Some(path) = &redirect.path {
+        location.push_str(path);
+    } else {
+        // Without a host before it, `//evil.example` would be read as one: the path keeps a single slash in front.
+        let path = text(request.path())?;
+        let path = if location.is_empty() {
+            path.trim_start_matches('/')
+        } else {
+            path
+        };
+        if location.is_empty() {
+            location.push('/');
+        }
+        location.push_str(path);
+        if let Some(query) = request.query() {
+            location.push('?');
+            location.push_str(text(query)?);
+        }
+    }
+    is_field_value(location.as_bytes()).then_some(location)
+}
+
+/// Uses up what has been received of a body that nobody wants; whether that was all of it.
+fn discard_received<D: Downstream>(down: &mut D) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    loop {
+        let n = down.data().len();
+        if n > 0 {
+            down.consume(n);
+            continue;
+        }
+        match down.poll_fill(&mut cx) {
+            Poll::Ready(Ok(Fill::Data)) => {}
+            Poll::Ready(Ok(Fill::End)) => return true,
+            Poll::Ready(Err(_)) | Poll::Pending => return false,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! HTTP/1.1 on a stream: one half-exchange after the other, the same code for both sides.
+//!
+//! A [`Channel`] is a stream with its buffers and the framing state of each direction. Downstream it reads requests and
+//! writes responses, upstream the other way round; what differs is only the faults its failures are called by. It takes
+//! no decision: which head to write and when to stop is the pipeline's business.
+//!
+//! ```text
+//!  incoming:  head ──▶ body (none, known, chunked, until close) ──▶ Done      a message boundary
+//!  outgoing:  head ──▶ body (none, known, chunked, until close) ──▶ Done      a message boundary
+//!                                both Done, nothing unsent: `into_boundary` gives a reusable stream
+//! ```
+
+mod incoming;
+mod outgoing;
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use evenkeel_base::head::Field;
+use evenkeel_base::{Fault, Side};
+use evenkeel_http1::Limits;
+use evenkeel_net::Stream;
+
+pub(crate) use incoming::Incoming;
+pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
+
+use crate::block::{Block, Blocks};
+use crate::body::{Fill, Sink, Source};
+
+/// A stream that is provably between two messages: everything received was used and everything begun was written.
+/// Only [`Channel::into_boundary`] makes one, and only a stream in this state can wait idle or go into a pool.
+#[derive(Debug)]
+pub(crate) struct Boundary(Stream);
+
+impl Boundary {
+    /// The stream.
+    pub(crate) const fn stream(&self) -> &Stream {
+        &self.0
+    }
+
+    /// The stream, for the next exchange.
+    pub(crate) fn into_stream(self) -> Stream {
+        self.0
+    }
+}
+
+/// A stream in the middle of an exchange.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) stream: Stream,
+    pub(crate) side: Side,
+    pub(crate) block: Block,
+    /// Bytes of the incoming message's head, which stay in front of its body.
+    pub(crate) head: usize,
+    pub(crate) incoming: Incoming,
+    pub(crate) outgoing: Outgoing,
+}
+
+impl Channel {
+    /// A channel on a fresh stream or one that is at a message boundary.
+    pub(crate) fn new(stream: Stream, side: Side, blocks: &Rc<Blocks>) -> Self {
+        let (block, outgoing) = (blocks.take(), Outgoing::new(blocks));
+        Self {
+            stream,
+            side,
+            block,
+            head: 0,
+            incoming: Incoming::Head,
+            outgoing,
+        }
+    }
+
+    /// Goes on to the next message, when both directions are at a boundary.
+    pub(crate) fn next_message(&mut self) -> bool {
+        if !self.is_settled() {
+            return false;
+        }
+        self.block.begin_message();
+        self.head = 0;
+        self.incoming = Incoming::Head;
+        true
+    }
+
+    /// Whether both directions are at a message boundary.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.incoming.is_done() && self.outgoing.is_settled()
+    }
+
+    /// The stream, when both directions are at a message boundary.
+    pub(crate) fn into_boundary(self) -> Option<Boundary> {
+        (self.is_settled() && self.block.is_empty()).then_some(Boundary(self.stream))
+    }
+
+    /// Reads more of a head of at most `limit` bytes: false at the end of the stream. Without memory to read into it
+    /// waits for the bytes first and takes a block second.
+    pub(crate) fn poll_read_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        limit: usize,
+    ) -> Poll<io::Result<bool>> {
+        if !self.block.is_held() {
+            ready!(self.stream.poll_read_ready(cx))?;
+        }
+        self.block.make_room_for_head(limit);
+        let room = self.block.room();
+        if room.is_empty() {
+            // The parser refuses a head before it gets this far; this only keeps a full block from reading as an end.
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let n = ready!(self.stream.poll_read(cx, room))?;
+        self.block.received(n);
+        Poll::Ready(Ok(n > 0))
+    }
+
+    /// Reads ahead while nothing is expected, to learn whether the other side is still there. Ready when it is gone.
+    /// What it reads (a pipelined request) is kept; when the block is full, it stops looking.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if ready!(self.stream.poll_read_ready(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            if !self.block.make_room_for_body(self.head) {
+                return Poll::Pending;
+            }
+            match ready!(self.stream.poll_read(cx, self.block.room())) {
+                Ok(0) | Err(_) => return Poll::Ready(()),
+                Ok(n) => self.block.received(n),
+            }
+        }
+    }
+
+    /// From here on both directions are raw bytes: a tunnel.
+    pub(crate) fn begin_tunnel(&mut self) {
+        self.incoming = Incoming::Raw;
+        self.outgoing.begin_raw();
+    }
+
+    fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
+        if !self.block.is_held() {
+            ready!(self.stream.poll_read_ready(cx)).map_err(|_| self.broken())?;
+        }
+        if !self.block.make_room_for_body(self.head) {
+            return Poll::Ready(Err(self.malformed()));
+        }
+        match ready!(self.stream.poll_read(cx, self.block.room())) {
+            Ok(n) => {
+                self.block.received(n);
+                Poll::Ready(Ok(n > 0))
+            }
+            Err(_) => Poll::Ready(Err(self.broken())),
+        }
+    }
+
+    /// The fault of a body whose connection ended or failed before it was complete.
+    const fn broken(&self) -> Fault {
+        match self.side {
+            Side::Downstream | Side::Local => Fault::ClientGone,
+            Side::Upstream => Fault::ResponseCut,
+        }
+    }
+
+    const fn malformed(&self) -> Fault {
+        match self.side {
+            Side::Downstream | Side::Local => Fault::RequestBodyMalformed,
+            Side::Upstream => Fault::ResponseBodyMalformed,
+        }
+    }
+
+    /// The fault of a write that failed.
+    const fn unwritable(&self) -> Fault {
+        match self.side {
+            Side::Downstream | Side::Local => Fault::ClientGone,
+            Side::Upstream => Fault::EndpointReset,
+        }
+    }
+}
+
+impl Source for Channel {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        loop {
+            match &mut self.incoming {
+                Incoming::Head | Incoming::Done => return Poll::Ready(Ok(Fill::End)),
+                Incoming::Known { left: 0 } => self.incoming = Incoming::Done,
+                Incoming::Known { .. } | Incoming::Raw if !self.block.is_empty() => {
+                    return Poll::Ready(Ok(Fill::Data));
+                }
+                Incoming::Known { .. } => {
+                    if !ready!(self.poll_read_body(cx))? {
+                        return Poll::Ready(Err(self.broken()));
+                    }
+                }
+                Incoming::Raw => {
+                    if !ready!(self.poll_read_body(cx))? {
+                        self.incoming = Incoming::Done;
+                    }
+                }
+                Incoming::Chunked(chunked) => {
+                    let limits = Limits {
+                        head_bytes: incoming::MAX_TRAILERS,
+                        ..Limits::default()
+                    };
+                    match chunked.advance(&mut self.block, &limits) {
+                        Ok(Some(Fill::Data)) => return Poll::Ready(Ok(Fill::Data)),
+                        Ok(Some(Fill::End)) => return Poll::Ready(Ok(Fill::End)),
+                        Ok(None) => {
+                            if !ready!(self.poll_read_body(cx))? {
+                                return Poll::Ready(Err(self.broken()));
+                            }
+                        }
+                        Err(_) => return Poll::Ready(Err(self.malformed())),
+                    }
+                }
+                Incoming::Ended(_) => return Poll::Ready(Ok(Fill::End)),
+            }
+        }
+    }
+
+    #[inline]
+    fn data(&self) -> &[u8] {
+        match &self.incoming {
+            Incoming::Known { left } => {
+                let unread = self.block.unread();
+                &unread[..unread
+                    .len()
+                    .min(usize::try_from(*left).unwrap_or(usize::MAX))]
+            }
+            Incoming::Raw => self.block.unread(),
+            Incoming::Chunked(chunked) => chunked.payload(&self.block),
+            Incoming::Head | Incoming::Done | Incoming::Ended(_) => &[],
+        }
+    }
+
+    fn is_last(&self) -> bool {
+        match &self.incoming {
+            Incoming::Known { left } => self.block.unread().len() as u64 >= *left,
+            Incoming::Chunked(chunked) => chunked.is_last(),
+            Incoming::Head | Incoming::Raw | Incoming::Done | Incoming::Ended(_) => false,
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        match &mut self.incoming {
+            Incoming::Known { left } => {
+                *left -= n as u64;
+                self.block.consume(n);
+                if *left == 0 {
+                    self.incoming = Incoming::Done;
+                }
+            }
+            Incoming::Raw => self.block.consume(n),
+            Incoming::Chunked(chunked) => {
+                if let Some(ended) = chunked.consume(n, &mut self.block) {
+                    self.incoming = ended;
+                }
+            }
+            Incoming::Head | Incoming::Done | Incoming::Ended(_) => {
+                debug_assert!(n == 0, "nothing to take")
+            }
+        }
+    }
+
+    fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
+        if let Incoming::Ended(trailers) = &self.incoming {
+            trailers.iter().for_each(|(name, value, known)| {
+                each(Field {
+                    name,
+                    value,
+                    known: *known,
+                })
+            });
+        }
+    }
+}
+
+impl Sink for Channel {
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        last: bool,
+    ) -> Poll<Result<usize, Fault>> {
+        match ready!(self.outgoing.poll_data(&mut self.stream, cx, data, last)) {
+            Ok(n) => Poll::Ready(Ok(n)),
+            Err(_) => Poll::Ready(Err(self.unwritable())),
+        }
+    }
+
+    fn poll_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: &dyn Fn(&mut dyn FnMut(Field<'_>)),
+    ) -> Poll<Result<(), Fault>> {
+        self.outgoing.end(trailers);
+        ready!(self.poll_flush(cx))?;
+        if self.outgoing.closes_at_end() {
+            ready!(self.stream.poll_shutdown(cx)).map_err(|_| self.unwritable())?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        match ready!(self.outgoing.poll_flush(&mut self.stream, cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(_) => Poll::Ready(Err(self.unwritable())),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Where an exchange takes place, and what becomes of the connection after it.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use evenkeel_base::ListenerId;
+use evenkeel_config::model;
+use evenkeel_state::Snapshot;
+
+use crate::deadline::Deadline;
+use crate::worker::Worker;
+
+/// Where an exchange takes place.
+pub(crate) struct Scene<'a> {
+    pub(crate) worker: &'a Worker,
+    /// The snapshot it began with and ends with.
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) listener_id: ListenerId,
+    pub(crate) listener: &'a model::Listener,
+    /// The other end of the client's connection.
+    pub(crate) from: &'a From,
+    pub(crate) deadline: &'a Deadline,
+    /// When the request's first byte was there.
+    pub(crate) began: Instant,
+}
+
+/// The other end of a client's connection.
+#[derive(Debug)]
+pub(crate) struct From {
+    /// Its address; none for a Unix socket.
+    pub(crate) ip: Option<IpAddr>,
+    /// The same as text, made once.
+    pub(crate) text: String,
+}
+
+/// What becomes of the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It may carry another request.
+    Persist,
+    /// It is closed in good order: what was sent arrives.
+    Close,
+    /// It is cut.
+    Cut,
+}

@@ -1,0 +1,58 @@
+//! The endpoint's side of an attempt, as the pipeline sees it: one trait, one implementation per protocol.
+
+pub(crate) mod h1;
+pub(crate) mod pool;
+
+use std::task::{Context, Poll};
+
+use evenkeel_base::field::FieldSink;
+use evenkeel_base::{Fault, ResponseView};
+
+use crate::body::{Length, Sink, Source};
+
+/// What a response head says beside its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// An interim response (1xx); the next one follows.
+    Interim,
+    /// The final response, with a body of that length.
+    Final(Length),
+    /// The protocol is switched: from here on the bytes are a tunnel.
+    Tunnel,
+}
+
+/// The request line of an attempt: method, path, query.
+pub(crate) type Line<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
+
+/// What is asked of the endpoint; it decides how the response is framed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask<'a> {
+    /// The method is HEAD: the response has no body.
+    pub(crate) head: bool,
+    /// The protocol to switch to.
+    pub(crate) upgrade: Option<&'a [u8]>,
+}
+
+/// The endpoint's side of one attempt.
+pub(crate) trait Upstream: Source + Sink {
+    /// Begins the request.
+    fn begin_request(
+        &mut self,
+        line: Line<'_>,
+        length: Length,
+        ask: Ask<'_>,
+        fields: impl FnOnce(&mut dyn FieldSink),
+    );
+
+    /// Reads the next response head.
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Fault>>;
+
+    /// The head that was read.
+    fn response(&self) -> ResponseView<'_>;
+
+    /// Whether any byte of the request may have reached the endpoint.
+    fn has_sent(&self) -> bool;
+
+    /// Goes on as a tunnel, after [`Answer::Tunnel`].
+    fn begin_tunnel(&mut self);
+}

@@ -1,0 +1,205 @@
+//! HTTP/1.1 to endpoints.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use evenkeel_base::field::FieldSink;
+use evenkeel_base::head::Field;
+use evenkeel_base::{Fault, ResponseHead, ResponseView, Side};
+use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
+use evenkeel_net::Stream;
+
+use crate::body::{Fill, Length, Sink, Source};
+use crate::h1::{Boundary, Channel, Incoming, chunked_unless_known};
+use crate::upstream::{Answer, Ask, Line, Upstream};
+use crate::worker::Worker;
+
+/// An endpoint's connection in the middle of an attempt.
+#[derive(Debug)]
+pub(crate) struct H1Upstream {
+    channel: Channel,
+    parser: ResponseParser,
+    head: ResponseHead,
+    asked: Asked,
+    persistent: bool,
+    keep_alive: Option<u32>,
+}
+
+impl H1Upstream {
+    /// Takes up a fresh or idle stream.
+    pub(crate) fn new(stream: Stream, worker: &Worker) -> Self {
+        Self {
+            channel: Channel::new(stream, Side::Upstream, &worker.blocks),
+            parser: ResponseParser::default(),
+            head: worker.response_heads.take(),
+            asked: Asked {
+                head: false,
+                connect: false,
+                upgrade: false,
+            },
+            persistent: false,
+            keep_alive: None,
+        }
+    }
+
+    /// The connection, when it can carry another exchange: both sides want to, both directions are at a message
+    /// boundary, and the endpoint has not sent more than its response. With it the seconds that the endpoint announced.
+    pub(crate) fn into_reusable(self, worker: &Worker) -> Option<(Boundary, Option<u32>)> {
+        worker.response_heads.give(self.head);
+        if !self.persistent {
+            return None;
+        }
+        self.channel
+            .into_boundary()
+            .map(|boundary| (boundary, self.keep_alive))
+    }
+
+    fn take_head(&mut self) -> Poll<Result<Option<Answer>, Fault>> {
+        let limits = Limits::default();
+        let parsed = self.parser.parse(
+            self.channel.block.message(),
+            &limits,
+            self.asked,
+            &mut self.head,
+        );
+        let response = match parsed {
+            Ok(Some(response)) => response,
+            Ok(None) => return Poll::Ready(Ok(None)),
+            Err(refusal) => return Poll::Ready(Err(refusal.fault_of_response())),
+        };
+        self.channel.head = response.consumed;
+        self.channel.block.consume(response.consumed);
+        self.persistent = response.persistent;
+        self.keep_alive = response.keep_alive_timeout.or(self.keep_alive);
+        let status = self.head.status;
+        if response.body == ResponseBody::Tunnel {
+            return Poll::Ready(Ok(Some(Answer::Tunnel)));
+        }
+        if status < 200 {
+            return Poll::Ready(Ok(Some(Answer::Interim)));
+        }
+        let bodyless = self.asked.head || status == 204 || status == 304;
+        let (incoming, length) = match response.body {
+            ResponseBody::Empty if bodyless => (Incoming::Done, Length::Empty),
+            ResponseBody::Empty | ResponseBody::Tunnel => (Incoming::Done, Length::Known(0)),
+            ResponseBody::Known(left) => (Incoming::Known { left }, Length::Known(left)),
+            ResponseBody::Chunked => (Incoming::chunked(), Length::Unknown),
+            ResponseBody::UntilClose => (Incoming::Raw, Length::Unknown),
+        };
+        self.channel.incoming = incoming;
+        Poll::Ready(Ok(Some(Answer::Final(length))))
+    }
+}
+
+impl Upstream for H1Upstream {
+    fn begin_request(
+        &mut self,
+        line: Line<'_>,
+        length: Length,
+        ask: Ask<'_>,
+        fields: impl FnOnce(&mut dyn FieldSink),
+    ) {
+        self.asked = Asked {
+            head: ask.head,
+            connect: false,
+            upgrade: ask.upgrade.is_some(),
+        };
+        self.channel
+            .outgoing
+            .begin_request(line, chunked_unless_known(length), |sink| {
+                fields(sink);
+                if let Some(protocol) = ask.upgrade {
+                    sink.field(b"Connection", b"upgrade");
+                    sink.field(b"Upgrade", protocol);
+                }
+            });
+    }
+
+    fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Fault>> {
+        if self.channel.head > 0 {
+            // The last head was an interim one: the next message begins behind it.
+            self.channel.head = 0;
+            self.channel.block.begin_message();
+            self.parser = ResponseParser::default();
+        }
+        loop {
+            if !self.channel.block.message().is_empty()
+                && let Some(answer) = ready!(self.take_head())?
+            {
+                return Poll::Ready(Ok(answer));
+            }
+            match ready!(
+                self.channel
+                    .poll_read_head(cx, Limits::default().head_bytes)
+            ) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Ready(Err(Fault::EndpointClosed)),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Poll::Ready(Err(Fault::ResponseHeadTooLarge));
+                }
+                Err(_) => return Poll::Ready(Err(Fault::EndpointReset)),
+            }
+        }
+    }
+
+    fn response(&self) -> ResponseView<'_> {
+        self.head.view(self.channel.block.message())
+    }
+
+    fn has_sent(&self) -> bool {
+        self.channel.outgoing.has_sent()
+    }
+
+    fn begin_tunnel(&mut self) {
+        self.channel.begin_tunnel();
+    }
+}
+
+impl Source for H1Upstream {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        self.channel.poll_fill(cx)
+    }
+
+    fn data(&self) -> &[u8] {
+        self.channel.data()
+    }
+
+    fn is_last(&self) -> bool {
+        self.channel.is_last()
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.channel.consume(n);
+    }
+
+    fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
+        self.channel.trailers(&mut |field| {
+            if field.known.may_be_trailer() {
+                each(field);
+            }
+        });
+    }
+}
+
+impl Sink for H1Upstream {
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        last: bool,
+    ) -> Poll<Result<usize, Fault>> {
+        self.channel.poll_data(cx, data, last)
+    }
+
+    fn poll_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        trailers: &dyn Fn(&mut dyn FnMut(Field<'_>)),
+    ) -> Poll<Result<(), Fault>> {
+        self.channel.poll_end(cx, trailers)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        self.channel.poll_flush(cx)
+    }
+}

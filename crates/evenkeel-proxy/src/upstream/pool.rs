@@ -1,0 +1,132 @@
+//! Idle connections to endpoints, of one worker.
+//!
+//! Last in, first out: the connection used last is the least likely to be closed by the endpoint, and the others age
+//! until they are let go. Before one is taken it is looked at: one that has ended or has something to say is thrown away.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::{Duration, Instant};
+
+use evenkeel_net::Stream;
+use evenkeel_state::EndpointState;
+
+use crate::h1::Boundary;
+
+/// The idle connections of one worker, by endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    idle: RefCell<HashMap<u32, Vec<Idle>, BuildHasherDefault<SerialHasher>>>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Boundary,
+    since: Instant,
+    keep: Duration,
+}
+
+/// Which idle connection will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Any that looks alive: the request can be sent again when it is not.
+    Any,
+    /// One used a moment ago and found alive by asking the system, for a request that must not be sent twice.
+    JustUsed,
+}
+
+/// "A moment ago": no endpoint that keeps connections at all closes them this soon.
+const JUST_USED: Duration = Duration::from_secs(1);
+
+impl Pool {
+    /// An idle connection to the endpoint, when there is one that will do.
+    pub(crate) fn take(
+        &self,
+        endpoint: &EndpointState,
+        want: Want,
+        now: Instant,
+    ) -> Option<Stream> {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.get_mut(&endpoint.serial)?;
+        while let Some(last) = connections.last() {
+            let age = now.saturating_duration_since(last.since);
+            if want == Want::JustUsed && age > JUST_USED {
+                return None;
+            }
+            let last = connections.pop()?;
+            if age >= last.keep {
+                continue;
+            }
+            if last.connection.stream().is_quiet(want == Want::JustUsed) {
+                return Some(last.connection.into_stream());
+            }
+            endpoint.keepalive.closed_after(age);
+        }
+        None
+    }
+
+    /// Keeps a connection for at most `keep`; with `max` kept already it is closed instead.
+    pub(crate) fn put(
+        &self,
+        endpoint: &EndpointState,
+        connection: Boundary,
+        keep: Duration,
+        max: usize,
+        now: Instant,
+    ) {
+        let mut idle = self.idle.borrow_mut();
+        let connections = idle.entry(endpoint.serial).or_default();
+        if connections.len() < max {
+            connections.push(Idle {
+                connection,
+                since: now,
+                keep,
+            });
+        }
+    }
+
+    /// Lets go of the endpoint's idle connections, after one of them turned out dead: its siblings likely are as well.
+    pub(crate) fn forget(&self, endpoint: &EndpointState) {
+        self.idle.borrow_mut().remove(&endpoint.serial);
+    }
+
+    /// Lets go of everything, for a drain.
+    pub(crate) fn clear(&self) {
+        self.idle.borrow_mut().clear();
+    }
+
+    /// Lets go of what is too old or was closed by the endpoint, and says how many are left.
+    pub(crate) fn sweep(&self, now: Instant) -> usize {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|_, connections| {
+            connections.retain(|one| {
+                now.saturating_duration_since(one.since) < one.keep
+                    && one.connection.stream().is_quiet(false)
+            });
+            !connections.is_empty()
+        });
+        idle.values().map(Vec::len).sum()
+    }
+}
+
+/// Serial numbers are ours and small: they need spreading, not protection from an attacker.
+#[derive(Debug, Default)]
+struct SerialHasher(u64);
+
+impl Hasher for SerialHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.0 = (self.0 ^ u64::from(n))
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .rotate_left(29);
+    }
+}

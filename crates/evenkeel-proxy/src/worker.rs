@@ -1,0 +1,143 @@
+//! A worker: one thread, one event loop, its own pools and counters.
+//!
+//! Everything in [`Worker`] belongs to the one thread; what workers share lives in the snapshot. Its thread is run in
+//! [`crate::thread`].
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use evenkeel_base::{RequestHead, ResponseHead, Rng};
+use evenkeel_state::{Handle, Reader, WorkerCounters};
+use tokio::sync::watch;
+
+use crate::access_log::{Exchange, WorkerLog};
+use crate::block::Blocks;
+use crate::deadline::Deadlines;
+use crate::shared::Shared;
+use crate::spare::Spares;
+use crate::upstream::pool::Pool;
+
+/// The state of one worker.
+pub(crate) struct Worker {
+    /// Its number, from 0.
+    pub(crate) id: usize,
+    pub(crate) blocks: Rc<Blocks>,
+    pub(crate) request_heads: Spares<RequestHead>,
+    pub(crate) response_heads: Spares<ResponseHead>,
+    pub(crate) pool: Pool,
+    pub(crate) deadlines: Rc<Deadlines>,
+    shared: Arc<Shared>,
+    reader: RefCell<Reader>,
+    rng: RefCell<Rng>,
+    log: WorkerLog,
+    draining: Cell<bool>,
+    /// How many client connections are open; a drain waits for none.
+    open: watch::Sender<usize>,
+}
+
+impl Worker {
+    /// A worker with empty pools.
+    pub(crate) fn new(id: usize, shared: &Arc<Shared>, seed: u64) -> Self {
+        Self {
+            id,
+            blocks: Rc::default(),
+            request_heads: Spares::default(),
+            response_heads: Spares::default(),
+            pool: Pool::default(),
+            deadlines: Rc::default(),
+            reader: RefCell::new(Reader::new(Arc::clone(&shared.publisher))),
+            rng: RefCell::new(Rng::new(seed)),
+            log: WorkerLog::new(shared.log.as_ref()),
+            draining: Cell::new(false),
+            open: watch::Sender::new(0),
+            shared: Arc::clone(shared),
+        }
+    }
+
+    /// The newest snapshot.
+    pub(crate) fn snapshot(&self) -> Handle {
+        self.reader.borrow_mut().current()
+    }
+
+    /// This worker's counters.
+    pub(crate) fn counters(&self) -> &WorkerCounters {
+        &self.shared.counters[self.id]
+    }
+
+    /// This worker's chance.
+    pub(crate) fn rng(&self) -> RefMut<'_, Rng> {
+        self.rng.borrow_mut()
+    }
+
+    /// Whether connections are to be closed after their exchange.
+    pub(crate) const fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// Milliseconds since the process began, for what is kept in atomics.
+    pub(crate) fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.shared.began).as_millis())
+            .unwrap_or(u64::MAX)
+    }
+
+    /// A request id: 128 bits of chance as hexadecimal digits.
+    pub(crate) fn make_request_id(&self) -> [u8; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut rng = self.rng();
+        let mut bits = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
+        [(); 32].map(|()| {
+            let digit = DIGITS[(bits & 15) as usize];
+            bits >>= 4;
+            digit
+        })
+    }
+
+    /// From now on every response closes its connection.
+    pub(crate) fn begin_drain(&self) {
+        self.draining.set(true);
+        self.pool.clear();
+    }
+
+    /// How many client connections are open, as it changes.
+    pub(crate) fn watch_open(&self) -> watch::Receiver<usize> {
+        self.open.subscribe()
+    }
+
+    /// Whether there is an access log.
+    pub(crate) const fn has_log(&self) -> bool {
+        self.log.is_on()
+    }
+
+    /// Writes an access record, when there is an access log.
+    pub(crate) fn log_access(&self, exchange: &Exchange<'_>) {
+        self.log.record(exchange, self.counters());
+    }
+
+    /// Hands collected access records over to the writer.
+    pub(crate) fn flush_log(&self) {
+        self.log.flush(self.counters());
+    }
+
+    /// Counts a client connection as open until the guard is dropped.
+    pub(crate) fn open_connection(self: &Rc<Self>) -> OpenConnection {
+        self.counters().accepted.add(1);
+        self.counters().connections.add(1);
+        self.open.send_modify(|open| *open += 1);
+        OpenConnection(Rc::clone(self))
+    }
+}
+
+/// An open client connection.
+pub(crate) struct OpenConnection(Rc<Worker>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.counters().connections.sub(1);
+        self.0.open.send_modify(|open| *open -= 1);
+        if std::thread::panicking() {
+            self.0.counters().panics.add(1);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Counters with one writer each: a worker adds with a plain load and store, readers sum over the workers.
+//!
+//! Blocks are padded to 128 bytes (two cache lines, because Intel's prefetcher takes pairs), so no two workers ever
+//! write to the same line.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use evenkeel_base::Fault;
+
+use crate::histogram::Histogram;
+
+/// A number that only one thread changes.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the owning worker may call this: two writers would lose counts (not more than that).
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Takes `n` away, for gauges.
+    #[inline]
+    pub fn sub(&self, n: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_sub(n),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one worker counted about one endpoint.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct EndpointCounters {
+    /// Attempts sent to it.
+    pub attempts: Counter,
+    /// Responses by the first digit of their status, 1xx first.
+    pub responses: [Counter; 5],
+    /// New connections made to it.
+    pub connects: Counter,
+    /// Attempts that took an idle connection instead.
+    pub reuses: Counter,
+    /// Bytes of bodies sent to it.
+    pub bytes_sent: Counter,
+    /// Bytes of bodies received from it.
+    pub bytes_received: Counter,
+    faults: OnceLock<Box<[Counter]>>,
+    latency: OnceLock<Histogram>,
+}
+
+impl EndpointCounters {
+    /// Counts a fault; the table is made when the first one happens.
+    pub fn fault(&self, fault: Fault) {
+        let table = self
+            .faults
+            .get_or_init(|| Fault::ALL.iter().map(|_| Counter::default()).collect());
+        if let Some(counter) = table.get(fault as usize) {
+            counter.add(1);
+        }
+    }
+
+    /// How often that fault happened.
+    #[must_use]
+    pub fn faults(&self, fault: Fault) -> u64 {
+        self.faults
+            .get()
+            .and_then(|table| table.get(fault as usize))
+            .map_or(0, Counter::read)
+    }
+
+    /// The time from sending the request to the response's head; made when the first one is recorded.
+    #[inline]
+    pub fn latency(&self) -> &Histogram {
+        self.latency.get_or_init(Histogram::default)
+    }
+
+    /// Counts a response.
+    #[inline]
+    pub fn response(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.responses[class].add(1);
+    }
+}
+
+/// What one worker counted about itself.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerCounters {
+    /// Client connections accepted.
+    pub accepted: Counter,
+    /// Client connections open now.
+    pub connections: Counter,
+    /// Exchanges begun.
+    pub exchanges: Counter,
+    /// Exchanges running now.
+    pub active: Counter,
+    /// Idle upstream connections kept now.
+    pub idle_upstream: Counter,
+    /// Tasks that panicked, each costing one connection.
+    pub panics: Counter,
+    /// Access records dropped because the log's disk or pipe was too slow.
+    pub log_dropped: Counter,
+}

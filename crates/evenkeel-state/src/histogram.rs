@@ -1,0 +1,175 @@
+//! A latency histogram: fixed memory, one relaxed store per record, any percentile within 12.5 %.
+//!
+//! Log-linear as HdrHistogram (Tene): eight buckets to each doubling, from 1 µs to 2^36 µs (19 hours). One writer, the
+//! worker it belongs to; any number of readers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Buckets per doubling, as a power of two.
+const SUB_BITS: u32 = 3;
+const SUB: usize = 1 << SUB_BITS;
+/// The largest power of two told apart; what is longer counts as this.
+const MAX_BITS: u32 = 36;
+const BUCKETS: usize = (MAX_BITS - SUB_BITS + 1) as usize * SUB;
+
+/// Durations counted by size.
+#[derive(Debug)]
+pub struct Histogram {
+    buckets: Box<[AtomicU64; BUCKETS]>,
+    sum_us: AtomicU64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            buckets: Box::new([const { AtomicU64::new(0) }; BUCKETS]),
+            sum_us: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Histogram {
+    /// Counts one duration. Only the worker that owns the histogram may call this: the add is a load and a store.
+    #[inline]
+    pub fn record(&self, duration: Duration) {
+        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = &self.buckets[index(us)];
+        bucket.store(bucket.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.sum_us.store(
+            self.sum_us.load(Ordering::Relaxed).wrapping_add(us),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Adds these counts to `total`, for reading.
+    pub fn add_to(&self, total: &mut Counts) {
+        for (to, from) in total.buckets.iter_mut().zip(self.buckets.iter()) {
+            *to += from.load(Ordering::Relaxed);
+        }
+        total.sum_us = total
+            .sum_us
+            .wrapping_add(self.sum_us.load(Ordering::Relaxed));
+    }
+}
+
+/// The sum of several histograms at one moment.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    buckets: [u64; BUCKETS],
+    sum_us: u64,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            buckets: [0; BUCKETS],
+            sum_us: 0,
+        }
+    }
+}
+
+impl Counts {
+    /// How many durations were recorded.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// The sum of all durations.
+    #[must_use]
+    pub const fn sum(&self) -> Duration {
+        Duration::from_micros(self.sum_us)
+    }
+
+    /// The duration that `share` (0 to 1) of the records do not exceed, rounded up to its bucket; none without records.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank among fewer than 2^52 records; share is clamped to 0..=1"
+    )]
+    pub fn quantile(&self, share: f64) -> Option<Duration> {
+        let count = self.count();
+        let rank = ((count as f64 * share.clamp(0.0, 1.0)).ceil() as u64).max(1);
+        let mut seen = 0;
+        for (i, n) in self.buckets.iter().enumerate() {
+            seen += n;
+            if seen >= rank {
+                return Some(Duration::from_micros(upper(i)));
+            }
+        }
+        None
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a bucket's index is below 272"
+)]
+fn index(us: u64) -> usize {
+    if us < SUB as u64 {
+        return us as usize;
+    }
+    let bits = 63 - us.leading_zeros();
+    if bits >= MAX_BITS {
+        return BUCKETS - 1;
+    }
+    let sub = (us >> (bits - SUB_BITS)) as usize & (SUB - 1);
+    (bits - SUB_BITS + 1) as usize * SUB + sub
+}
+
+/// The largest value of a bucket, in microseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "an index below 272 divided by 8"
+)]
+const fn upper(index: usize) -> u64 {
+    if index < SUB {
+        return index as u64;
+    }
+    let shift = (index / SUB) as u32 - 1;
+    ((SUB + index % SUB + 1) as u64) << shift
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_falls_into_its_bucket_within_an_eighth() {
+        for us in
+            (0..4000).chain((12..36).flat_map(|b| [(1_u64 << b) - 1, 1 << b, (1 << b) + 12345]))
+        {
+            let bound = upper(index(us));
+            assert!(bound >= us && bound <= us + us / 8 + 1, "{us} {bound}");
+        }
+        assert_eq!(index(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn quantiles() {
+        let histogram = Histogram::default();
+        for ms in 1..=100 {
+            histogram.record(Duration::from_millis(ms));
+        }
+        let mut counts = Counts::default();
+        assert_eq!(counts.quantile(0.5), None);
+        histogram.add_to(&mut counts);
+        let p50 = counts.quantile(0.5).unwrap();
+        let p99 = counts.quantile(0.99).unwrap();
+        assert!(
+            p50 >= Duration::from_millis(50) && p50 <= Duration::from_millis(57),
+            "{p50:?}"
+        );
+        assert!(
+            p99 >= Duration::from_millis(99) && p99 <= Duration::from_millis(112),
+            "{p99:?}"
+        );
+        assert_eq!(
+            (counts.count(), counts.sum()),
+            (100, Duration::from_millis(5050))
+        );
+    }
+}
