@@ -13,6 +13,7 @@ use crate::{docs, floors, setup, tidy, tree};
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
     steps.cargo("fmt", &["fmt", "--all", "--check"])?;
+    steps.cargo("lock", &["fetch", "--locked"])?;
     steps.own("floors", "floors", floors::run)?;
     steps.own("tidy", "tidy", tidy::run)?;
     steps.cargo(

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// Folders that hold nothing of ours: build output, git's own files, and what fuzzers wrote.
+/// What holds nothing of ours: build output, git's own files (`.git` is a file in a second worktree), what fuzzers wrote.
 const SKIPPED: [&str; 4] = ["target", ".git", "artifacts", "corpus"];
+
+/// How the files begin that valgrind leaves where it runs; git ignores them too.
+const PROFILE: &str = "callgrind.out.";
 
 /// A text file of the repository.
 pub(crate) struct File {
@@ -87,9 +90,13 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<File>) -> Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     for entry in entries {
         let entry = entry?;
-        let path = entry.path();
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        if SKIPPED.contains(&name.as_ref()) || name.starts_with(PROFILE) {
+            continue;
+        }
         let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIPPED.iter().any(|name| entry.file_name() == *name) {
+        if kind.is_dir() {
             walk(root, &path, found)?;
         } else if kind.is_file() {
             // What is not UTF-8 is not text; a file that went away meanwhile is an editor's.
