@@ -102,7 +102,7 @@ async fn look_up_quietly(names: BTreeSet<Name>) -> Resolved {
                 resolved.insert(name, addresses);
             }
             Err(error) => {
-                tracing::warn!(name = name.0, %error, "a name does not resolve; its last addresses are kept")
+                tracing::warn!(name = name.0, %error, "a name does not resolve; its last addresses are kept");
             }
         }
     }

@@ -48,6 +48,9 @@ pub(crate) trait Source {
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>));
 }
 
+/// The trailers that may pass: calls back once per field.
+pub(crate) type Trailers<'a> = &'a dyn Fn(&mut dyn FnMut(Field<'_>));
+
 /// Where a body goes.
 pub(crate) trait Sink {
     /// Writes some of `data` (never empty), together with whatever stands before it; says how much was taken.
@@ -58,12 +61,9 @@ pub(crate) trait Sink {
         last: bool,
     ) -> Poll<Result<usize, Fault>>;
 
-    /// Writes the end of the body. `trailers` calls back once per field that may pass.
-    fn poll_end(
-        &mut self,
-        cx: &mut Context<'_>,
-        trailers: &dyn Fn(&mut dyn FnMut(Field<'_>)),
-    ) -> Poll<Result<(), Fault>>;
+    /// Writes the end of the body.
+    fn poll_end(&mut self, cx: &mut Context<'_>, trailers: Trailers<'_>)
+    -> Poll<Result<(), Fault>>;
 
     /// Writes what was begun and not yet written.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>>;

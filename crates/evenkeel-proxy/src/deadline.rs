@@ -145,11 +145,11 @@ mod tests {
         c.set(at(30));
         drop(a);
         assert_eq!(deadlines.fire(start + Duration::from_millis(25)), at(30));
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(b.poll_expired(&mut cx).is_ready());
-        assert!(c.poll_expired(&mut cx).is_pending());
+        let cx = Context::from_waker(Waker::noop());
+        assert!(b.poll_expired(&cx).is_ready());
+        assert!(c.poll_expired(&cx).is_pending());
         b.set(at(40));
-        assert!(b.poll_expired(&mut cx).is_pending());
+        assert!(b.poll_expired(&cx).is_pending());
         drop(c);
         drop(b);
         assert!(deadlines.slots.borrow().is_empty());

@@ -26,7 +26,7 @@ pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
 
 use crate::block::{Block, Blocks};
-use crate::body::{Fill, Sink, Source};
+use crate::body::{Fill, Sink, Source, Trailers};
 
 /// A stream that is provably between two messages: everything received was used and everything begun was written.
 /// Only [`Channel::into_boundary`] makes one, and only a stream in this state can wait idle or go into a pool.
@@ -255,7 +255,7 @@ impl Source for Channel {
                 }
             }
             Incoming::Head | Incoming::Done | Incoming::Ended(_) => {
-                debug_assert!(n == 0, "nothing to take")
+                debug_assert!(n == 0, "nothing to take");
             }
         }
     }
@@ -267,7 +267,7 @@ impl Source for Channel {
                     name,
                     value,
                     known: *known,
-                })
+                });
             });
         }
     }
@@ -289,7 +289,7 @@ impl Sink for Channel {
     fn poll_end(
         &mut self,
         cx: &mut Context<'_>,
-        trailers: &dyn Fn(&mut dyn FnMut(Field<'_>)),
+        trailers: Trailers<'_>,
     ) -> Poll<Result<(), Fault>> {
         self.outgoing.end(trailers);
         ready!(self.poll_flush(cx))?;

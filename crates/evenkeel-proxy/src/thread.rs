@@ -84,11 +84,9 @@ async fn obey(
 ) {
     let mut open = worker.watch_open();
     let drained = async {
-        loop {
-            match orders.recv().await {
-                Some(Order::Drain) => break,
-                Some(Order::Stop) | None => return,
-            }
+        match orders.recv().await {
+            Some(Order::Drain) => {}
+            Some(Order::Stop) | None => return,
         }
         worker.begin_drain();
         stop_accepting.send_replace(true);

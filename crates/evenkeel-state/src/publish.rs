@@ -72,6 +72,10 @@ impl Reader {
 }
 
 /// A snapshot, kept alive by this worker.
+#[expect(
+    clippy::redundant_allocation,
+    reason = "the Arc is counted by all cores, the Rc around it by this worker alone"
+)]
 #[derive(Clone, Debug)]
 pub struct Handle(Rc<Arc<Snapshot>>);
 

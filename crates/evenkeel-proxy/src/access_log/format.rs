@@ -145,7 +145,7 @@ fn endpoint<'a>(entry: &Entry<'a>) -> Option<(&'a str, &'a str)> {
 fn client(entry: &Entry<'_>, out: &mut Vec<u8>) {
     match entry.exchange.record.client {
         Some(ip) if Some(ip) == entry.exchange.from.0 => {
-            out.extend_from_slice(entry.exchange.from.1.as_bytes())
+            out.extend_from_slice(entry.exchange.from.1.as_bytes());
         }
         Some(ip) => {
             let _ = write!(out, "{ip}");

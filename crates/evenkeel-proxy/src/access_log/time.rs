@@ -50,7 +50,6 @@ impl Stamp {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a decimal digit")]
     fn digits(&mut self, at: usize, width: usize, mut number: u64) {
         for place in (at..at + width).rev() {
             self.text[place] = b'0' + (number % 10) as u8;

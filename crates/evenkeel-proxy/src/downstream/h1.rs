@@ -8,7 +8,7 @@ use evenkeel_base::{Fault, RequestHead, RequestView, Side};
 use evenkeel_http1::{self as http1, Limits, RequestBody, RequestParser};
 use evenkeel_net::Stream;
 
-use crate::body::{Fill, Length, Sink, Source};
+use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::downstream::{Downstream, Expect, Facts};
 use crate::h1::{Boundary, Channel, Coding, Incoming, chunked_unless_known};
 use crate::worker::Worker;
@@ -249,7 +249,7 @@ impl Sink for H1Downstream {
     fn poll_end(
         &mut self,
         cx: &mut Context<'_>,
-        trailers: &dyn Fn(&mut dyn FnMut(Field<'_>)),
+        trailers: Trailers<'_>,
     ) -> Poll<Result<(), Fault>> {
         self.channel.poll_end(cx, trailers)
     }

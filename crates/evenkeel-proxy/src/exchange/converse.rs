@@ -163,7 +163,7 @@ fn pass_interim<D: Downstream, U: Upstream>(
     if wanted {
         let line = (response.status(), response.reason());
         down.interim(line, |sink| {
-            fields::response(&response, false, &Edits::default(), sink)
+            fields::response(&response, false, &Edits::default(), sink);
         });
     }
     Ok(())

@@ -89,7 +89,7 @@ pub(crate) async fn run<D: Downstream>(
             Verdict::GiveUp => return Err(failed.fault),
             Verdict::RetryFree => scene.worker.pool.forget(&endpoint.state),
             Verdict::Retry if budget.withdraw(scene.worker.millis(Instant::now())) => {
-                tried.insert(index)
+                tried.insert(index);
             }
             Verdict::Retry => {
                 record.detail = Some(Fault::RetryBudgetSpent.name());
@@ -210,7 +210,7 @@ impl Stage<'_> {
         };
         let line = (view.method_name(), path, view.query());
         up.begin_request(line, length, ask, |sink| {
-            fields::request(&view, &rules, sink)
+            fields::request(&view, &rules, sink);
         });
     }
 

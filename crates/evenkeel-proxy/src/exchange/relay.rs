@@ -86,7 +86,7 @@ fn begin_response<D: Downstream>(
     // Without a body to follow, a Content-Length tells of the body there would be (HEAD, 304), but for 204 of none.
     let keep_length = length == Length::Empty && response.status() != 204;
     down.begin_response(line, length, close, |sink| {
-        fields::response(&response, keep_length, edits, sink)
+        fields::response(&response, keep_length, edits, sink);
     });
 }
 
@@ -138,7 +138,7 @@ async fn tunnel<D: Downstream>(
     let response = up.response();
     let edits = &stage.forward.route.response_headers;
     down.begin_tunnel(&protocol, |sink| {
-        fields::response(&response, false, edits, sink)
+        fields::response(&response, false, edits, sink);
     });
     up.begin_tunnel();
     let now = Instant::now();

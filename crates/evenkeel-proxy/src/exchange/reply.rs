@@ -191,7 +191,7 @@ async fn write_all<D: Downstream>(
         }
         match down.poll_end(cx, &|_| {}) {
             Poll::Pending => expired(cx),
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         }
     })
     .await

@@ -8,12 +8,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use evenkeel_base::field::FieldSink;
-use evenkeel_base::head::Field;
 use evenkeel_http1::{CHUNK_END, HeadWriter, TrailerWriter, chunk_head};
 use evenkeel_net::Stream;
 
 use crate::block::Blocks;
-use crate::body::Length;
+use crate::body::{Length, Trailers};
 
 /// What ends a chunk and the body with it.
 const LAST_TAIL: &[u8] = b"\r\n0\r\n\r\n";
@@ -171,7 +170,7 @@ impl Outgoing {
     }
 
     /// The body is complete: what is still to be written of its framing becomes pending. Calling it again changes nothing.
-    pub(crate) fn end(&mut self, trailers: &dyn Fn(&mut dyn FnMut(Field<'_>))) {
+    pub(crate) fn end(&mut self, trailers: Trailers<'_>) {
         match self.framing {
             Framing::Chunked { .. } => {
                 self.forget_sent();

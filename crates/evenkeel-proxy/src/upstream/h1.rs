@@ -9,7 +9,7 @@ use evenkeel_base::{Fault, ResponseHead, ResponseView, Side};
 use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
 use evenkeel_net::Stream;
 
-use crate::body::{Fill, Length, Sink, Source};
+use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::h1::{Boundary, Channel, Incoming, chunked_unless_known};
 use crate::upstream::{Answer, Ask, Line, Upstream};
 use crate::worker::Worker;
@@ -194,7 +194,7 @@ impl Sink for H1Upstream {
     fn poll_end(
         &mut self,
         cx: &mut Context<'_>,
-        trailers: &dyn Fn(&mut dyn FnMut(Field<'_>)),
+        trailers: Trailers<'_>,
     ) -> Poll<Result<(), Fault>> {
         self.channel.poll_end(cx, trailers)
     }
