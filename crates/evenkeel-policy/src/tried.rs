@@ -33,7 +33,7 @@ impl Tried {
         // A position beyond 32 bits cannot be in a set of endpoints, and what cannot be there need not be remembered.
         if let Ok(position) = u32::try_from(position) {
             self.positions[self.inserted as usize % Self::LIMIT] = position;
-            self.inserted = self.inserted.wrapping_add(1).max(1);
+            self.inserted = self.inserted.wrapping_add(1);
         }
     }
 

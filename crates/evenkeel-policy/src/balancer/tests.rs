@@ -162,6 +162,17 @@ fn one_of_a_thousand_left_is_found_by_rotation() {
 }
 
 #[test]
+fn the_light_endpoints_go_on_in_rotation_when_the_heavy_one_is_dead() {
+    let from = endpoints(&[20, 1, 1]);
+    let balancer = Balancer::new(BalancerKind::RoundRobin, &[20, 1, 1], 0);
+    from[0].admits.set(false);
+    assert_eq!(
+        picks(&balancer, &from, &Tried::new(), 9),
+        [1, 2, 1, 2, 1, 2, 1, 2, 1]
+    );
+}
+
+#[test]
 fn light_endpoints_left_over_share_by_weight_without_a_walk_through_the_schedule() {
     let weights = [1_000, 1_000, 1_000, 2, 1];
     let from = endpoints(&weights);
@@ -225,6 +236,14 @@ fn least_request_takes_the_less_loaded_for_its_weight() {
             "{weights:?} {in_flight:?}: {all:?}"
         );
     }
+}
+
+#[test]
+fn in_a_tie_of_loads_least_request_keeps_the_weights() {
+    let from = endpoints(&[3, 1]);
+    from[0].in_flight.set(2);
+    let shares = shares(BalancerKind::LeastRequest, &from, &Tried::new(), 40_000);
+    assert_close(&shares, &[0.75, 0.25]);
 }
 
 #[test]

@@ -122,3 +122,44 @@ fn columns(weights: &[(u32, u64)], height: u64) -> Box<[Column]> {
     }
     columns.into_boxed_slice()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// The area of the table that stands for an endpoint is its weight's exact share.
+        #[test]
+        fn shares_are_exact(weights in prop::collection::vec(0..=1_000_u16, 0..40)) {
+            let table = Weighted::new(&weights);
+            let mut area = vec![0_u64; weights.len()];
+            for column in &table.columns {
+                let own = column.split.min(table.height);
+                area[column.own as usize] += u64::from(own);
+                area[column.other as usize] += u64::from(table.height - own);
+            }
+            for (weight, area) in weights.iter().zip(area) {
+                prop_assert_eq!(area, u64::from(*weight) * table.columns.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn weights_that_add_up_to_more_than_32_bits_are_rounded() {
+        let mut weights = vec![u16::MAX; 70_000];
+        weights[0] = 1;
+        let table = Weighted::new(&weights);
+        assert_eq!((table.columns.len(), table.columns[0].own), (70_000, 0));
+        assert!(table.height > u32::MAX / 4, "{}", table.height);
+        let mut rng = Rng::new(1);
+        let mean = (0..2_000)
+            .filter_map(|_| table.draw(&mut rng))
+            .sum::<usize>()
+            / 2_000;
+        assert!((33_000..37_000).contains(&mean), "{mean}");
+    }
+}

@@ -91,6 +91,14 @@ fn a_ratio_of_nothing_leaves_the_burst_alone_and_odd_ratios_do_no_harm() {
         budget.deposit(0);
         assert_eq!(withdrawals(&budget, 0), after, "{ratio} {burst}");
     }
+    let budget = Budget::new(2.5, 1);
+    assert!(budget.withdraw(0));
+    budget.deposit(0);
+    assert_eq!(
+        withdrawals(&budget, 0),
+        1,
+        "a deposit is cut where the bucket is full"
+    );
     let budget = Budget::new(0.2, 0);
     for second in 0..12 {
         (0..10).for_each(|_| budget.deposit(millis(second)));

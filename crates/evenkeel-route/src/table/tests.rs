@@ -226,6 +226,36 @@ fn one_route_may_name_several_hosts() {
 }
 
 #[test]
+fn nodes_with_a_child_for_every_letter() {
+    let letters = || {
+        (b'!'..=b'~')
+            .filter(|&b| !b"*/=?".contains(&b))
+            .map(char::from)
+    };
+    let routes: Vec<String> = letters().map(|c| format!("/a/{c}")).collect();
+    let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
+    let requests: Vec<(String, &str)> = routes
+        .iter()
+        .map(|route| (format!("h{route}/x"), *route))
+        .collect();
+    let requests: Vec<(&str, &str)> = requests
+        .iter()
+        .map(|(target, route)| (target.as_str(), *route))
+        .collect();
+    assert!(routes.len() > 80);
+    check(&routes, &requests);
+    check(
+        &routes,
+        &[
+            ("h/a/", "-"),
+            ("h/a/*", "-"),
+            ("h/a/\u{80}", "-"),
+            ("h/a/\0", "-"),
+        ],
+    );
+}
+
+#[test]
 fn paths_that_are_no_paths_reach_only_routes_for_everything() {
     check(&["/", "/a"], &[("h", "/")]);
     let table = compile(&[route("/"), route("/a")]);

@@ -129,7 +129,7 @@ fn patterns() -> impl Strategy<Value = Vec<(String, ValuePattern)>> {
         Just(ValuePattern::Absent),
         select(vec!["", "1", "2"]).prop_map(|value| ValuePattern::Exact(value.into())),
     ];
-    let name = select(vec!["p", "q"]).prop_map(str::to_owned);
+    let name = select(vec!["p", "q", ""]).prop_map(str::to_owned);
     prop::collection::vec((name, value), 0..3)
 }
 
