@@ -146,7 +146,7 @@ impl Radix {
             .map(|(key, leaf)| (key.as_slice(), *leaf))
             .collect();
         let shared = match (entries.first(), entries.last()) {
-            (Some((first, _)), Some((last, _))) => &first[..common(first, last)],
+            (Some((first, _)), Some((last, _))) => &first[..shared_len(first, last)],
             _ => &[],
         };
         let root = self.grow(0, shared, NONE);
@@ -221,7 +221,7 @@ impl Radix {
         for group in entries.chunk_by(|a, b| a.0[depth] == b.0[depth]) {
             let (shortest, last) = (group[0].0, group[group.len() - 1].0);
             let first = shortest[depth];
-            let shared = common(&shortest[depth..], &last[depth..]);
+            let shared = shared_len(&shortest[depth..], &last[depth..]);
             let up = if self.nodes[here].below != NONE && K::bound(depth, Some(first)) {
                 index(here)
             } else {
@@ -288,7 +288,7 @@ impl Iterator for Matches<'_> {
 }
 
 /// How many bytes two texts begin with in common.
-fn common(a: &[u8], b: &[u8]) -> usize {
+fn shared_len(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
