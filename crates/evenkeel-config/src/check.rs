@@ -36,7 +36,10 @@ pub fn check(text: &str, name: &str, source: &dyn Source) -> Checked {
 fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
     let table = top::TOP.open(root, cx)?;
     let process = top::read(&table, cx);
+    let before = cx.count();
     let entries = top::LISTENERS.named(&table, cx);
+    let nodes = top::ROUTES.list(&table, cx);
+    let complete = cx.count() == before && !cx.may_be_hidden();
     let (listeners, listener_names) = listener::read(&entries, cx);
     let entries = top::CLUSTERS.named(&table, cx);
     let (clusters, cluster_names) = cluster::read(&entries, cx);
@@ -44,7 +47,6 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
         listeners: &listener_names,
         clusters: &cluster_names,
     };
-    let nodes = top::ROUTES.list(&table, cx);
     let drafts = route::read(&nodes, &names, cx);
     let sound: Vec<Candidate<'_>> = drafts
         .iter()
@@ -56,7 +58,7 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
         })
         .collect();
     reach::check(&sound, listener_names.len(), cx);
-    if !cx.may_be_hidden() {
+    if complete {
         report_absent(&listener_names, nodes.is_empty(), cx);
         report_unused(&drafts, &nodes, &names, cx);
     }

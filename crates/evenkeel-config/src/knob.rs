@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 
 use serde_json::{Map, Value as Json, json};
+use toml::de::DeValue;
 
 use crate::raw::{At, Cx, Entry, Node, Span};
 use crate::spelling::nearest;
@@ -20,7 +21,8 @@ pub(crate) struct Section {
     pub(crate) about: &'static str,
     /// What may stand in it, in the order of the manual.
     pub(crate) knobs: &'static [&'static dyn AnyKnob],
-    /// A whole file in which `KNOB` stands where an example of one of its knobs can stand.
+    /// A whole file in which `KNOB` stands where the example of one of its knobs can stand. A line `UNLESS a b: …` is
+    /// left out for the knobs `a` and `b`, which exclude it.
     pub(crate) sample: &'static str,
 }
 
@@ -35,23 +37,27 @@ impl Section {
             .help(format!("it has the keys {}", self.keys()));
             return None;
         };
-        for entry in &entries {
-            if !self.knobs.iter().any(|knob| knob.key() == entry.key.value) {
-                self.report_unknown(&entry.key, cx);
-            }
+        let known =
+            |entry: &&Entry<'_>| self.knobs.iter().any(|knob| knob.key() == entry.key.value);
+        let has_unknown = entries.iter().any(|entry| !known(&entry));
+        // Below a header that could not be read, keys seem to belong to the top.
+        let misplaced = self.name.is_empty() && cx.may_be_hidden();
+        for entry in entries.iter().filter(|entry| !known(entry) && !misplaced) {
+            self.report_unknown(&entry.key, cx);
         }
         Some(Table {
             entries,
             span: node.span.clone(),
+            has_unknown,
         })
     }
 
     /// How it is called in messages.
     pub(crate) fn title(&self) -> String {
-        if self.name.is_empty() {
-            "at the top of the file".into()
-        } else {
-            format!("in [{}]", self.name)
+        match self.name {
+            "" => "at the top of the file".into(),
+            "route" => "in [[route]]".into(),
+            name => format!("in [{name}]"),
         }
     }
 
@@ -115,6 +121,8 @@ impl Section {
 pub(crate) struct Table<'a> {
     entries: Vec<Entry<'a>>,
     pub(crate) span: Span,
+    /// Whether a key was not known: what is missing is then probably that one, misspelt.
+    pub(crate) has_unknown: bool,
 }
 
 impl<'a> Table<'a> {
@@ -154,7 +162,7 @@ impl<T: Value + Clone + PartialEq> Knob<T> {
             Some(entry) => T::read(&entry.node, self.bounds.as_ref(), cx)
                 .unwrap_or_else(|| self.default.clone()),
             None => {
-                if self.required && !cx.may_be_hidden() {
+                if self.required && !cx.may_be_hidden() && !table.has_unknown {
                     cx.error(table.span.clone(), format!("`{}` is missing", self.key))
                         .help(format!("add {} = {}", self.key, self.example));
                 }
@@ -258,14 +266,17 @@ impl Branch {
         let Some(entry) = table.get(self.key) else {
             return Vec::new();
         };
-        entry.node.entries().unwrap_or_else(|| {
+        let entries = entry.node.entries().unwrap_or_default();
+        let nameless = |entry: &Entry<'_>| !matches!(entry.node.value, DeValue::Table(_));
+        if entries.is_empty() || entries.iter().any(nameless) {
             cx.error(
                 entry.key.span.clone(),
                 format!("`{}` needs a name", self.key),
             )
             .help(format!("write [{}.NAME] with a name of yours", self.key));
-            Vec::new()
-        })
+            return Vec::new();
+        }
+        entries
     }
 
     /// The tables of a list, in the order of the file.
@@ -325,7 +336,6 @@ impl AnyKnob for Branch {
 
 /// A TOML value as JSON; `None` for what is empty or has no counterpart.
 pub(crate) fn json_of(toml: &str) -> Option<Json> {
-    use toml::de::DeValue;
     fn convert(value: &DeValue<'_>) -> Option<Json> {
         Some(match value {
             DeValue::String(text) => text.as_ref().into(),

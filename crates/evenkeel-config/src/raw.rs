@@ -119,8 +119,18 @@ pub(crate) fn with_root(cx: &mut Cx<'_>, read: impl FnOnce(Node<'_>, &mut Cx<'_>
     let text = cx.lines.text;
     let (root, errors) = DeTable::parse_recoverable(text);
     cx.broken = !errors.is_empty();
+    let mut repeated: Option<Span> = None;
     for error in errors.iter().take(MOST_SYNTAX_ERRORS) {
         let span = error.span().unwrap_or_default();
+        let header = cx.lines.header_before(span.start);
+        if repeated.is_some() && repeated == header {
+            // The keys of a table that stands twice are not worth a word each.
+            continue;
+        }
+        if error.message() == DUPLICATE && header.as_ref().is_some_and(|h| h.contains(&span.start))
+        {
+            repeated = header;
+        }
         let (message, help) = syntax_message(error.message(), text.get(span.clone()));
         let said = cx.error(span, message);
         if let Some(help) = help {
@@ -140,24 +150,27 @@ pub(crate) fn with_root(cx: &mut Cx<'_>, read: impl FnOnce(Node<'_>, &mut Cx<'_>
         .extend(later.into_iter().filter(|d| !on_broken_line(d)));
 }
 
+/// The parser's word for a key or table that stands twice.
+const DUPLICATE: &str = "duplicate key";
+
 /// More syntax errors than this come from one mistake, or the file is no TOML at all.
 const MOST_SYNTAX_ERRORS: usize = 20;
 
 /// The parser's message for people who do not know its grammar.
 fn syntax_message(message: &str, covered: Option<&str>) -> (String, Option<String>) {
-    if message == "duplicate key" {
+    if message == DUPLICATE {
         let key = covered.unwrap_or_default();
         return (
             format!("`{key}` is already defined in this table"),
             Some("a key or table may stand once; keep one of the two".to_owned()),
         );
     }
-    let help = message.contains("string values must be quoted").then(|| {
-        format!(
-            "write \"{}\" in quotation marks",
-            covered.unwrap_or_default()
-        )
-    });
+    let unquoted = message.contains("string values must be quoted");
+    let word = covered.unwrap_or_default();
+    if unquoted && word.is_empty() {
+        return ("syntax: there is no value".to_owned(), None);
+    }
+    let help = unquoted.then(|| format!("write \"{word}\" in quotation marks"));
     (format!("syntax: {message}"), help)
 }
 
@@ -242,6 +255,17 @@ impl<'a> Lines<'a> {
             .chain(text.match_indices('\n').map(|(at, _)| at + 1))
             .collect();
         Self { text, starts }
+    }
+
+    /// The line with the last table header at or before a byte.
+    fn header_before(&self, at: usize) -> Option<Span> {
+        let lines = self.starts.partition_point(|&start| start <= at);
+        self.starts.iter().take(lines).rev().find_map(|&start| {
+            let line = self.text.get(start..)?.lines().next()?;
+            line.trim_start()
+                .starts_with('[')
+                .then(|| start..start + line.len())
+        })
     }
 
     fn place(&self, span: Span) -> Place {

@@ -1,13 +1,11 @@
 //! How routes stand to each other: which two tie, and which one no request can reach.
 //!
-//! The most specific match wins, whatever the order in the file. The ranks are those of `evenkeel-route`, which
-//! compiles the table: 1 host exact, longer wildcard, shorter wildcard, any · 2 path exact, longer prefix, shorter ·
-//! 3 bound to a listener, unbound · 4 more conditions on headers · 5 more on the query · 6 methods given, any.
-//! It reads no file; it compares what was read.
+//! The most specific match wins, whatever the order in the file; [`evenkeel_base::matching::Specificity`] says what that
+//! is, here and for the table that `evenkeel-route` compiles. It reads no file; it compares what was read.
 
 use std::collections::HashMap;
 
-use evenkeel_base::matching::{PathPattern, RouteMatch, ValuePattern};
+use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern};
 
 use crate::raw::{Cx, Span};
 
@@ -20,32 +18,60 @@ pub(crate) struct Candidate<'a> {
 
 /// Reports ties and routes that another one always comes before. `listeners` is how many there are.
 pub(crate) fn check(routes: &[Candidate<'_>], listeners: usize, cx: &mut Cx<'_>) {
-    let mut by_path: HashMap<&PathPattern, Vec<&Candidate<'_>>> = HashMap::new();
-    for route in routes {
-        // Two routes can only tie, or one hide the other, when their paths are the same: else one is more specific.
-        by_path.entry(&route.matching.path).or_default().push(route);
+    let mut places: HashMap<Place<'_>, Vec<usize>> = HashMap::new();
+    for (index, route) in routes.iter().enumerate() {
+        for place in places_of(route.matching) {
+            places.entry(place).or_default().push(index);
+        }
     }
-    for route in routes {
-        let alike = by_path
-            .get(&route.matching.path)
-            .map_or(&[][..], Vec::as_slice);
-        report_tie(route, alike, cx);
-        report_hidden(route, alike, listeners, cx);
+    for (index, route) in routes.iter().enumerate() {
+        report_tie(index, routes, &places, cx);
+        let first = places_of(route.matching).next();
+        let alike = first.and_then(|place| places.get(&place));
+        report_hidden(
+            route,
+            routes,
+            alike.map_or(&[], Vec::as_slice),
+            listeners,
+            cx,
+        );
     }
 }
 
-fn report_tie(route: &Candidate<'_>, alike: &[&Candidate<'_>], cx: &mut Cx<'_>) {
-    let earlier = alike
-        .iter()
-        .take_while(|other| !std::ptr::eq(**other, route));
-    let Some(other) = earlier
-        .into_iter()
-        .find(|other| tie(other.matching, route.matching))
-    else {
+/// Two routes can only tie, or one hide the other, at the same path and host pattern: else one is more specific.
+/// With 10,000 hosts and the path `/` this keeps checking from being quadratic.
+type Place<'a> = (&'a PathPattern, Option<&'a HostPattern>);
+
+fn places_of(matching: &RouteMatch) -> impl Iterator<Item = Place<'_>> {
+    let any = matching.hosts.is_empty().then_some(None);
+    let hosts = matching.hosts.iter().map(Some);
+    any.into_iter()
+        .chain(hosts)
+        .map(|host| (&matching.path, host))
+}
+
+fn report_tie(
+    index: usize,
+    routes: &[Candidate<'_>],
+    places: &HashMap<Place<'_>, Vec<usize>>,
+    cx: &mut Cx<'_>,
+) {
+    let Some(route) = routes.get(index) else {
         return;
     };
-    let equal = other.matching == route.matching;
-    let (message, help) = if equal {
+    let earlier = places_of(route.matching).find_map(|place| {
+        let alike = places
+            .get(&place)?
+            .iter()
+            .take_while(|&&other| other < index);
+        alike
+            .filter_map(|&other| routes.get(other))
+            .find(|other| tie(other.matching, route.matching, place.1))
+    });
+    let Some(other) = earlier else {
+        return;
+    };
+    let (message, help) = if other.matching == route.matching {
         (
             "this route matches the same requests as another one",
             "the order of routes says nothing, so neither can win: join the two, or give one a condition more",
@@ -61,26 +87,17 @@ fn report_tie(route: &Candidate<'_>, alike: &[&Candidate<'_>], cx: &mut Cx<'_>) 
         .help(help);
 }
 
-/// Whether some request matches both and neither outranks the other on it.
-fn tie(a: &RouteMatch, b: &RouteMatch) -> bool {
-    same_rank(a, b)
-        && share(&a.hosts, &b.hosts)
+/// Whether some request for this host, which both name, matches both, and neither outranks the other on it.
+fn tie(a: &RouteMatch, b: &RouteMatch, host: Option<&HostPattern>) -> bool {
+    a.specificity(host) == b.specificity(host)
         && share(&a.listeners, &b.listeners)
         && share(&a.methods, &b.methods)
         && together(&a.headers, &b.headers)
         && together(&a.query, &b.query)
 }
 
-/// Whether the ranks below host and path are the same.
-fn same_rank(a: &RouteMatch, b: &RouteMatch) -> bool {
-    a.listeners.is_empty() == b.listeners.is_empty()
-        && a.headers.len() == b.headers.len()
-        && a.query.len() == b.query.len()
-        && a.methods.is_empty() == b.methods.is_empty()
-}
-
 /// Whether both are "any" or have one in common. One that is "any" has another rank than one that is not.
-fn share<T: Ord>(a: &[T], b: &[T]) -> bool {
+fn share<T: PartialEq>(a: &[T], b: &[T]) -> bool {
     (a.is_empty() && b.is_empty()) || a.iter().any(|item| b.contains(item))
 }
 
@@ -103,7 +120,8 @@ fn together(a: &Conditions, b: &Conditions) -> bool {
 /// Reports a route for every listener when on each of them a bound one always comes before it.
 fn report_hidden(
     route: &Candidate<'_>,
-    alike: &[&Candidate<'_>],
+    routes: &[Candidate<'_>],
+    alike: &[usize],
     listeners: usize,
     cx: &mut Cx<'_>,
 ) {
@@ -112,7 +130,7 @@ fn report_hidden(
     }
     let mut covered = vec![false; listeners];
     let mut by: Vec<&Candidate<'_>> = Vec::new();
-    for other in alike {
+    for other in alike.iter().filter_map(|&index| routes.get(index)) {
         if other.matching.listeners.is_empty() || !hides(other.matching, route.matching) {
             continue;
         }

@@ -27,12 +27,28 @@ pub fn examples() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for section in ALL {
         for knob in section.knobs.iter().filter(|knob| !knob.kind().is_empty()) {
-            let line = format!("{} = {}", knob.key(), knob.example());
-            let text = section.sample.replace("KNOB", &line);
+            let given = format!("{} = ", knob.key());
+            let text: String = section
+                .sample
+                .lines()
+                .filter(|line| !line.starts_with(&given))
+                .filter_map(|line| unless(line, knob.key()))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let text = text.replace("KNOB", &format!("{given}{}", knob.example()));
             all.push((format!("{}.{}", section.name, knob.key()), text));
         }
     }
     all
+}
+
+/// A line of a sample for this knob: one that begins `UNLESS a b: ` stands only for knobs other than `a` and `b`.
+fn unless<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let marked = line.strip_prefix("UNLESS ");
+    let Some((keys, line)) = marked.and_then(|rest| rest.split_once(": ")) else {
+        return Some(line);
+    };
+    (!keys.split(' ').any(|other| other == key)).then_some(line)
 }
 
 const INTRODUCTION: &str = "\

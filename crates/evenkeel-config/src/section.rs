@@ -44,7 +44,7 @@ pub(crate) fn home_of(key: &str) -> Option<String> {
             if section.name.is_empty() {
                 "at the top of the file, above the first [table]".to_owned()
             } else {
-                format!("in [{}]", section.name)
+                section.title()
             }
         })
         .collect();
@@ -52,7 +52,7 @@ pub(crate) fn home_of(key: &str) -> Option<String> {
 }
 
 /// Words that people bring from other proxies, and ours.
-const ELSEWHERE_CALLED: [(&str, &str); 22] = [
+const ELSEWHERE_CALLED: [(&str, &str); 28] = [
     ("backend", "a group of endpoints is a [cluster.NAME] here"),
     ("backends", "a group of endpoints is a [cluster.NAME] here"),
     ("upstream", "a group of endpoints is a [cluster.NAME] here"),
@@ -86,11 +86,21 @@ const ELSEWHERE_CALLED: [(&str, &str); 22] = [
         "it is `max_request_body`, on a route",
     ),
     ("retries", "it is `retry`, a table with `attempts`"),
+    ("maxconn", NOT_YET_LIMITS),
+    ("limits", NOT_YET_LIMITS),
+    ("probe", NOT_YET_PROBES),
+    ("health", NOT_YET_PROBES),
+    ("health_check", NOT_YET_PROBES),
     (
-        "maxconn",
-        "limits on connections are not part of this version",
+        "outlier",
+        "ejection of outliers is not part of this version",
     ),
+    ("tls", "TLS is not part of this version"),
 ];
+
+const NOT_YET_LIMITS: &str = "limits on connections are not part of this version";
+const NOT_YET_PROBES: &str =
+    "probes are not part of this version: traffic alone shows which endpoints answer";
 
 /// The bounds of a timeout: zero would be over before it begins, and longer than a year is a slip.
 pub(crate) const TIMEOUT: Option<Bounds<Duration>> = Some(Bounds {

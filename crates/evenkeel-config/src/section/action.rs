@@ -59,7 +59,7 @@ pub(crate) static REDIRECT: Section = Section {
     name: "route.redirect",
     about: "Sends the client elsewhere. What is not given stays as it is in the request; at least one part must be given.",
     knobs: &[&REDIRECT_STATUS, &SCHEME, &REDIRECT_HOST, &REDIRECT_PATH],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\n[route.redirect]\nKNOB\n",
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\n[route.redirect]\npath = \"/moved\"\nKNOB\n",
 };
 
 static STATUS: Knob<u64> = Knob {
@@ -148,7 +148,7 @@ pub(crate) static ERROR_PAGE: Section = Section {
     name: "route.error_page.STATUS",
     about: "What a reply of evenkeel's own says instead of its own text. Responses of endpoints are never replaced.",
     knobs: &[&PAGE_BODY, &PAGE_FILE, &PAGE_TYPE],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n[route.error_page.503]\nKNOB\n",
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n[route.error_page.503]\nUNLESS body file: body = \"b\"\nKNOB\n",
 };
 
 const PLAIN: &str = "text/plain; charset=utf-8";

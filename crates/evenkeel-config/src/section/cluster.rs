@@ -353,19 +353,26 @@ fn read_endpoints(
             let address = resolved(address, cx);
             let shown = address.to_string();
             let id = entry.id.clone().unwrap_or_else(|| shown.clone());
-            let twice = [format!("address {shown}"), format!("id {id}")]
-                .into_iter()
-                .find_map(|key| {
-                    seen.insert(key.clone(), entry.address.span.clone())
-                        .map(|first| (key, first))
-                });
-            if let Some((what, first)) = twice {
+            let by_weight = "give it a larger weight instead: { address = …, weight = 2 }";
+            let twice = [
+                (format!("address {shown}"), by_weight),
+                (
+                    format!("id {id}"),
+                    "an id tells one endpoint from all others; give each its own",
+                ),
+            ]
+            .into_iter()
+            .find_map(|(what, help)| {
+                let first = seen.insert(what.clone(), entry.address.span.clone())?;
+                Some((what, help, first))
+            });
+            if let Some((what, help, first)) = twice {
                 cx.error(
                     entry.address.span.clone(),
                     format!("{what} is in this cluster twice"),
                 )
                 .note(first, "it is here already")
-                .help("give it a larger weight instead: { address = …, weight = 2 }");
+                .help(help);
                 continue;
             }
             endpoints.push(Endpoint {

@@ -260,9 +260,10 @@ fn warn_repeats<T: Ord>(list: &mut Vec<T>, span: Span, cx: &mut Cx<'_>) {
     }
 }
 
-/// A segment that is `.` or `..`, also with the dots encoded: the same rule as the data plane's.
+/// A segment that is `.` or `..`, also with the dots encoded or with parameters: the same rule as the data plane's.
 fn is_dot_segment(segment: &str) -> bool {
-    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    let name = segment.split(';').next().unwrap_or_default();
+    let plain = name.to_ascii_lowercase().replace("%2e", ".");
     plain == "." || plain == ".."
 }
 

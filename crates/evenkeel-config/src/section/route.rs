@@ -211,7 +211,7 @@ pub(crate) static ROUTE: Section = Section {
         &REQUEST_TRAILERS,
         &ERROR_PAGE,
     ],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nKNOB\n[cluster.api]\nendpoints = [\":2\"]\n",
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\npath = \"/x\"\nUNLESS cluster redirect respond: cluster = \"api\"\nKNOB\n[cluster.api]\nendpoints = [\":2\"]\n",
 };
 
 /// What else a route refers to.
@@ -451,7 +451,7 @@ fn read_action(
         .map(|(key, _)| *key)
         .collect();
     match keys.as_slice() {
-        [] if cx.may_be_hidden() => return None,
+        [] if cx.may_be_hidden() || table.has_unknown => return None,
         [] => {
             cx.error(table.span.clone(), "this route does nothing")
                 .help("add one of cluster = \"…\", redirect = { … } and respond = { … }");

@@ -118,7 +118,7 @@ pub(crate) static TOP: Section = Section {
         &ROUTES,
         &CLUSTERS,
     ],
-    sample: "KNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
+    sample: "version = 1\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
 };
 
 static LEVEL: Knob<LogLevel> = Knob {

@@ -221,7 +221,8 @@ pub(crate) fn is_authority(text: &str) -> bool {
     let plain = |port: &str| {
         !port.is_empty()
             && port.bytes().all(|b| b.is_ascii_digit())
-            && port.parse::<u16>().is_ok_and(|port| port != 0)
+            && !port.starts_with('0')
+            && port.parse::<u16>().is_ok()
     };
     is_host(host) && port.is_none_or(plain)
 }

@@ -332,6 +332,11 @@ fn within<T: Value<Bound = T> + PartialOrd>(
     node: &Node<'_>,
     cx: &mut Cx<'_>,
 ) -> Option<T> {
+    let words = if T::kind() == Duration::kind() {
+        ("short", "long")
+    } else {
+        ("little", "much")
+    };
     let Some(bounds) = bounds else {
         return Some(value);
     };
@@ -339,13 +344,13 @@ fn within<T: Value<Bound = T> + PartialOrd>(
     let shown = shown.trim_matches('"');
     if value < bounds.least {
         let least = bounds.least.toml();
-        cx.error(node.span.clone(), format!("{shown} is too little"))
+        cx.error(node.span.clone(), format!("{shown} is too {}", words.0))
             .help(format!("the least is {}", least.trim_matches('"')));
         return None;
     }
     if value > bounds.greatest {
         let greatest = bounds.greatest.toml();
-        cx.error(node.span.clone(), format!("{shown} is too much"))
+        cx.error(node.span.clone(), format!("{shown} is too {}", words.1))
             .help(format!("the most is {}", greatest.trim_matches('"')));
         return None;
     }

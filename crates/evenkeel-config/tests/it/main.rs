@@ -1,4 +1,14 @@
 //! Tests of the crate from outside, in one program: one link instead of one for each file.
 
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod good;
+#[cfg(test)]
+mod json_schema;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod source;

@@ -1,0 +1,163 @@
+//! What the docs show is right: generated pages are current, every example passes, every TOML block of the docs does.
+
+#![expect(clippy::disallowed_methods, reason = "a test may read the docs")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use evenkeel_config::{Severity, check, examples, reference_markdown, render_all, schema_text};
+
+use crate::json_schema;
+use crate::source::Lent;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[test]
+fn generated_pages_are_current() {
+    for (path, text) in [
+        ("docs/reference/configuration.md", reference_markdown()),
+        ("docs/reference/evenkeel.schema.json", schema_text()),
+    ] {
+        let file = root().join(path);
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, text).unwrap();
+        } else {
+            let old = fs::read_to_string(&file).unwrap_or_default();
+            assert!(old == text, "{path} is old: run `cargo xtask docs`");
+        }
+    }
+}
+
+#[test]
+fn the_example_of_every_knob_passes() {
+    let examples = examples();
+    assert!(examples.len() > 60, "the knobs are listed");
+    for (knob, text) in examples {
+        let checked = check(&text, &knob, &Lent);
+        // Warnings may be: the example of a redirect leaves the sample's cluster unused.
+        let errors: Vec<_> = checked
+            .diagnostics
+            .into_iter()
+            .filter(|d| d.severity == Severity::Error)
+            .collect();
+        assert!(errors.is_empty(), "{}", render_all(&errors, &text, false));
+        json_schema::accepts(&text).unwrap_or_else(|why| panic!("{knob}: {why}\n{text}"));
+    }
+}
+
+/// Every TOML block of the README and the docs. A block is a whole file; one marked `toml fragment` lacks the rest,
+/// and one marked `toml wrong` must be refused.
+#[test]
+fn every_configuration_in_the_docs_passes() {
+    let mut blocks = 0;
+    for path in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        for (line, kind, text) in toml_blocks(&page) {
+            let place = format!("{}:{line}", path.display());
+            blocks += 1;
+            let whole = if kind == "fragment" {
+                complete(&text)
+            } else {
+                text
+            };
+            let checked = check(&whole, &place, &Lent);
+            let shown = render_all(&checked.diagnostics, &whole, false);
+            if kind == "wrong" {
+                assert!(checked.config.is_none(), "{place} is not wrong");
+                continue;
+            }
+            assert!(
+                ["", "fragment"].contains(&kind.as_str()),
+                "{place}: what is a {kind}?"
+            );
+            assert_eq!(shown, "", "{whole}");
+            json_schema::accepts(&whole).unwrap_or_else(|why| panic!("{place}: {why}"));
+        }
+    }
+    assert!(blocks >= 4, "only {blocks} blocks were found");
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![root().join("README.md")];
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.retain(|page| page.exists());
+    pages.sort();
+    pages
+}
+
+/// Line, kind and text of each block.
+fn toml_blocks(page: &str) -> Vec<(usize, String, String)> {
+    let mut blocks: Vec<(usize, String, String)> = Vec::new();
+    let mut open: Option<(usize, String, String)> = None;
+    for (number, line) in page.lines().enumerate() {
+        match open.as_mut() {
+            Some(_) if line.trim() == "```" => blocks.extend(open.take()),
+            Some((_, _, text)) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            None => {
+                if let Some(kind) = line.trim().strip_prefix("```toml") {
+                    open = Some((number + 2, kind.trim().to_owned(), String::new()));
+                }
+            }
+        }
+    }
+    blocks
+}
+
+/// Adds to a fragment what it leaves out: the version, a listener, a route, and the things it names.
+fn complete(fragment: &str) -> String {
+    let mut text = if fragment.contains("version = ") {
+        fragment.to_owned()
+    } else {
+        format!("version = 1\n{fragment}")
+    };
+    for _ in 0..5 {
+        let checked = check(&text, "fragment", &Lent);
+        let mut more = String::new();
+        for diagnostic in &checked.diagnostics {
+            let quoted = diagnostic.message.split('"').nth(1).unwrap_or_default();
+            if diagnostic.message.starts_with("there is no cluster") {
+                more.push_str(&format!(
+                    "[cluster.{quoted}]\nendpoints = [\"127.0.0.1:9001\"]\n"
+                ));
+            } else if diagnostic.message.starts_with("there is no listener") {
+                more.push_str(&format!("[listener.{quoted}]\nbind = \"127.0.0.1:0\"\n"));
+            } else if diagnostic.message.starts_with("nothing to listen on") {
+                more.push_str("[listener.of-the-test]\nbind = \"127.0.0.1:0\"\n");
+            } else if diagnostic.message.starts_with("no route leads to cluster") {
+                more.push_str(&format!(
+                    "[[route]]\npath = \"/{quoted}\"\ncluster = \"{quoted}\"\n"
+                ));
+            } else if diagnostic.message.starts_with("there is no route, so")
+                && !fragment.contains("[cluster")
+            {
+                more.push_str("[[route]]\nrespond.body = \"of the test\"\n");
+            } else {
+                continue;
+            }
+            if more.contains("[listener") || more.contains("[cluster") || more.contains("[[route") {
+                break;
+            }
+        }
+        if more.is_empty() {
+            break;
+        }
+        text.push_str(&more);
+    }
+    text
+}

@@ -1,0 +1,486 @@
+//! What holds for every configuration: printing loses nothing, the schema agrees, and no text makes checking panic.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use evenkeel_base::edits::Edits;
+use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern};
+use evenkeel_base::{Address, BalancerKind, ByteSize, ClusterId, ListenerId, Network};
+use evenkeel_config::model::{
+    AccessLog, AccessLogTarget, Action, Bind, Cluster, Config, Endpoint, ErrorPage, HeadLimits,
+    HostRewrite, Listener, LogFormat, LogLevel, OperatorLog, PathRewrite, Redirect, Respond, Retry,
+    Route, Shutdown, UpstreamTimeouts, Workers,
+};
+use evenkeel_config::{Nowhere, check, examples, fuzzing, print, render_all};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::{Index, select, subsequence};
+use proptest::{prop_assert, prop_assert_eq, proptest};
+
+use crate::json_schema;
+
+proptest! {
+    #[test]
+    fn what_is_printed_means_the_same(config in configs()) {
+        let text = print(&config);
+        let checked = check(&text, "printed.toml", &Nowhere);
+        let shown = render_all(&checked.diagnostics, &text, false);
+        prop_assert!(checked.config.is_some(), "{shown}\n{text}");
+        prop_assert_eq!(checked.config.unwrap(), config, "{}", text);
+        if let Err(why) = json_schema::accepts(&text) {
+            prop_assert!(false, "{why}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_read_without_panic(
+        config in configs(),
+        cuts in vec((any::<Index>(), any::<Index>(), select(SNIPPETS.to_vec())), 1..6),
+    ) {
+        let mut text = print(&config).into_bytes();
+        for (at, until, snippet) in cuts {
+            let (at, until) = (at.index(text.len() + 1), until.index(text.len() + 1));
+            // Mostly small cuts: a file that is mostly gone has only one mistake.
+            let end = until.clamp(at, (at + 12).min(text.len()).max(at));
+            text.splice(at..end, snippet.bytes());
+        }
+        fuzzing::check(&text);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_panic(bytes in vec(any::<u8>(), 0..300)) {
+        fuzzing::check(&bytes);
+    }
+
+    #[test]
+    fn examples_in_any_mixture_are_read_without_panic(
+        picked in vec((any::<Index>(), any::<Index>()), 1..8),
+    ) {
+        let examples = examples();
+        let mut text = String::new();
+        for (which, cut) in picked {
+            let (_, example) = which.get(&examples);
+            let lines: Vec<&str> = example.lines().collect();
+            text.push_str(&lines[cut.index(lines.len())..].join("\n"));
+            text.push('\n');
+        }
+        fuzzing::check(text.as_bytes());
+    }
+}
+
+/// What a hand slips in.
+const SNIPPETS: [&str; 24] = [
+    "",
+    "\"",
+    "'",
+    "[",
+    "]",
+    "[[",
+    "{",
+    "}",
+    "=",
+    ",",
+    ".",
+    "\n",
+    "#",
+    "\\",
+    "0",
+    "-1",
+    "1e999",
+    "true",
+    "\n[[route]]\n",
+    "\n[cluster.x]\n",
+    "\"\"\"",
+    "\u{0}",
+    "é",
+    "1979-05-27",
+];
+
+fn configs() -> impl Strategy<Value = Config> {
+    let parts = (1_usize..4, 1_usize..4).prop_flat_map(|(listeners, clusters)| {
+        (
+            vec(a_listener(), listeners),
+            vec(a_route(listeners, clusters), clusters..5),
+            vec(a_cluster(), clusters),
+        )
+    });
+    (process(), parts).prop_map(|(process, (mut listeners, mut routes, mut clusters))| {
+        for (i, listener) in listeners.iter_mut().enumerate() {
+            listener.name = format!("listener-{i}");
+            if let Bind::Ip(address) = &mut listener.bind {
+                address.set_port(u16::try_from(i).unwrap() + 1);
+            }
+        }
+        for (i, cluster) in clusters.iter_mut().enumerate() {
+            cluster.name = format!("c{i}.x");
+        }
+        let used = clusters.len();
+        for (i, route) in routes.iter_mut().enumerate() {
+            tidy_route(i, used, route);
+        }
+        let (workers, log, access_log, shutdown) = process;
+        Config {
+            workers,
+            log,
+            access_log,
+            shutdown,
+            listeners,
+            routes,
+            clusters,
+        }
+    })
+}
+
+/// Makes routes different from each other, and lets every cluster and listener have one.
+fn tidy_route(index: usize, clusters: usize, route: &mut Route) {
+    match &mut route.matching.path {
+        PathPattern::Exact(path) => *path = format!("/{index}{path}"),
+        PathPattern::Prefix(path) => *path = format!("/{index}{path}"),
+    }
+    if index == 0 {
+        route.matching.listeners.clear();
+    }
+    if index < clusters {
+        let forward = Action::Forward {
+            cluster: ClusterId::new(u32::try_from(index).unwrap()),
+            rewrite: PathRewrite::Keep,
+            host: HostRewrite::Keep,
+        };
+        if !matches!(route.action, Action::Forward { .. }) {
+            route.action = forward;
+        } else if let Action::Forward { cluster, .. } = &mut route.action {
+            *cluster = ClusterId::new(u32::try_from(index).unwrap());
+        }
+    }
+    if let Action::Forward {
+        rewrite: PathRewrite::ReplacePrefix { matched, .. },
+        ..
+    } = &mut route.action
+    {
+        match &route.matching.path {
+            PathPattern::Prefix(path) => *matched = path.len(),
+            PathPattern::Exact(path) => {
+                *matched = path.len();
+                route.matching.path = PathPattern::Prefix(path.clone());
+            }
+        }
+    }
+    if !matches!(route.action, Action::Forward { .. }) {
+        route.request_headers = Edits::default();
+        route.request_trailers = false;
+    }
+    route.name = format!("route \"{index}\"");
+}
+
+fn process() -> impl Strategy<Value = (Workers, OperatorLog, AccessLog, Shutdown)> {
+    let workers = prop_oneof![
+        Just(Workers::PerCore),
+        (1_u16..1024).prop_map(|n| Workers::Count(NonZeroU16::new(n).unwrap())),
+    ];
+    let format = || select(vec![LogFormat::Text, LogFormat::Json]);
+    let levels = vec![
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Info,
+        LogLevel::Debug,
+    ];
+    let log = (select(levels), format()).prop_map(|(level, format)| OperatorLog { level, format });
+    let to = prop_oneof![
+        Just(AccessLogTarget::Off),
+        Just(AccessLogTarget::Stdout),
+        Just(AccessLogTarget::Stderr),
+        "[a-z/ \"\\\\.]{1,20}".prop_map(|path| AccessLogTarget::File(PathBuf::from(path))),
+    ];
+    let access = (to, format()).prop_map(|(to, format)| AccessLog { to, format });
+    let seconds = |most: u64| (0..=most).prop_map(Duration::from_secs);
+    let shutdown =
+        (seconds(3600), seconds(86_400)).prop_map(|(delay, timeout)| Shutdown { delay, timeout });
+    (workers, log, access, shutdown)
+}
+
+fn a_timeout() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        (1_000_u64..10_000_000).prop_map(Duration::from_micros),
+        (1_u64..31_536_000).prop_map(Duration::from_secs),
+    ]
+}
+
+fn a_network() -> impl Strategy<Value = Network> {
+    select(vec![
+        "10.0.0.0/8",
+        "192.168.1.7",
+        "::1",
+        "2001:db8::/32",
+        "172.16.0.0/12",
+    ])
+    .prop_map(|text| Network::parse(text).unwrap())
+}
+
+fn a_listener() -> impl Strategy<Value = Listener> {
+    let bind = prop_oneof![
+        select(vec!["127.0.0.1:1", "0.0.0.0:1", "[::]:1", "[::1]:1"])
+            .prop_map(|text| Bind::Ip(text.parse::<SocketAddr>().unwrap())),
+        any::<u64>().prop_map(|n| Bind::Unix(PathBuf::from(format!("/run/{n}.sock")))),
+    ];
+    let limits = (256_usize..65_535, 1_usize..10_000).prop_flat_map(|(bytes, fields)| {
+        (64..=bytes).prop_map(move |line| HeadLimits {
+            bytes,
+            fields,
+            line,
+        })
+    });
+    let timeouts = (a_timeout(), a_timeout(), a_timeout(), a_timeout());
+    let rest = (vec(a_network(), 0..3), any::<(bool, bool)>());
+    (bind, limits, timeouts, rest).prop_map(|(bind, head, timeouts, (trusted_proxies, flags))| {
+        Listener {
+            name: String::new(),
+            bind,
+            trusted_proxies,
+            head,
+            request_header_timeout: timeouts.0,
+            request_body_idle_timeout: timeouts.1,
+            keepalive_timeout: timeouts.2,
+            write_timeout: timeouts.3,
+            half_close: flags.0,
+            proxy_status: flags.1,
+        }
+    })
+}
+
+fn conditions(
+    names: &'static [&'static str],
+) -> impl Strategy<Value = Vec<(String, ValuePattern)>> {
+    let value = prop_oneof![
+        Just(ValuePattern::Present),
+        Just(ValuePattern::Absent),
+        "[a-z\"\\\\'.%=]{0,8}".prop_map(ValuePattern::Exact),
+    ];
+    (subsequence(names, 0..=names.len()), vec(value, names.len())).prop_map(|(names, values)| {
+        let mut all: Vec<_> = names.into_iter().map(str::to_owned).zip(values).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    })
+}
+
+fn a_match(listeners: usize) -> impl Strategy<Value = RouteMatch> {
+    let ids: Vec<ListenerId> = (0..listeners)
+        .map(|i| ListenerId::new(u32::try_from(i).unwrap()))
+        .collect();
+    let hosts = vec![
+        HostPattern::Exact("[::1]".into()),
+        HostPattern::Exact("a.example".into()),
+        HostPattern::Suffix(".b.example".into()),
+    ];
+    let tail = || "(/[a-z0-9%._~-]{1,5}x){0,3}/?";
+    let path = prop_oneof![
+        tail().prop_map(PathPattern::Exact),
+        tail().prop_map(|p| PathPattern::Prefix(p.trim_end_matches('/').into())),
+    ];
+    let methods: Vec<String> = ["DELETE", "GET", "M-SEARCH", "POST"]
+        .map(str::to_owned)
+        .to_vec();
+    (
+        subsequence(ids, 0..=listeners),
+        subsequence(hosts, 0..=3),
+        path,
+        subsequence(methods, 0..=4),
+        conditions(&["x-a", "x.b", "accept"]),
+        conditions(&["a", "B", "%20"]),
+    )
+        .prop_map(
+            |(listeners, hosts, path, methods, headers, query)| RouteMatch {
+                listeners,
+                hosts,
+                path,
+                methods,
+                headers,
+                query,
+            },
+        )
+}
+
+fn an_edit() -> impl Strategy<Value = Edits> {
+    let value = || "([!-~]([ -~]{0,8}[!-~])?)?";
+    let pairs = |names: &'static [&'static str]| {
+        (
+            subsequence(names, 0..=names.len()),
+            vec(value(), names.len()),
+        )
+            .prop_map(|(names, values)| names.into_iter().map(str::to_owned).zip(values).collect())
+    };
+    let remove = subsequence(vec!["X-R".to_owned(), "Cookie".to_owned()], 0..=2);
+    (
+        pairs(&["X-A", "X-B"]),
+        pairs(&["Via", "Via", "X.C"]),
+        remove,
+    )
+        .prop_map(|(set, add, remove)| Edits { set, add, remove })
+}
+
+fn a_body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(Vec::new()),
+        any::<String>().prop_map(String::into_bytes),
+        vec(any::<u8>(), 0..40),
+    ]
+}
+
+fn an_action(clusters: usize) -> impl Strategy<Value = Action> {
+    let rewrite = prop_oneof![
+        Just(PathRewrite::Keep),
+        "(/[a-z]{1,5}){0,2}".prop_map(|with| PathRewrite::ReplacePrefix { matched: 0, with }),
+    ];
+    let host = prop_oneof![
+        Just(HostRewrite::Keep),
+        Just(HostRewrite::Endpoint),
+        select(vec!["b.example:8080", "[::1]:80", "10.0.0.1"])
+            .prop_map(|h| HostRewrite::Set(h.into())),
+    ];
+    let redirect = (
+        select(vec![301_u16, 302, 303, 307, 308]),
+        option::of(select(vec!["http", "https"])),
+        option::of(Just("www.example:81")),
+        "/[a-z]{0,4}(\\?[a-z=&%]{0,5})?",
+    );
+    let respond = (200_u16..600, "([a-z]{1,5}/[a-z]{1,5})?", a_body(), a_body());
+    prop_oneof![
+        3 => (0..clusters, rewrite, host).prop_map(|(cluster, rewrite, host)| Action::Forward {
+            cluster: ClusterId::new(u32::try_from(cluster).unwrap()),
+            rewrite,
+            host,
+        }),
+        1 => redirect.prop_map(|(status, scheme, host, path)| Action::Redirect(Redirect {
+            status,
+            scheme: scheme.map(str::to_owned),
+            host: host.map(str::to_owned),
+            path: Some(path),
+        })),
+        1 => respond.prop_map(|(status, content_type, body, html)| {
+            let bare = matches!(status, 204 | 205 | 304);
+            Action::Respond(Respond {
+                status,
+                content_type,
+                body: if bare { Vec::new() } else { body },
+                html: if bare { Vec::new() } else { html },
+            })
+        }),
+    ]
+}
+
+fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
+    let statuses = Config::error_page_statuses();
+    let pages = subsequence(statuses, 0..3).prop_flat_map(|statuses| {
+        let count = statuses.len();
+        (
+            Just(statuses),
+            vec((a_body(), "[a-z]{1,5}/[a-z]{1,5}"), count),
+        )
+            .prop_map(|(statuses, pages)| {
+                let page = |(status, (body, content_type))| ErrorPage {
+                    status,
+                    content_type,
+                    body,
+                };
+                statuses
+                    .into_iter()
+                    .zip(pages)
+                    .map(page)
+                    .collect::<Vec<_>>()
+            })
+    });
+    let limits = (
+        prop_oneof![Just(u64::MAX), 0_u64..1 << 40].prop_map(ByteSize),
+        prop_oneof![Just(Duration::MAX), a_timeout()],
+        any::<(bool, bool)>(),
+    );
+    let networks = (
+        vec(a_network(), 0..3),
+        Just(Network::parse("203.0.113.0/24").unwrap()),
+        any::<bool>(),
+    );
+    (
+        a_match(listeners),
+        an_action(clusters),
+        (an_edit(), an_edit()),
+        limits,
+        networks,
+        pages,
+    )
+        .prop_map(
+            |(matching, action, edits, limits, networks, error_pages)| Route {
+                name: String::new(),
+                matching,
+                allow: networks.0,
+                deny: if networks.2 {
+                    vec![networks.1]
+                } else {
+                    Vec::new()
+                },
+                action,
+                request_headers: edits.0,
+                response_headers: edits.1,
+                max_request_body: limits.0,
+                total_timeout: limits.1,
+                allow_dot_segments: limits.2.0,
+                request_trailers: limits.2.1,
+                error_pages,
+            },
+        )
+}
+
+fn a_cluster() -> impl Strategy<Value = Cluster> {
+    let kind = |port: u16| match port % 4 {
+        0 => format!("app-{port}.internal:{port}"),
+        1 => format!("[2001:db8::{port}]:{port}"),
+        2 => format!("unix:/run/{port}.sock"),
+        _ => format!("10.0.0.1:{port}"),
+    };
+    let endpoints = vec((1_u16..=1000, option::of("[a-z0-9]{1,6}")), 1..5).prop_map(move |all| {
+        let one = |(i, (weight, id)): (usize, (u16, Option<String>))| {
+            let address =
+                Address::parse(&kind(u16::try_from(i).unwrap() + weight % 4 * 16 + 1)).unwrap();
+            let id = id.map_or_else(|| address.to_string(), |id| format!("{id}-{i}"));
+            Endpoint {
+                id,
+                address,
+                weight,
+            }
+        };
+        all.into_iter().enumerate().map(one).collect::<Vec<_>>()
+    });
+    let timeouts = (
+        a_timeout(),
+        a_timeout(),
+        a_timeout(),
+        a_timeout(),
+        a_timeout(),
+    );
+    let retry = (0_u16..=10, 0.0_f32..=1.0, 0_u32..=1_000_000);
+    let rest = (
+        select(BalancerKind::ALL.to_vec()),
+        1_u64..86_400,
+        0_usize..=65_536,
+    );
+    (endpoints, timeouts, retry, rest).prop_map(|(endpoints, times, retry, rest)| Cluster {
+        name: String::new(),
+        endpoints,
+        balancer: rest.0,
+        timeouts: UpstreamTimeouts {
+            connect: times.0,
+            response_header: times.1,
+            idle: times.2,
+            tunnel: times.3,
+            keepalive: times.4,
+        },
+        retry: Retry {
+            attempts: retry.0,
+            budget_ratio: retry.1,
+            budget_burst: retry.2,
+        },
+        resolve_interval: Duration::from_secs(rest.1),
+        max_idle_connections: rest.2,
+    })
+}

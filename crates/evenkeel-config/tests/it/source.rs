@@ -1,0 +1,29 @@
+//! What the tests lend to configurations: a few variables and files.
+
+use evenkeel_config::Source;
+
+/// Variables and files by name.
+pub(crate) struct Lent;
+
+impl Source for Lent {
+    fn env(&self, name: &str) -> Option<String> {
+        let value = match name {
+            "APP_ADDRESS" => "10.0.0.1:8080",
+            "API_TOKEN" => "Bearer s3cret",
+            "BAD_TOKEN" => "s3cret\r\nX-Evil: 1",
+            "TIMEOUT" => "5s",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        let content: &[u8] = match path {
+            "503.html" => b"<h1>Back in a minute</h1>\n",
+            "token" => b"s3cret\n",
+            "logo.png" => b"\x89PNG\r\n\x1a\n\xff",
+            _ => return Err("no such file".to_owned()),
+        };
+        Ok(content.to_vec())
+    }
+}
