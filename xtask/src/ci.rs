@@ -12,38 +12,23 @@ use crate::{docs, floors, setup, tidy, tree};
 /// The whole gate.
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::default();
-    steps.cargo("fmt", &["fmt", "--all", "--check"])?;
-    steps.cargo("lock", &["fetch", "--locked"])?;
+    steps.cargo("fmt", "fmt --all --check")?;
+    // fuzz/ is a workspace of its own, for it needs the nightly compiler to run.
+    steps.cargo("fmt fuzz", "fmt --manifest-path fuzz/Cargo.toml --check")?;
+    steps.cargo("lock", "fetch --locked")?;
     steps.own("floors", "floors", floors::run)?;
     steps.own("tidy", "tidy", tidy::run)?;
-    steps.cargo(
-        "clippy",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    )?;
-    steps.cargo_with(
-        "doc",
-        &[
-            "doc",
-            "--workspace",
-            "--no-deps",
-            "--document-private-items",
-        ],
-        &[("RUSTDOCFLAGS", "-D warnings")],
-    )?;
     steps.own("docs", "docs --check", docs::check)?;
-    tests(&mut steps)?;
     if installed("deny") {
-        steps.cargo("deny", &["deny", "check", "bans", "licenses", "sources"])?;
+        steps.cargo("deny", "deny check bans licenses sources")?;
     } else {
         println!("── deny: skipped, cargo-deny is not installed\n");
     }
+    let clippy = "clippy --workspace --all-targets -- -D warnings";
+    steps.cargo("clippy", clippy)?;
+    let doc = "doc --workspace --no-deps --document-private-items";
+    steps.cargo_with("doc", doc, &[("RUSTDOCFLAGS", "-D warnings")])?;
+    tests(&mut steps)?;
     steps.finish();
     Ok(())
 }
@@ -60,32 +45,31 @@ pub(crate) fn test() -> Result<()> {
 /// Every test of the workspace; `fuzz/` is replayed by plain tests among them.
 fn tests(steps: &mut Steps) -> Result<()> {
     // The end-to-end tests start the binary, which no test target of theirs makes cargo build.
-    steps.cargo("build", &["build", "--workspace", "--all-targets"])?;
+    steps.cargo("build", "build --workspace --all-targets")?;
     loom(steps)?;
     if installed("nextest") {
-        steps.cargo(
-            "tests",
-            &["nextest", "run", "--workspace", "--profile", "ci"],
-        )?;
-        steps.cargo("doctests", &["test", "--workspace", "--doc"])
+        steps.cargo("tests", "nextest run --workspace --profile ci")?;
+        steps.cargo("doctests", "test --workspace --doc")
     } else {
         println!(
             "── cargo-nextest is not installed; `cargo test` runs the same tests, one crate after the other\n"
         );
-        steps.cargo("tests", &["test", "--workspace", "--no-fail-fast"])
+        steps.cargo("tests", "test --workspace --no-fail-fast")
     }
 }
 
 /// The tests of what threads share, which loom runs in every order; they need a build of their own.
 fn loom(steps: &mut Steps) -> Result<()> {
-    let mut arguments = vec!["test", "--test", "loom", "--target-dir", "target/loom"];
-    let files = tree::files()?;
-    for file in &files {
+    let mut arguments = "test --test loom --target-dir target/loom".to_owned();
+    let mut found = false;
+    for file in tree::files()? {
         let krate = file.path.strip_suffix("/tests/loom.rs");
-        let name = krate.and_then(|folder| folder.rsplit('/').next());
-        arguments.extend(name.into_iter().flat_map(|name| ["--package", name]));
+        if let Some(name) = krate.and_then(|folder| folder.rsplit('/').next()) {
+            arguments.push_str(&format!(" --package {name}"));
+            found = true;
+        }
     }
-    if !arguments.contains(&"--package") {
+    if !found {
         return Ok(());
     }
     steps.cargo_with("loom", &arguments, &[("RUSTFLAGS", "--cfg loom")])

@@ -24,8 +24,8 @@ impl Steps {
         self.step(name, &format!("cargo xtask {verb}"), action)
     }
 
-    /// Runs cargo with `arguments` as the step `name`; its output goes straight to the terminal.
-    pub(crate) fn cargo(&mut self, name: &'static str, arguments: &[&str]) -> Result<()> {
+    /// Runs cargo with `arguments`, separated by spaces, as the step `name`; its output goes straight to the terminal.
+    pub(crate) fn cargo(&mut self, name: &'static str, arguments: &str) -> Result<()> {
         self.cargo_with(name, arguments, &[])
     }
 
@@ -33,7 +33,7 @@ impl Steps {
     pub(crate) fn cargo_with(
         &mut self,
         name: &'static str,
-        arguments: &[&str],
+        arguments: &str,
         environment: &[(&str, &str)],
     ) -> Result<()> {
         let mut repeat = String::new();
@@ -41,15 +41,15 @@ impl Steps {
             repeat.push_str(&format!("{key}=\"{value}\" "));
         }
         repeat.push_str("cargo ");
-        repeat.push_str(&arguments.join(" "));
+        repeat.push_str(arguments);
         self.step(name, &repeat, || {
             let status = cargo()
-                .args(arguments)
+                .args(arguments.split_whitespace())
                 .envs(environment.iter().copied())
                 .status()
                 .context("cargo could not be started")?;
             if !status.success() {
-                bail!("cargo {} ended with {status}", arguments[0]);
+                bail!("cargo ended with {status}");
             }
             Ok(())
         })
