@@ -1,10 +1,14 @@
 //! From the text of a file to the checked configuration, or to everything that is wrong with it.
 
+use std::collections::HashSet;
+
+use evenkeel_base::ListenerId;
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::Config;
 use crate::raw::{Cx, Node, with_root};
 use crate::reach::{self, Candidate};
-use crate::section::{self, Named, cluster, listener, route, top};
+use crate::section::{self, Names, cluster, listener, route, top};
 use crate::source::Source;
 
 /// What checking found.
@@ -43,7 +47,7 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
     let (listeners, listener_names) = listener::read(&entries, cx);
     let entries = top::CLUSTERS.named(&table, cx);
     let (clusters, cluster_names) = cluster::read(&entries, cx);
-    let names = route::Names {
+    let names = route::Targets {
         listeners: &listener_names,
         clusters: &cluster_names,
     };
@@ -57,7 +61,7 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
             span: draft.span.clone(),
         })
         .collect();
-    reach::check(&sound, listener_names.len(), cx);
+    reach::check(&sound, listener_names.all.len(), cx);
     if complete {
         report_absent(&listener_names, nodes.is_empty(), cx);
         report_unused(&drafts, &nodes, &names, cx);
@@ -74,8 +78,8 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
 }
 
 /// Reports a file that listens nowhere or leads nowhere.
-fn report_absent(listeners: &[Named], no_routes: bool, cx: &mut Cx<'_>) {
-    if listeners.is_empty() {
+fn report_absent(listeners: &Names, no_routes: bool, cx: &mut Cx<'_>) {
+    if listeners.all.is_empty() {
         cx.error(0..0, "nothing to listen on: there is no listener")
             .help("add one:\n[listener.web]\nbind = \"127.0.0.1:5000\"");
     }
@@ -92,34 +96,35 @@ fn report_absent(listeners: &[Named], no_routes: bool, cx: &mut Cx<'_>) {
 fn report_unused(
     drafts: &[route::Draft],
     nodes: &[Node<'_>],
-    names: &route::Names<'_>,
+    names: &route::Targets<'_>,
     cx: &mut Cx<'_>,
 ) {
     // A route that could not be read may be the one that uses it.
     if drafts.len() < nodes.len() || drafts.iter().any(|draft| !draft.sound) {
         return;
     }
-    for (index, named) in names.clusters.iter().enumerate() {
-        let used = |draft: &route::Draft| draft.cluster.is_some_and(|id| id as usize == index);
-        if !drafts.iter().any(used) {
+    let clusters: HashSet<u32> = drafts.iter().filter_map(|draft| draft.cluster).collect();
+    for (named, id) in names.clusters.all.iter().zip(0..) {
+        if !clusters.contains(&id) {
             cx.warning(
                 named.span.clone(),
-                format!("no route leads to cluster \"{}\"", named.name),
+                format!("no route leads to cluster \"{}\"", named.value),
             )
             .help("name it in a route, or leave it out");
         }
     }
-    for (index, named) in names.listeners.iter().enumerate() {
-        let serves = |draft: &route::Draft| {
-            let bound = &draft.route.matching.listeners;
-            bound.is_empty() || bound.iter().any(|id| id.index() == index)
-        };
-        if !drafts.is_empty() && !drafts.iter().any(serves) {
+    let bound = |draft: &route::Draft| draft.route.matching.listeners.clone();
+    if drafts.is_empty() || drafts.iter().any(|draft| bound(draft).is_empty()) {
+        return;
+    }
+    let listeners: HashSet<ListenerId> = drafts.iter().flat_map(bound).collect();
+    for (named, id) in names.listeners.all.iter().zip(0..) {
+        if !listeners.contains(&ListenerId::new(id)) {
             cx.warning(
                 named.span.clone(),
                 format!(
                     "no route is for listener \"{}\": it would answer 404 to everything",
-                    named.name
+                    named.value
                 ),
             )
             .help("name it in the `listener` of a route");

@@ -1,7 +1,7 @@
 //! The checked configuration: what is left once every mistake has been reported.
 //!
 //! No `Option` for "not set", no strings for choices, no serde: a value of this module is ready to be compiled into a
-//! snapshot. It is not the file: [`crate::raw`] reads that, [`crate::check`] turns one into the other.
+//! snapshot. It is not the file; [`crate::check()`] turns that into this.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;

@@ -8,10 +8,11 @@ pub(crate) mod matching;
 pub(crate) mod route;
 pub(crate) mod top;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::knob::Section;
-use crate::raw::{At, Cx, Span};
+use crate::raw::{At, Cx};
 use crate::value::Bounds;
 
 /// Every table, in the order of the manual.
@@ -118,32 +119,48 @@ pub(crate) fn check_name(name: &At<&str>, cx: &mut Cx<'_>) {
     }
 }
 
-/// A name that others refer to.
-#[derive(Clone, Debug)]
-pub(crate) struct Named {
-    pub(crate) name: String,
-    pub(crate) span: Span,
+/// Names that others refer to, in the order of the file.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) all: Vec<At<String>>,
+    positions: HashMap<String, u32>,
+}
+
+impl Names {
+    pub(crate) fn add(&mut self, name: &At<&str>) {
+        let position = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.positions.insert(name.value.to_owned(), position);
+        self.all.push(At {
+            value: name.value.to_owned(),
+            span: name.span.clone(),
+        });
+    }
 }
 
 /// The position of the thing called so, or a report with the nearest name.
 pub(crate) fn resolve(
     what: &str,
     wanted: &At<String>,
-    names: &[Named],
+    names: &Names,
     cx: &mut Cx<'_>,
 ) -> Option<u32> {
-    if let Some(at) = names.iter().position(|named| named.name == wanted.value) {
-        return u32::try_from(at).ok();
+    if let Some(position) = names.positions.get(&wanted.value) {
+        return Some(*position);
     }
     if cx.may_be_hidden() {
         return None;
     }
-    let near = crate::spelling::nearest(&wanted.value, names.iter().map(|n| n.name.as_str()));
-    let help = match (near, names.is_empty()) {
+    let near = crate::spelling::nearest(&wanted.value, names.all.iter().map(|n| n.value.as_str()));
+    let help = match (near, names.all.is_empty()) {
         (Some(near), _) => format!("did you mean \"{near}\"?"),
         (None, true) => format!("add a [{what}.{}]", crate::value::text::key(&wanted.value)),
         (None, false) => {
-            let all: Vec<&str> = names.iter().take(20).map(|n| n.name.as_str()).collect();
+            let all: Vec<&str> = names
+                .all
+                .iter()
+                .take(20)
+                .map(|n| n.value.as_str())
+                .collect();
             format!("there are: {}", all.join(", "))
         }
     };

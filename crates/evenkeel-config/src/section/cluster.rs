@@ -10,7 +10,8 @@ use toml::de::DeValue;
 use crate::knob::{Knob, Lines, Section, Table};
 use crate::model::{Cluster, Endpoint, Retry, UpstreamTimeouts};
 use crate::raw::{At, Cx, Entry, Node, Span};
-use crate::section::{Named, TIMEOUT, check_name};
+use crate::section::{Names, TIMEOUT, check_name};
+use crate::value::net::socket_path;
 use crate::value::text::{key, quote, read_text};
 use crate::value::{Bounds, Value};
 
@@ -238,16 +239,13 @@ const NO_RETRY_GIVEN: Retry = Retry {
 /// size of the file.
 const MOST_ENDPOINTS: usize = 10_000;
 
-/// Reads the clusters; the second list has a name for each table, also for those that are wrong.
-pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Cluster>, Vec<Named>) {
-    let mut names = Vec::new();
+/// Reads the clusters; the names are those of all tables, also of those that are wrong.
+pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Cluster>, Names) {
+    let mut names = Names::default();
     let mut clusters = Vec::new();
     for entry in entries {
         check_name(&entry.key, cx);
-        names.push(Named {
-            name: entry.key.value.to_owned(),
-            span: entry.key.span.clone(),
-        });
+        names.add(&entry.key);
         if let Some(table) = CLUSTER.open(&entry.node, cx) {
             clusters.push(read_one(entry.key.value, &table, cx));
         }
@@ -350,7 +348,13 @@ fn read_endpoints(
             return endpoints;
         }
         for address in addresses {
-            let address = resolved(address, cx);
+            let address = match address {
+                Address::Unix(path) => match socket_path(&path, entry.address.span.clone(), cx) {
+                    Some(path) => Address::Unix(path),
+                    None => continue,
+                },
+                other => other,
+            };
             let shown = address.to_string();
             let id = entry.id.clone().unwrap_or_else(|| shown.clone());
             let by_weight = "give it a larger weight instead: { address = …, weight = 2 }";
@@ -390,14 +394,6 @@ fn read_endpoints(
         .help("give at least one endpoint a weight above 0");
     }
     endpoints
-}
-
-/// A relative path of a socket counts from the folder of the configuration file.
-fn resolved(address: Address, cx: &Cx<'_>) -> Address {
-    match address {
-        Address::Unix(path) => Address::Unix(cx.source.resolve(&path.to_string_lossy())),
-        other => other,
-    }
 }
 
 fn to_usize(number: u64) -> usize {

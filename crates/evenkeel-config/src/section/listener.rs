@@ -9,7 +9,7 @@ use evenkeel_base::{ByteSize, Network};
 use crate::knob::{Knob, Lines, Section, Table};
 use crate::model::{Bind, HeadLimits, Listener};
 use crate::raw::{At, Cx, Entry};
-use crate::section::{Named, TIMEOUT, check_name};
+use crate::section::{Names, TIMEOUT, check_name};
 use crate::value::net::format_bind;
 use crate::value::text::key;
 use crate::value::{Bounds, Value};
@@ -153,17 +153,14 @@ pub(crate) static LISTENER: Section = Section {
     sample: "version = 1\n[listener.a]\nbind = \":1\"\nKNOB\n[[route]]\nrespond.body = \"a\"\n",
 };
 
-/// Reads the listeners; the second list has a name for each table, also for those that are wrong.
-pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Listener>, Vec<Named>) {
-    let mut names = Vec::new();
+/// Reads the listeners; the names are those of all tables, also of those that are wrong.
+pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Listener>, Names) {
+    let mut names = Names::default();
     let mut listeners = Vec::new();
     let mut bound: Vec<(At<Bind>, String)> = Vec::new();
     for entry in entries {
         check_name(&entry.key, cx);
-        names.push(Named {
-            name: entry.key.value.to_owned(),
-            span: entry.key.span.clone(),
-        });
+        names.add(&entry.key);
         let Some(table) = LISTENER.open(&entry.node, cx) else {
             continue;
         };

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use crate::knob::{Knob, Lines, Section, Table};
 use crate::raw::{At, Cx, Entry, Node, Span};
-use crate::section::{Named, resolve};
+use crate::section::{Names, resolve};
 use crate::value::text::{key, quote, read_text};
 use crate::value::{Bounds, Value};
 
@@ -137,7 +137,7 @@ pub(crate) static CONDITION: Section = Section {
 };
 
 /// Reads the conditions of a route.
-pub(crate) fn read(table: &Table<'_>, listeners: &[Named], cx: &mut Cx<'_>) -> RouteMatch {
+pub(crate) fn read(table: &Table<'_>, listeners: &Names, cx: &mut Cx<'_>) -> RouteMatch {
     let mut bound: Vec<ListenerId> = LISTENER
         .read(table, cx)
         .iter()

@@ -14,7 +14,7 @@ use crate::section::action::ErrorPages;
 use crate::section::matching::{
     self, HEADER, HOST, LISTENER, LONGEST_NAME, METHOD, PATH_KNOB, QUERY,
 };
-use crate::section::{Named, TIMEOUT, resolve};
+use crate::section::{Names, TIMEOUT, resolve};
 use crate::value::OrOff;
 
 static NAME: Knob<Option<At<String>>> = Knob {
@@ -215,9 +215,9 @@ pub(crate) static ROUTE: Section = Section {
 };
 
 /// What else a route refers to.
-pub(crate) struct Names<'a> {
-    pub(crate) listeners: &'a [Named],
-    pub(crate) clusters: &'a [Named],
+pub(crate) struct Targets<'a> {
+    pub(crate) listeners: &'a Names,
+    pub(crate) clusters: &'a Names,
 }
 
 /// A route that was read, with what later checks need.
@@ -232,7 +232,7 @@ pub(crate) struct Draft {
 }
 
 /// Reads the routes.
-pub(crate) fn read(nodes: &[Node<'_>], names: &Names<'_>, cx: &mut Cx<'_>) -> Vec<Draft> {
+pub(crate) fn read(nodes: &[Node<'_>], names: &Targets<'_>, cx: &mut Cx<'_>) -> Vec<Draft> {
     let mut given: HashMap<String, Span> = HashMap::new();
     let mut drafts = Vec::new();
     for node in nodes {
@@ -340,7 +340,7 @@ pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[&str]) -> Str
 fn read_one(
     name: Option<String>,
     cluster: Option<u32>,
-    names: &Names<'_>,
+    names: &Targets<'_>,
     table: &Table<'_>,
     cx: &mut Cx<'_>,
 ) -> Option<Route> {

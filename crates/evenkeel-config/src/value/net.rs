@@ -1,7 +1,7 @@
 //! Networks, hosts and the addresses listeners bind.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use evenkeel_base::Network;
 use evenkeel_base::address::MAX_UNIX_PATH;
@@ -9,7 +9,7 @@ use evenkeel_base::matching::HostPattern;
 use serde_json::{Value as Json, json};
 
 use crate::model::Bind;
-use crate::raw::{Cx, Node};
+use crate::raw::{Cx, Node, Span};
 use crate::value::text::{quote, read_text};
 use crate::value::{Bounds, Value};
 
@@ -43,10 +43,10 @@ impl Value for Bind {
         let bind = parse_bind(&text)
             .map_err(|why| cx.error(node.span.clone(), why))
             .ok()?;
-        Some(match bind {
-            Self::Unix(path) => Self::Unix(cx.source.resolve(&path.to_string_lossy())),
-            ip @ Self::Ip(_) => ip,
-        })
+        match bind {
+            Self::Unix(path) => socket_path(&path, node.span.clone(), cx).map(Self::Unix),
+            ip @ Self::Ip(_) => Some(ip),
+        }
     }
 
     fn toml(&self) -> String {
@@ -60,6 +60,22 @@ impl Value for Bind {
     fn schema(_: Option<&Bounds<()>>) -> Json {
         json!({ "$ref": "#/$defs/string" })
     }
+}
+
+/// The path of a Unix socket, counted from the folder of the configuration file, which may make it too long.
+pub(crate) fn socket_path(path: &Path, span: Span, cx: &mut Cx<'_>) -> Option<PathBuf> {
+    let whole = cx.source.resolve(&path.to_string_lossy());
+    if whole.as_os_str().len() > MAX_UNIX_PATH {
+        cx.error(
+            span,
+            format!("this socket is {}, which is too long", whole.display()),
+        )
+        .help(format!(
+            "a Unix socket's path has at most {MAX_UNIX_PATH} bytes"
+        ));
+        return None;
+    }
+    Some(whole)
 }
 
 /// Reads what a listener binds: `127.0.0.1:5000`, `[::1]:5000`, `:5000` for every address of the host, port 0 for a

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use evenkeel_base::{BalancerKind, ClusterId};
-use evenkeel_config::model::{Action, Config, PathRewrite};
+use evenkeel_config::model::{AccessLogTarget, Action, Bind, Config, PathRewrite};
 use evenkeel_config::{Nowhere, check, print, proxy};
+
+use crate::source::Lent;
 
 /// The configuration of a file without a mistake.
 fn good(text: &str) -> Config {
@@ -131,4 +133,66 @@ fn prefixes_are_stripped_and_replaced() {
         replaced(4, "/v2")
     );
     assert_eq!(rewrite("replace_prefix = \"/v2\""), replaced(0, "/v2"));
+}
+
+/// 10,000 hosts, each with its cluster: checking must not compare each with each. A quadratic check takes minutes here.
+#[test]
+fn a_large_file_is_checked_in_one_pass() {
+    let mut text = "version = 1\n[listener.a]\nbind = \":1\"\n".to_owned();
+    for i in 0..10_000 {
+        text.push_str(&format!(
+            "[[route]]\nhost = \"h{i}.example\"\ncluster = \"c{i}\"\n[cluster.c{i}]\nendpoints = [\"10.0.0.1:80\"]\n"
+        ));
+    }
+    let config = good(&text);
+    assert_eq!(
+        (config.routes.len(), config.clusters.len()),
+        (10_000, 10_000)
+    );
+    assert_eq!(config.routes[9_999].name, "h9999.example/");
+}
+
+/// Values from the environment and files, and paths that count from the configuration's folder.
+#[test]
+fn values_come_from_elsewhere() {
+    let text = r#"
+version = 1
+access_log.to = { file = "access.log" }
+[listener.a]
+bind = "unix:a.sock"
+request_header_timeout = { env = "TIMEOUT" }
+[[route]]
+cluster = "c"
+request_headers.set = { Authorization = { env = "API_TOKEN" }, X-Token = { file = "token" } }
+error_page.503 = { file = "503.html" }
+[[route]]
+path.exact = "/logo.png"
+respond = { body = { file = "logo.png" }, content_type = "image/png" }
+[cluster.c]
+endpoints = [{ env = "APP_ADDRESS" }, { address = "unix:b.sock" }]
+"#;
+    let config = check(text, "test.toml", &Lent).config.unwrap();
+    let elsewhere = config.access_log.to == AccessLogTarget::File("/etc/e/access.log".into());
+    assert!(elsewhere && config.listeners[0].bind == Bind::Unix("/etc/e/a.sock".into()));
+    assert_eq!(
+        config.listeners[0].request_header_timeout,
+        Duration::from_secs(5)
+    );
+    let set = &config.routes[0].request_headers.set;
+    assert_eq!(set[0].1, "Bearer s3cret");
+    assert_eq!(set[1].1, "s3cret");
+    let page = &config.routes[0].error_pages[0];
+    assert_eq!(page.content_type, "text/html; charset=utf-8");
+    assert_eq!(page.body, b"<h1>Back in a minute</h1>\n");
+    let ids: Vec<&str> = config.clusters[0]
+        .endpoints
+        .iter()
+        .map(|e| e.id.as_str())
+        .collect();
+    assert_eq!(ids, ["10.0.0.1:8080", "unix:/etc/e/b.sock"]);
+    let Action::Respond(logo) = &config.routes[1].action else {
+        panic!("the second route responds");
+    };
+    assert!(logo.body.ends_with(b"\xff"));
+    assert_eq!(good(&print(&config)), config);
 }

@@ -1,5 +1,7 @@
 //! What the tests lend to configurations: a few variables and files.
 
+use std::path::{Path, PathBuf};
+
 use evenkeel_config::Source;
 
 /// Variables and files by name.
@@ -25,5 +27,9 @@ impl Source for Lent {
             _ => return Err("no such file".to_owned()),
         };
         Ok(content.to_vec())
+    }
+
+    fn resolve(&self, path: &str) -> PathBuf {
+        Path::new("/etc/e").join(path)
     }
 }
