@@ -1,1 +1,50 @@
-//! Placeholder head; replaced by its owner.
+//! Beside the floors: the language in which end-to-end tests are written.
+//!
+//! [`Origin`]s and [`Client`]s speak HTTP/1.1 byte by byte over real sockets, [`Evenkeel`] runs the real binary between
+//! them, and [`faults`] are addresses where nothing, or nothing good, listens. It is not built on `evenkeel-http1`: the
+//! parser here is a second, tiny and strict one, so that a test cannot share the codec's mistakes. It is plain blocking
+//! code on threads, because a test should read like a script.
+//!
+//! ```no_run
+//! use evenkeel_testkit::{Evenkeel, Origin, Setup};
+//!
+//! let origin = Origin::saying("hello");
+//! let proxy = Evenkeel::start(&Setup::to([&origin]));
+//! proxy.client().get("/").status(200).body("hello");
+//! ```
+//!
+//! What goes wrong panics with a sentence, and nothing waits longer than [`patience::PATIENCE`]. A test needs no clean-up:
+//! when an [`Evenkeel`] goes out of scope, it asserts what every test asserts (see there).
+
+#![expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "this crate is for tests: a panic is how a test fails"
+)]
+
+pub mod broken;
+pub mod client;
+pub mod ends;
+pub mod evenkeel;
+pub mod faults;
+pub mod folder;
+pub mod gate;
+pub mod message;
+pub mod origin;
+pub mod patience;
+pub mod pattern;
+pub mod setup;
+pub mod stream;
+pub mod vectors;
+pub mod wire;
+
+pub use broken::Broken;
+pub use client::Client;
+pub use evenkeel::{Evenkeel, run};
+pub use folder::Folder;
+pub use gate::Gate;
+pub use message::{Head, Request, Response};
+pub use origin::{Conn, Origin, Reply};
+pub use patience::eventually;
+pub use pattern::Pattern;
+pub use setup::Setup;

@@ -1,0 +1,251 @@
+//! The real binary, running between a test's clients and origins.
+//!
+//! When it goes out of scope, every test asserts the same: once all clients and origins of the test have hung up, the
+//! process has as many open descriptors as after its start; SIGTERM ends it with status 0; and it never panicked.
+
+mod binary;
+mod log;
+mod process;
+
+pub use log::Log;
+pub use process::{Ended, Signal, run};
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::ends;
+use crate::folder::Folder;
+use crate::patience::eventually;
+use crate::setup::Setup;
+use process::Process;
+
+/// A running evenkeel.
+#[derive(Debug)]
+pub struct Evenkeel {
+    process: Process,
+    listeners: Vec<(String, String)>,
+    descriptors: usize,
+    folder: Arc<Folder>,
+    finished: bool,
+}
+
+impl Evenkeel {
+    /// Starts `evenkeel run` with this configuration, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start(setup: &Setup) -> Self {
+        Self::start_text(&setup.text())
+    }
+
+    /// Starts `evenkeel run` with the text of a configuration, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start_text(config: &str) -> Self {
+        let folder = Folder::new();
+        folder.write("evenkeel.toml", config);
+        Self::start_in(folder, &["run", "--config", "evenkeel.toml"])
+    }
+
+    /// Starts the binary with these arguments, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start_args(args: &[&str]) -> Self {
+        Self::start_in(Folder::new(), args)
+    }
+
+    /// Starts the binary with these arguments in this folder, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start_in(folder: Folder, args: &[&str]) -> Self {
+        let process = Process::start(args, folder.path());
+        process
+            .log()
+            .wait_for("`ready`", |line| line == "ready");
+        let listeners = process
+            .log()
+            .lines()
+            .iter()
+            .filter_map(|line| listener(line))
+            .collect();
+        let descriptors = process.descriptors();
+        Self {
+            process,
+            listeners,
+            descriptors,
+            folder: Arc::new(folder),
+            finished: false,
+        }
+    }
+
+    /// The folder it was started in.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The TCP address of its first listener.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    #[track_caller]
+    pub fn address(&self) -> SocketAddr {
+        let addresses = self.listeners.iter().map(|(_, address)| address);
+        let mut addresses = addresses.filter_map(|address| address.parse().ok());
+        addresses.next().expect("it has a TCP listener")
+    }
+
+    /// The TCP address of the listener of that name.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    #[track_caller]
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        let named = self.listeners.iter().find(|(known, _)| known == name);
+        named
+            .and_then(|(_, address)| address.parse().ok())
+            .unwrap_or_else(|| panic!("no TCP listener {name} in {:?}", self.listeners))
+    }
+
+    /// A new connection to its first listener.
+    #[must_use]
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// A new connection to the listener of that name.
+    #[must_use]
+    #[track_caller]
+    pub fn client_of(&self, listener: &str) -> Client {
+        Client::connect(self.listener(listener))
+    }
+
+    /// What it has written so far, line by line.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        self.process.log()
+    }
+
+    /// Waits for this many access records, and returns all that came.
+    ///
+    /// # Panics
+    /// When they do not come in time, or one is no JSON.
+    #[must_use]
+    #[track_caller]
+    pub fn records(&self, number: usize) -> Vec<Value> {
+        eventually(&format!("{number} access records"), || {
+            let records = self.log().records();
+            (records.len() >= number).then_some(records)
+        })
+    }
+
+    /// The only access record, which is waited for.
+    ///
+    /// # Panics
+    /// When it does not come in time, or is not the only one.
+    #[must_use]
+    #[track_caller]
+    pub fn record(&self) -> Value {
+        let mut records = self.records(1);
+        assert_eq!(records.len(), 1, "one record, not {records:?}");
+        records.remove(0)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    /// Waits until it has ended by itself or by a signal, and returns its exit status (128 + signal when killed by one).
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[track_caller]
+    pub fn wait(mut self) -> i32 {
+        let status = self.process.wait();
+        self.finished = true;
+        self.process.log().assert_no_panic();
+        status
+    }
+
+    /// How many descriptors it has open.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        self.process.descriptors()
+    }
+
+    /// How much memory it has resident, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.process.memory()
+    }
+
+    /// How much processor time it has used, in the system's ticks (a hundredth of a second on Linux).
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.process.ticks()
+    }
+
+    /// The path of the binary, for what a test runs beside it.
+    #[must_use]
+    pub fn binary() -> PathBuf {
+        binary::path().to_owned()
+    }
+
+    fn finish(&mut self) {
+        ends::hang_up_all();
+        eventually(
+            &format!("the {} descriptors of the start", self.descriptors),
+            || {
+                let open = self.process.descriptors();
+                (open <= self.descriptors).then_some(())
+            },
+        );
+        self.process.signal(Signal::Terminate);
+        let status = self.process.wait();
+        assert_eq!(status, 0, "SIGTERM ends it well");
+        self.process.log().assert_no_panic();
+    }
+}
+
+impl Drop for Evenkeel {
+    #[expect(clippy::print_stderr, reason = "what a failed test shows")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("--- evenkeel wrote:\n{}", self.log());
+        } else if !self.finished {
+            self.finish();
+        }
+    }
+}
+
+/// `listener NAME ADDRESS …` of the start's table.
+fn listener(line: &str) -> Option<(String, String)> {
+    let mut words = line.split_whitespace();
+    words.find(|&word| word == "listener")?;
+    let name = words.next()?;
+    let address = words.next()?;
+    Some((
+        name.to_owned(),
+        address.trim_start_matches("http://").to_owned(),
+    ))
+}

@@ -1,0 +1,123 @@
+//! One connected socket, TCP or Unix, with the few things that tests do to sockets.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::ends::HangUp;
+
+/// A connected socket. Reading and writing take `&self`, so that two threads may share it.
+#[derive(Debug)]
+pub enum Stream {
+    /// Over TCP, without Nagle's delay: one write is one packet.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// A connected TCP socket.
+    ///
+    /// # Errors
+    /// When the socket refuses the option.
+    pub fn tcp(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// The longest that one read waits.
+    ///
+    /// # Errors
+    /// When the socket refuses the option.
+    pub fn read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+            Self::Unix(stream) => stream.set_read_timeout(Some(timeout)),
+        }
+    }
+
+    /// The longest that one write waits.
+    ///
+    /// # Errors
+    /// When the socket refuses the option.
+    pub fn write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_write_timeout(Some(timeout)),
+            Self::Unix(stream) => stream.set_write_timeout(Some(timeout)),
+        }
+    }
+
+    /// Reads what is there, waiting for the first byte of it.
+    ///
+    /// # Errors
+    /// As the socket says.
+    pub fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = match self {
+                Self::Tcp(stream) => (&*stream).read(into),
+                Self::Unix(stream) => (&*stream).read(into),
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// As the socket says.
+    pub fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => (&*stream).write_all(bytes),
+            Self::Unix(stream) => (&*stream).write_all(bytes),
+        }
+    }
+
+    /// Ends one direction, or both.
+    pub fn shutdown(&self, how: Shutdown) {
+        // It may have ended already, which is what was wanted.
+        drop(match self {
+            Self::Tcp(stream) => stream.shutdown(how),
+            Self::Unix(stream) => stream.shutdown(how),
+        });
+    }
+
+    /// Makes the coming close a reset: the other side loses what it has not read yet.
+    ///
+    /// # Errors
+    /// When the socket refuses the option.
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        self.socket().set_linger(Some(Duration::ZERO))
+    }
+
+    /// Makes the kernel hold few received bytes, so that a reader that is slow shows at once.
+    ///
+    /// # Errors
+    /// When the socket refuses the option.
+    pub fn small_receive_buffer(&self) -> io::Result<()> {
+        self.socket().set_recv_buffer_size(4096)
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        }
+    }
+}
+
+impl HangUp for Stream {
+    fn hang_up(&self) {
+        self.shutdown(Shutdown::Both);
+    }
+}
+
+/// This port of this host.
+pub(crate) fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}

@@ -1,0 +1,31 @@
+//! End-to-end tests: the real binary between scripted clients and origins, over real sockets.
+//!
+//! One module per topic; each test is one sentence of what evenkeel promises. What all of them assert at their end (no
+//! panic, descriptors back to where they were, SIGTERM ends it well) stands in [`evenkeel_testkit::Evenkeel`].
+
+#![expect(
+    clippy::tests_outside_test_module,
+    reason = "all of this is a test; the lint knows only modules of a crate"
+)]
+
+mod access_log;
+mod backpressure;
+mod check_command;
+mod client_gone;
+mod demo;
+mod drain;
+mod faults;
+mod framing;
+mod headers;
+mod interim;
+mod keepalive;
+mod limits;
+mod names;
+mod proxy_command;
+mod refusals;
+mod relay;
+mod rotation;
+mod routing;
+mod timeouts;
+mod unix;
+mod upgrade;
