@@ -22,15 +22,15 @@ pub(crate) static ALL: [&Section; 14] = [
     &top::ACCESS_LOG,
     &listener::LISTENER,
     &route::ROUTE,
-    &action::REDIRECT,
-    &action::RESPOND,
+    &action::redirect::REDIRECT,
+    &action::respond::RESPOND,
     &edits::EDITS,
-    &action::ERROR_PAGE,
+    &action::error_page::ERROR_PAGE,
     &cluster::CLUSTER,
-    &cluster::ENDPOINT,
-    &cluster::RETRY,
-    &matching::PATH,
-    &matching::CONDITION,
+    &cluster::endpoint::ENDPOINT,
+    &cluster::retry::RETRY,
+    &matching::path::PATH,
+    &matching::condition::CONDITION,
 ];
 
 /// Where a key belongs that was found in a table that does not have it: the table that does, or our word for it.

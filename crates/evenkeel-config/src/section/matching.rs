@@ -2,16 +2,19 @@
 //!
 //! Here one route is read and checked by itself; how routes stand to each other is in [`crate::reach`].
 
+pub(crate) mod condition;
+pub(crate) mod path;
+
 use evenkeel_base::ListenerId;
 use evenkeel_base::field::is_token;
 use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern};
 use serde_json::{Value as Json, json};
-use toml::de::DeValue;
 
-use crate::knob::{Knob, Lines, Section, Table};
-use crate::raw::{At, Cx, Entry, Node, Span};
+use crate::knob::{Knob, Lines, Table};
+use crate::raw::{At, Cx, Node, Span};
+use crate::section::matching::condition::{HeaderConditions, QueryConditions};
 use crate::section::{Names, resolve};
-use crate::value::text::{key, quote, read_text};
+use crate::value::text::{quote, read_text};
 use crate::value::{Bounds, Value};
 
 /// `listener` of a route.
@@ -80,62 +83,6 @@ pub(crate) static QUERY: Knob<QueryConditions> = Knob {
     example: "{ beta = { present = true } }",
 };
 
-static EXACT_PATH: Knob<Option<String>> = Knob {
-    key: "exact",
-    about: "Exactly this path.",
-    default: None,
-    why: "give one of the two",
-    bounds: None,
-    required: false,
-    example: "\"/\"",
-};
-
-static PREFIX: Knob<Option<String>> = Knob {
-    key: "prefix",
-    about: "This path and everything below it: what a plain string means too.",
-    default: None,
-    why: "give one of the two",
-    bounds: None,
-    required: false,
-    example: "\"/api\"",
-};
-
-/// `path` of a route as a table.
-pub(crate) static PATH: Section = Section {
-    name: "route.path",
-    about: "A path as a table, mostly written `path.exact = …`.",
-    knobs: &[&EXACT_PATH, &PREFIX],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n[route.path]\nKNOB\n",
-};
-
-static PRESENT: Knob<Option<bool>> = Knob {
-    key: "present",
-    about: "Whether there must be one, with any value, or none.",
-    default: None,
-    why: "give one of the two",
-    bounds: None,
-    required: false,
-    example: "false",
-};
-
-static EXACT: Knob<Option<String>> = Knob {
-    key: "exact",
-    about: "One of them must have exactly this value: what a plain string means too.",
-    default: None,
-    why: "give one of the two",
-    bounds: None,
-    required: false,
-    example: "\"2\"",
-};
-
-/// One condition of `header` or `query` as a table.
-pub(crate) static CONDITION: Section = Section {
-    name: "route.header.NAME",
-    about: "A condition as a table; `query.NAME` has the same keys.",
-    knobs: &[&PRESENT, &EXACT],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n[route.header.X-A]\nKNOB\n",
-};
-
 /// Reads the conditions of a route.
 pub(crate) fn read(table: &Table<'_>, listeners: &Names, cx: &mut Cx<'_>) -> RouteMatch {
     let mut bound: Vec<ListenerId> = LISTENER
@@ -165,7 +112,7 @@ pub(crate) fn read(table: &Table<'_>, listeners: &Names, cx: &mut Cx<'_>) -> Rou
 /// Reports a path that a route without `allow_dot_segments` refuses before it matches.
 pub(crate) fn check_dot_segments(matching: &RouteMatch, table: &Table<'_>, cx: &mut Cx<'_>) {
     let (PathPattern::Exact(path) | PathPattern::Prefix(path)) = &matching.path;
-    if path.split('/').any(is_dot_segment) {
+    if path::has_dot_segments(path) {
         cx.error(
             PATH_KNOB.span(table),
             "this route can never match: paths with dot segments are refused",
@@ -260,100 +207,6 @@ fn warn_repeats<T: Ord>(list: &mut Vec<T>, span: Span, cx: &mut Cx<'_>) {
     }
 }
 
-/// A segment that is `.` or `..`, also with the dots encoded or with parameters: the same rule as the data plane's.
-fn is_dot_segment(segment: &str) -> bool {
-    let name = segment.split(';').next().unwrap_or_default();
-    let plain = name.to_ascii_lowercase().replace("%2e", ".");
-    plain == "." || plain == ".."
-}
-
-/// Reports what no request's path can have, and whether it is fit to compare with.
-pub(crate) fn check_path(path: &str, span: Span, cx: &mut Cx<'_>) -> bool {
-    let (message, help) = if !path.starts_with('/') {
-        (
-            "a path begins with `/`, so this never matches",
-            format!("write \"/{}\"", path.trim_start_matches('/')),
-        )
-    } else if path.contains('?') {
-        (
-            "a path has no `?`, so this never matches",
-            "put conditions on the query into `query`".to_owned(),
-        )
-    } else if path.contains('#') {
-        (
-            "a path has no `#`, so this never matches: fragments are not sent",
-            "leave out the fragment".to_owned(),
-        )
-    } else if path.contains('*') {
-        (
-            "a path has no wildcards here",
-            format!(
-                "`path` matches everything below it: write \"{}\"",
-                path.split('*').next().unwrap_or("/")
-            ),
-        )
-    } else if path.bytes().any(|b| !(0x21..0x7f).contains(&b)) {
-        (
-            "this path is not as clients send it, so it never matches",
-            "write what is not visible ASCII as %XX, like %20 for a space".to_owned(),
-        )
-    } else {
-        return true;
-    };
-    cx.error(span, message).help(help);
-    false
-}
-
-impl Value for PathPattern {
-    type Bound = ();
-
-    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
-        let is_table = matches!(node.value, DeValue::Table(table)
-            if !(table.contains_key("env") || table.contains_key("file")));
-        let (exact, text) = if is_table {
-            let table = PATH.open(node, cx)?;
-            match (EXACT_PATH.read(&table, cx), PREFIX.read(&table, cx)) {
-                (Some(path), None) => (true, path),
-                (None, Some(path)) => (false, path),
-                (None, None) => return None,
-                (Some(_), Some(_)) => {
-                    cx.error(PREFIX.span(&table), "a path is exact or a prefix, not both")
-                        .help("keep one of the two; write two routes for both");
-                    return None;
-                }
-            }
-        } else {
-            (false, read_text(node, "a path like \"/api\"", cx)?)
-        };
-        if !check_path(&text, node.span.clone(), cx) {
-            return None;
-        }
-        Some(if exact {
-            Self::Exact(text)
-        } else {
-            Self::Prefix(text.strip_suffix('/').unwrap_or(&text).to_owned())
-        })
-    }
-
-    fn toml(&self) -> String {
-        match self {
-            Self::Exact(path) => format!("{{ exact = {} }}", quote(path)),
-            Self::Prefix(path) if path.is_empty() || path.ends_with('/') => {
-                quote(&format!("{path}/"))
-            }
-            Self::Prefix(path) => quote(path),
-        }
-    }
-
-    fn kind() -> String {
-        "path, or `{ exact = … }`".into()
-    }
-
-    fn schema(_: Option<&Bounds<()>>) -> Json {
-        json!({ "anyOf": [{ "$ref": "#/$defs/string" }, PATH.reference()] })
-    }
-}
-
 /// A method as it is spelt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Method(String);
@@ -399,187 +252,4 @@ impl Value for Method {
     fn schema(_: Option<&Bounds<()>>) -> Json {
         json!({ "$ref": "#/$defs/string" })
     }
-}
-
-type Conditions = Vec<(String, ValuePattern)>;
-
-/// Conditions on fields, sorted by name, names in lower case.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct HeaderConditions(Conditions);
-
-/// Conditions on query parameters, sorted by name.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct QueryConditions(Conditions);
-
-impl Value for HeaderConditions {
-    type Bound = ();
-
-    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
-        let mut conditions: Conditions = Vec::new();
-        for entry in conditions_of(node, cx)? {
-            let name = entry.key.value.to_ascii_lowercase();
-            if !is_token(name.as_bytes()) {
-                cx.error(
-                    entry.key.span.clone(),
-                    format!("\"{name}\" is not a field name"),
-                );
-                return None;
-            }
-            if conditions.iter().any(|(other, _)| *other == name) {
-                cx.error(
-                    entry.key.span.clone(),
-                    format!("this route can never match: it has two conditions on `{name}`"),
-                )
-                .help("field names are the same in any case; write a route for each value");
-                return None;
-            }
-            conditions.push((name, read_condition(&entry, check_field_value, cx)?));
-        }
-        conditions.sort_by(|a, b| a.0.cmp(&b.0));
-        Some(Self(conditions))
-    }
-
-    fn toml(&self) -> String {
-        print_conditions(&self.0)
-    }
-
-    fn kind() -> String {
-        "table of conditions".into()
-    }
-
-    fn schema(_: Option<&Bounds<()>>) -> Json {
-        condition_schema()
-    }
-}
-
-impl Value for QueryConditions {
-    type Bound = ();
-
-    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
-        let mut conditions: Conditions = Vec::new();
-        for entry in conditions_of(node, cx)? {
-            let name = entry.key.value;
-            let unfit = |b: u8| !(0x21..0x7f).contains(&b) || b"&=#".contains(&b);
-            if name.is_empty() || name.bytes().any(unfit) {
-                cx.error(
-                    entry.key.span.clone(),
-                    format!("\"{name}\" is no parameter's name as it is sent, so it never matches"),
-                )
-                .help("write what is not visible ASCII, `&`, `=` and `#` as %XX");
-                return None;
-            }
-            let condition = read_condition(&entry, check_query_value, cx)?;
-            conditions.push((name.to_owned(), condition));
-        }
-        conditions.sort_by(|a, b| a.0.cmp(&b.0));
-        Some(Self(conditions))
-    }
-
-    fn toml(&self) -> String {
-        print_conditions(&self.0)
-    }
-
-    fn kind() -> String {
-        "table of conditions".into()
-    }
-
-    fn schema(_: Option<&Bounds<()>>) -> Json {
-        condition_schema()
-    }
-}
-
-fn conditions_of<'a>(node: &Node<'a>, cx: &mut Cx<'_>) -> Option<Vec<Entry<'a>>> {
-    let entries = node.entries();
-    if entries.is_none() {
-        cx.error(
-            node.span.clone(),
-            format!("expected a table of conditions, found {}", node.found()),
-        )
-        .help("write NAME = \"value\" for each");
-    }
-    entries
-}
-
-fn read_condition(
-    entry: &Entry<'_>,
-    check: fn(&str) -> Result<(), &'static str>,
-    cx: &mut Cx<'_>,
-) -> Option<ValuePattern> {
-    let node = &entry.node;
-    let is_table = matches!(node.value, DeValue::Table(table)
-        if !(table.contains_key("env") || table.contains_key("file")));
-    let exact = if is_table {
-        let table = CONDITION.open(node, cx)?;
-        let before = cx.count();
-        match (PRESENT.read(&table, cx), EXACT.read(&table, cx)) {
-            (Some(true), None) => return Some(ValuePattern::Present),
-            (Some(false), None) => return Some(ValuePattern::Absent),
-            (None, Some(exact)) => exact,
-            (given, _) => {
-                let message = match given {
-                    Some(true) => "`exact` already means that it is present",
-                    Some(false) => "this route can never match: it must be absent and have a value",
-                    None => "this condition says nothing",
-                };
-                if cx.count() == before {
-                    cx.error(node.span.clone(), message)
-                        .help("write one of present = true, present = false, exact = \"value\"");
-                }
-                return None;
-            }
-        }
-    } else {
-        read_text(node, "a value, or { present = true }", cx)?
-    };
-    if let Err(why) = check(&exact) {
-        cx.error(node.span.clone(), why);
-        return None;
-    }
-    Some(ValuePattern::Exact(exact))
-}
-
-fn check_field_value(value: &str) -> Result<(), &'static str> {
-    if evenkeel_base::field::is_field_value(value.as_bytes()) {
-        Ok(())
-    } else {
-        Err(
-            "no field has such a value, so it never matches: control characters and surrounding white space are not part of one",
-        )
-    }
-}
-
-fn check_query_value(value: &str) -> Result<(), &'static str> {
-    let unfit = |b: u8| !(0x21..0x7f).contains(&b) || b"&#".contains(&b);
-    if value.bytes().any(unfit) {
-        Err(
-            "no parameter is sent with such a value, so it never matches: write what is not visible ASCII, `&` and `#` as %XX",
-        )
-    } else {
-        Ok(())
-    }
-}
-
-fn print_conditions(conditions: &Conditions) -> String {
-    let all: Vec<String> = conditions
-        .iter()
-        .map(|(name, condition)| {
-            let value = match condition {
-                ValuePattern::Present => "{ present = true }".to_owned(),
-                ValuePattern::Absent => "{ present = false }".to_owned(),
-                ValuePattern::Exact(value) => quote(value),
-            };
-            format!("{} = {value}", key(name))
-        })
-        .collect();
-    if all.is_empty() {
-        return "{}".to_owned();
-    }
-    format!("{{ {} }}", all.join(", "))
-}
-
-fn condition_schema() -> Json {
-    json!({
-        "type": "object",
-        "additionalProperties": { "anyOf": [{ "$ref": "#/$defs/string" }, CONDITION.reference()] },
-    })
 }

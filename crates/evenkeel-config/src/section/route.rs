@@ -1,16 +1,19 @@
 //! `[[route]]`: a match and the action it leads to.
 
+mod host;
+mod rewrite;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
-use evenkeel_base::matching::{PathPattern, RouteMatch};
+use evenkeel_base::matching::RouteMatch;
 use evenkeel_base::{ByteSize, ClusterId, Network};
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Action, HostRewrite, PathRewrite, Redirect, Respond, Route};
+use crate::model::{Action, HostRewrite, Redirect, Respond, Route};
 use crate::raw::{At, Cx, Node, Span};
-use crate::section::action::ErrorPages;
+use crate::section::action::error_page::ErrorPages;
 use crate::section::matching::{
     self, HEADER, HOST, LISTENER, LONGEST_NAME, METHOD, PATH_KNOB, QUERY,
 };
@@ -75,26 +78,6 @@ static RESPOND: Knob<Option<Respond>> = Knob {
     bounds: None,
     required: false,
     example: "{ status = 200, body = \"hello\" }",
-};
-
-static STRIP_PREFIX: Knob<bool> = Knob {
-    key: "strip_prefix",
-    about: "Whether the endpoint sees the path without the route's prefix: with `path = \"/api\"`, `/api/x` becomes `/x` and `/api` becomes `/`.",
-    default: false,
-    why: "what is routed is what is forwarded",
-    bounds: None,
-    required: false,
-    example: "true",
-};
-
-static REPLACE_PREFIX: Knob<Option<At<String>>> = Knob {
-    key: "replace_prefix",
-    about: "What stands in the path instead of the route's prefix: with `path = \"/api\"` and \"/v2\", `/api/x` becomes `/v2/x`.",
-    default: None,
-    why: "the path stays",
-    bounds: None,
-    required: false,
-    example: "\"/v2\"",
 };
 
 static HOST_HEADER: Knob<HostRewrite> = Knob {
@@ -200,8 +183,8 @@ pub(crate) static ROUTE: Section = Section {
         &CLUSTER,
         &REDIRECT,
         &RESPOND,
-        &STRIP_PREFIX,
-        &REPLACE_PREFIX,
+        &rewrite::STRIP_PREFIX,
+        &rewrite::REPLACE_PREFIX,
         &HOST_HEADER,
         &REQUEST_HEADERS,
         &RESPONSE_HEADERS,
@@ -301,13 +284,7 @@ pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[&str]) -> Str
         } => {
             let name = clusters.get(cluster.index()).copied().unwrap_or_default();
             lines.knob(&CLUSTER, &at(name));
-            if let PathRewrite::ReplacePrefix { with, .. } = rewrite {
-                lines.knob(&STRIP_PREFIX, &with.is_empty());
-                lines.knob(
-                    &REPLACE_PREFIX,
-                    &if with.is_empty() { None } else { at(with) },
-                );
-            }
+            rewrite::print(rewrite, &mut lines);
             lines.knob(&HOST_HEADER, host);
         }
     }
@@ -439,7 +416,7 @@ fn read_action(
 ) -> Option<Action> {
     let (redirect, respond) = (REDIRECT.read(table, cx), RESPOND.read(table, cx));
     let host = HOST_HEADER.read(table, cx);
-    let rewrite = read_rewrite(matching, table, cx);
+    let rewrite = rewrite::read(matching, table, cx);
     let given = [
         (CLUSTER.key, CLUSTER.given(table)),
         (REDIRECT.key, REDIRECT.given(table)),
@@ -470,8 +447,14 @@ fn read_action(
     }
     if !CLUSTER.given(table) {
         for (key, given) in [
-            (STRIP_PREFIX.key, STRIP_PREFIX.given(table)),
-            (REPLACE_PREFIX.key, REPLACE_PREFIX.given(table)),
+            (
+                rewrite::STRIP_PREFIX.key,
+                rewrite::STRIP_PREFIX.given(table),
+            ),
+            (
+                rewrite::REPLACE_PREFIX.key,
+                rewrite::REPLACE_PREFIX.given(table),
+            ),
             (HOST_HEADER.key, HOST_HEADER.given(table)),
             (REQUEST_HEADERS.key, REQUEST_HEADERS.given(table)),
             (REQUEST_TRAILERS.key, REQUEST_TRAILERS.given(table)),
@@ -495,57 +478,6 @@ fn read_action(
                 host,
             })
         })
-}
-
-fn read_rewrite(matching: &RouteMatch, table: &Table<'_>, cx: &mut Cx<'_>) -> PathRewrite {
-    let strip = STRIP_PREFIX.read(table, cx);
-    let replace = REPLACE_PREFIX.read(table, cx);
-    let key = match (strip, &replace) {
-        (false, None) => return PathRewrite::Keep,
-        (true, Some(replace)) => {
-            cx.error(
-                replace.span.clone(),
-                "the prefix is stripped or replaced, not both",
-            )
-            .help("replace_prefix alone does both");
-            return PathRewrite::Keep;
-        }
-        (true, None) => STRIP_PREFIX.key,
-        (false, Some(_)) => REPLACE_PREFIX.key,
-    };
-    let PathPattern::Prefix(prefix) = &matching.path else {
-        cx.error(
-            table.span_of(key),
-            format!("`{key}` needs a prefix, and this route has an exact path"),
-        )
-        .help("write path = \"…\" instead of path.exact");
-        return PathRewrite::Keep;
-    };
-    if strip && prefix.is_empty() {
-        let said = cx.warning(table.span_of(key), "there is no prefix to strip");
-        said.help("give the route a `path`, or leave this out");
-        return PathRewrite::Keep;
-    }
-    let with = replace.map(|replace| {
-        let good = matching::check_path(&replace.value, replace.span.clone(), cx);
-        if good && replace.value.split('/').any(|s| s == "." || s == "..") {
-            cx.error(replace.span, "a replacement has no dot segments")
-                .help("write the path they lead to");
-        }
-        replace
-            .value
-            .strip_suffix('/')
-            .unwrap_or(&replace.value)
-            .to_owned()
-    });
-    let with = with.unwrap_or_default();
-    if with.is_empty() && prefix.is_empty() {
-        return PathRewrite::Keep;
-    }
-    PathRewrite::ReplacePrefix {
-        matched: prefix.len(),
-        with,
-    }
 }
 
 const fn body_limit(limit: OrOff<ByteSize>) -> ByteSize {

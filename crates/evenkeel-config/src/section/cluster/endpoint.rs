@@ -1,0 +1,221 @@
+//! An item of a cluster's `endpoints`: an address, or a table with its weight and identity.
+
+use std::collections::HashMap;
+
+use evenkeel_base::Address;
+use serde_json::{Value as Json, json};
+use toml::de::DeValue;
+
+use crate::knob::{Knob, Lines, Section};
+use crate::model::Endpoint;
+use crate::raw::{At, Cx, Node, Span};
+use crate::value::net::socket_path;
+use crate::value::text::{quote, read_text};
+use crate::value::{Bounds, Value};
+
+static ADDRESS: Knob<Option<At<String>>> = Knob {
+    key: "address",
+    about: "Where it is; a range of ports stands for as many endpoints.",
+    default: None,
+    why: "it must be given",
+    bounds: None,
+    required: true,
+    example: "\"10.0.0.1:8080\"",
+};
+
+static WEIGHT: Knob<u64> = Knob {
+    key: "weight",
+    about: "Its share, compared with the others. 0 gets no new requests.",
+    default: 1,
+    why: "all alike",
+    bounds: Some(Bounds {
+        least: 0,
+        greatest: 1000,
+    }),
+    required: false,
+    example: "2",
+};
+
+static ID: Knob<Option<String>> = Knob {
+    key: "id",
+    about: "A stable identity, for endpoints whose address changes: state and metrics are kept under it.",
+    default: None,
+    why: "the address is the identity",
+    bounds: None,
+    required: false,
+    example: "\"blue-1\"",
+};
+
+/// An item of `endpoints`.
+pub(crate) static ENDPOINT: Section = Section {
+    name: "cluster.NAME.endpoints",
+    about: "An endpoint as a table instead of an address alone.",
+    knobs: &[&ADDRESS, &WEIGHT, &ID],
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[[cluster.a.endpoints]]\naddress = \":2\"\nKNOB\n",
+};
+
+/// The most endpoints of one cluster: a range of all ports twice over is a slip, and its memory not bounded by the
+/// size of the file.
+const MOST_ENDPOINTS: usize = 10_000;
+
+/// Expands ranges of ports and reports what no cluster can have: none, one twice, no weight at all.
+pub(crate) fn expand(entries: Vec<EndpointEntry>, at: Span, cx: &mut Cx<'_>) -> Vec<Endpoint> {
+    if entries.is_empty() {
+        cx.error(at, "this cluster has no endpoints")
+            .help("add addresses: endpoints = [\"10.0.0.1:8080\", \"10.0.0.2:8080\"]");
+        return Vec::new();
+    }
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for entry in entries {
+        let Ok(addresses) = Address::parse_range(&entry.address.value) else {
+            continue;
+        };
+        if endpoints.len() + addresses.len() > MOST_ENDPOINTS {
+            cx.error(
+                entry.address.span,
+                format!("a cluster has at most {MOST_ENDPOINTS} endpoints"),
+            );
+            return endpoints;
+        }
+        for address in addresses {
+            endpoints.extend(one(address, &entry, &mut seen, cx));
+        }
+    }
+    if !endpoints.is_empty() && endpoints.iter().all(|e| e.weight == 0) {
+        cx.error(
+            at,
+            "all weights are 0, so no endpoint of this cluster would get a request",
+        )
+        .help("give at least one endpoint a weight above 0");
+    }
+    endpoints
+}
+
+/// The endpoint at one of an entry's addresses, unless the cluster has it already.
+fn one(
+    address: Address,
+    entry: &EndpointEntry,
+    seen: &mut HashMap<String, Span>,
+    cx: &mut Cx<'_>,
+) -> Option<Endpoint> {
+    let span = || entry.address.span.clone();
+    let address = match address {
+        Address::Unix(path) => Address::Unix(socket_path(&path, span(), cx)?),
+        other => other,
+    };
+    let shown = address.to_string();
+    let id = entry.id.clone().unwrap_or_else(|| shown.clone());
+    let unique = [
+        (
+            format!("address {shown}"),
+            "give it a larger weight instead: { address = …, weight = 2 }",
+        ),
+        (
+            format!("id {id}"),
+            "an id tells one endpoint from all others; give each its own",
+        ),
+    ];
+    for (what, help) in unique {
+        if let Some(first) = seen.insert(what.clone(), span()) {
+            cx.error(span(), format!("{what} is in this cluster twice"))
+                .note(first, "it is here already")
+                .help(help);
+            return None;
+        }
+    }
+    Some(Endpoint {
+        id,
+        address,
+        weight: entry.weight,
+    })
+}
+
+/// An item of `endpoints` as it is written; its address has been read once and is right.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct EndpointEntry {
+    address: At<String>,
+    weight: u16,
+    id: Option<String>,
+}
+
+impl EndpointEntry {
+    /// The item that stands for an endpoint.
+    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+        let address = endpoint.address.to_string();
+        Self {
+            id: (endpoint.id != address).then(|| endpoint.id.clone()),
+            weight: endpoint.weight,
+            address: At {
+                value: address,
+                span: 0..0,
+            },
+        }
+    }
+}
+
+impl Value for EndpointEntry {
+    type Bound = ();
+
+    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
+        let is_table = matches!(node.value, DeValue::Table(table)
+            if table.len() != 1 || !(table.contains_key("env") || table.contains_key("file")));
+        let entry = if is_table {
+            let table = ENDPOINT.open(node, cx)?;
+            let weight = WEIGHT.read(&table, cx);
+            Self {
+                weight: u16::try_from(weight).unwrap_or(u16::MAX),
+                id: ID.read(&table, cx),
+                address: ADDRESS.read(&table, cx)?,
+            }
+        } else {
+            Self {
+                weight: 1,
+                id: None,
+                address: At {
+                    value: read_text(node, "an address like \"10.0.0.1:8080\"", cx)?,
+                    span: node.span.clone(),
+                },
+            }
+        };
+        let at = entry.address.span.clone();
+        match Address::parse_range(&entry.address.value) {
+            Ok(several) if several.len() > 1 && entry.id.is_some() => {
+                cx.error(
+                    at,
+                    "a range of ports is several endpoints, and an id is for one",
+                )
+                .help("leave out `id`, or write each endpoint by itself");
+                None
+            }
+            Ok(_) if entry.id.as_deref() == Some("") => {
+                cx.error(at, "the id of this endpoint is empty");
+                None
+            }
+            Ok(_) => Some(entry),
+            Err(why) => {
+                cx.error(at, why);
+                None
+            }
+        }
+    }
+
+    fn toml(&self) -> String {
+        if self.weight == 1 && self.id.is_none() {
+            return quote(&self.address.value);
+        }
+        let mut lines = Lines::default();
+        lines.knob(&ADDRESS, &Some(self.address.clone()));
+        lines.knob(&WEIGHT, &u64::from(self.weight));
+        lines.knob(&ID, &self.id);
+        lines.inline()
+    }
+
+    fn kind() -> String {
+        "address or table".into()
+    }
+
+    fn schema(_: Option<&Bounds<()>>) -> Json {
+        json!({ "anyOf": [{ "$ref": "#/$defs/string" }, ENDPOINT.reference()] })
+    }
+}

@@ -1,0 +1,104 @@
+//! `retry` of a cluster: second attempts and their allowance.
+
+use serde_json::Value as Json;
+
+use crate::knob::{Knob, Lines, Section};
+use crate::model::Retry;
+use crate::raw::{Cx, Node};
+use crate::value::{Bounds, Value};
+
+static ATTEMPTS: Knob<u64> = Knob {
+    key: "attempts",
+    about: "How many more attempts there may be after the first. 0 turns retries off.",
+    default: 2,
+    why: "with two endpoints down of three, the third still answers",
+    bounds: Some(Bounds {
+        least: 0,
+        greatest: 10,
+    }),
+    required: false,
+    example: "1",
+};
+
+static BUDGET_RATIO: Knob<f32> = Knob {
+    key: "budget_ratio",
+    about: "What each request deposits in the cluster's retry budget; a retry takes 1.",
+    default: 0.2,
+    why: "retries then add at most a fifth to the load, where a storm would multiply it",
+    bounds: Some(Bounds {
+        least: 0.0,
+        greatest: 1.0,
+    }),
+    required: false,
+    example: "0.1",
+};
+
+static BUDGET_BURST: Knob<u64> = Knob {
+    key: "budget_burst",
+    about: "What the budget holds at least, and how full it starts.",
+    default: 100,
+    why: "the death of one endpoint is absorbed also when there are few requests",
+    bounds: Some(Bounds {
+        least: 0,
+        greatest: 1_000_000,
+    }),
+    required: false,
+    example: "20",
+};
+
+/// `retry` of a cluster.
+pub(crate) static RETRY: Section = Section {
+    name: "cluster.NAME.retry",
+    about: "Second attempts and their allowance. A request is tried again when nothing of it was written, or when its method is idempotent; an endpoint never sees a POST twice.",
+    knobs: &[&ATTEMPTS, &BUDGET_RATIO, &BUDGET_BURST],
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nendpoints = [\":2\"]\n[cluster.a.retry]\nKNOB\n",
+};
+
+/// What holds when a cluster says nothing of retries: its three defaults, which a test keeps equal.
+pub(crate) const DEFAULT: Retry = Retry {
+    attempts: 2,
+    budget_ratio: 0.2,
+    budget_burst: 100,
+};
+
+impl Value for Retry {
+    type Bound = ();
+
+    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
+        let table = RETRY.open(node, cx)?;
+        let (attempts, burst) = (ATTEMPTS.read(&table, cx), BUDGET_BURST.read(&table, cx));
+        Some(Self {
+            attempts: u16::try_from(attempts).unwrap_or(u16::MAX),
+            budget_ratio: BUDGET_RATIO.read(&table, cx),
+            budget_burst: u32::try_from(burst).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn toml(&self) -> String {
+        let mut lines = Lines::default();
+        lines.knob(&ATTEMPTS, &u64::from(self.attempts));
+        lines.knob(&BUDGET_RATIO, &self.budget_ratio);
+        lines.knob(&BUDGET_BURST, &u64::from(self.budget_burst));
+        lines.inline()
+    }
+
+    fn kind() -> String {
+        "table".into()
+    }
+
+    fn schema(_: Option<&Bounds<()>>) -> Json {
+        RETRY.reference()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_of_retry_is_that_of_its_knobs() {
+        assert_eq!(u64::from(DEFAULT.attempts), ATTEMPTS.default);
+        assert_eq!(u64::from(DEFAULT.budget_burst), BUDGET_BURST.default);
+        assert!((DEFAULT.budget_ratio - BUDGET_RATIO.default).abs() < f32::EPSILON);
+    }
+}
