@@ -119,9 +119,9 @@ async fn busy(
                 linger(down.channel(), deadline).await;
                 return None;
             }
+            After::Persist if !down.has_bytes() => return down.into_idle(worker),
             After::Persist if !down.next_request() => return None,
-            After::Persist if down.has_bytes() => snapshot = worker.snapshot(),
-            After::Persist => return down.into_idle(worker),
+            After::Persist => snapshot = worker.snapshot(),
         }
     }
 }

@@ -87,7 +87,10 @@ pub(crate) async fn run<D: Downstream>(
         let verdict = verdict(&attempt, left);
         match verdict {
             Verdict::GiveUp => return Err(failed.fault),
-            Verdict::RetryFree => scene.worker.pool.forget(&endpoint.state),
+            Verdict::RetryFree => {
+                scene.worker.pool.forget(&endpoint.state);
+                tried.insert(index);
+            }
             Verdict::Retry if budget.withdraw(scene.worker.millis(Instant::now())) => {
                 tried.insert(index);
             }
