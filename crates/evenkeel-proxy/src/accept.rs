@@ -1,7 +1,9 @@
 //! Accepting: one task per listener and worker; each connection becomes a task of its own.
 
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use evenkeel_base::ListenerId;
@@ -17,6 +19,9 @@ use crate::worker::Worker;
 /// the queue of the socket.
 const REST: Duration = Duration::from_millis(50);
 
+/// Connections taken from the queue of a socket that is about to close: as many as the kernel lets wait.
+const MAX_QUEUED: usize = 4096;
+
 /// Accepts until told to stop, then takes what is queued already, so that no accepted connection is reset.
 pub(crate) async fn run(
     worker: Rc<Worker>,
@@ -27,9 +32,8 @@ pub(crate) async fn run(
     let mut resting = false;
     loop {
         let accepted = tokio::select! {
-            biased;
             accepted = acceptor.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
             Ok((stream, origin)) => {
@@ -44,6 +48,21 @@ pub(crate) async fn run(
                 resting = true;
                 time::sleep(REST).await;
             }
+        }
+    }
+    take_queued(&worker, listener, &acceptor);
+}
+
+/// Begins what waits on the socket now, without waiting for more.
+fn take_queued(worker: &Rc<Worker>, listener: ListenerId, acceptor: &Acceptor) {
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..MAX_QUEUED {
+        // Unconstrained: a task that has used up its turn would be told that nothing waits.
+        let accept = pin!(task::unconstrained(acceptor.accept()));
+        match accept.poll(&mut cx) {
+            Poll::Ready(Ok((stream, origin))) => begin(worker, listener, stream, origin),
+            Poll::Ready(Err(error)) if is_of_connection(&error) => {}
+            Poll::Ready(Err(_)) | Poll::Pending => return,
         }
     }
 }

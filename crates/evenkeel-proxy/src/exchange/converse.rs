@@ -117,7 +117,8 @@ fn step<D: Downstream, U: Upstream>(
     if let Err(fault) = talk.send(cx, down, up) {
         return Poll::Ready(Err(fault));
     }
-    loop {
+    // An interim response leaves before the next head is read: a client that reads nothing collects no more than one.
+    while down.poll_flush(cx)?.is_ready() {
         match up.poll_response(cx) {
             Poll::Ready(Ok(Answer::Interim)) => pass_interim(down, up, talk)?,
             Poll::Ready(Ok(answer)) => {
@@ -131,9 +132,6 @@ fn step<D: Downstream, U: Upstream>(
             Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
             Poll::Pending => break,
         }
-    }
-    if let Poll::Ready(Err(fault)) = down.poll_flush(cx) {
-        return Poll::Ready(Err(fault));
     }
     if down.request_done() && down.poll_gone(cx).is_ready() {
         return Poll::Ready(Err(Fault::ClientGone));

@@ -123,37 +123,11 @@ impl Stage<'_> {
         down: &mut D,
         record: &mut Record,
     ) -> Result<(H1Upstream, Conversation), Failed> {
-        let idempotent = down.request().method().is_idempotent();
-        let want = if idempotent {
-            Want::Any
-        } else {
-            Want::JustUsed
-        };
-        let pooled = self
-            .scene
-            .worker
-            .pool
-            .take(&self.endpoint.state, want, self.scene.began);
-        let reused = pooled.is_some();
-        let stream = match pooled {
-            Some(stream) => {
-                self.counters.reuses.add(1);
-                record.connect = Duration::ZERO;
-                stream
-            }
-            None => {
-                let began = Instant::now();
-                let fail = |fault| Failed {
-                    fault,
-                    sent: Sent::Nothing,
-                    reused: false,
-                };
-                let stream = self.connect(down, began).await.map_err(fail)?;
-                self.counters.connects.add(1);
-                record.connect = began.elapsed();
-                stream
-            }
-        };
+        let (stream, idle) = self.obtain(down, record).await.map_err(|fault| Failed {
+            fault,
+            sent: Sent::Nothing,
+            reused: false,
+        })?;
         let mut up = H1Upstream::new(stream, self.scene.worker);
         self.begin_request(down, &mut up, record);
         let limit = self.forward.route.max_request_body.bytes();
@@ -166,7 +140,12 @@ impl Stage<'_> {
         let head = converse::run(self, down, &mut up, &mut conversation).await;
         record.bytes_in = conversation.pump.bytes;
         match head {
-            Ok(()) => Ok((up, conversation)),
+            Ok(()) => {
+                if let Some(idle) = idle {
+                    self.endpoint.state.keepalive.good_after(idle);
+                }
+                Ok((up, conversation))
+            }
             Err(fault) => {
                 let sent = if up.has_sent() {
                     Sent::Some
@@ -176,10 +155,40 @@ impl Stage<'_> {
                 Err(Failed {
                     fault,
                     sent,
-                    reused,
+                    reused: idle.is_some(),
                 })
             }
         }
+    }
+
+    /// An idle connection, with how long it was idle, or a fresh one. A request that must not be sent twice takes an
+    /// idle one only when it was used a moment ago.
+    async fn obtain<D: Downstream>(
+        &self,
+        down: &mut D,
+        record: &mut Record,
+    ) -> Result<(Stream, Option<Duration>), Fault> {
+        let idempotent = down.request().method().is_idempotent();
+        let want = if idempotent {
+            Want::Any
+        } else {
+            Want::JustUsed
+        };
+        let began = Instant::now();
+        if let Some((stream, idle)) = self
+            .scene
+            .worker
+            .pool
+            .take(&self.endpoint.state, want, began)
+        {
+            self.counters.reuses.add(1);
+            record.connect = Duration::ZERO;
+            return Ok((stream, Some(idle)));
+        }
+        let stream = self.connect(down, began).await?;
+        self.counters.connects.add(1);
+        record.connect = began.elapsed();
+        Ok((stream, None))
     }
 
     fn begin_request<D: Downstream>(&self, down: &D, up: &mut H1Upstream, record: &Record) {
@@ -274,6 +283,10 @@ fn rewrite<'a>(path: &'a [u8], rewrite: &PathRewrite, buffer: &'a mut Vec<u8>) -
     let PathRewrite::ReplacePrefix { matched, with } = rewrite else {
         return path;
     };
+    if !path.starts_with(b"/") {
+        // `OPTIONS *` asks about the server as a whole and has no prefix.
+        return path;
+    }
     let rest = path.get(*matched..).unwrap_or_default();
     buffer.extend_from_slice(with.as_bytes());
     // `//` at the front would read as a host in some endpoints' eyes; one slash is what is meant.
@@ -316,5 +329,6 @@ mod tests {
         check("/api/x", 4, "/v2", "/v2/x");
         check("/api", 4, "/v2", "/v2");
         check("/x", 0, "/v2", "/v2/x");
+        check("*", 0, "/v2", "*");
     }
 }

@@ -9,6 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use evenkeel_net::Stream;
+use evenkeel_policy::KeepAlive;
 use evenkeel_state::EndpointState;
 
 use crate::h1::Boundary;
@@ -35,22 +36,19 @@ pub(crate) enum Want {
     JustUsed,
 }
 
-/// "A moment ago": no endpoint that keeps connections at all closes them this soon.
-const JUST_USED: Duration = Duration::from_secs(1);
-
 impl Pool {
-    /// An idle connection to the endpoint, when there is one that will do.
+    /// An idle connection to the endpoint, when there is one that will do, and how long it was idle.
     pub(crate) fn take(
         &self,
         endpoint: &EndpointState,
         want: Want,
         now: Instant,
-    ) -> Option<Stream> {
+    ) -> Option<(Stream, Duration)> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&endpoint.serial)?;
         while let Some(last) = connections.last() {
             let age = now.saturating_duration_since(last.since);
-            if want == Want::JustUsed && age > JUST_USED {
+            if want == Want::JustUsed && age > KeepAlive::JUST_USED {
                 return None;
             }
             let last = connections.pop()?;
@@ -58,7 +56,7 @@ impl Pool {
                 continue;
             }
             if last.connection.stream().is_quiet(want == Want::JustUsed) {
-                return Some(last.connection.into_stream());
+                return Some((last.connection.into_stream(), age));
             }
             endpoint.keepalive.closed_after(age);
         }
