@@ -17,6 +17,7 @@ mod deadline;
 mod downstream;
 mod exchange;
 mod h1;
+mod pool;
 mod record;
 mod request_id;
 mod scene;

@@ -1,7 +1,6 @@
 //! The endpoint's side of an attempt, as the pipeline sees it: one trait, one implementation per protocol.
 
 pub(crate) mod h1;
-pub(crate) mod pool;
 
 use std::task::{Context, Poll};
 

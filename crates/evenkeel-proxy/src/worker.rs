@@ -15,9 +15,9 @@ use tokio::sync::watch;
 use crate::access_log::{Exchange, WorkerLog};
 use crate::block::Blocks;
 use crate::deadline::Deadlines;
+use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::spare::Spares;
-use crate::upstream::pool::Pool;
 
 /// The state of one worker.
 pub(crate) struct Worker {

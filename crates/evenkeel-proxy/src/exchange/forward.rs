@@ -17,10 +17,10 @@ use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::{self, Conversation};
 use crate::exchange::stage::{Forward, Stage, asked_protocol, earliest};
 use crate::exchange::{fields, relay};
+use crate::pool::Want;
 use crate::record::Record;
 use crate::scene::{After, Scene};
 use crate::upstream::h1::H1Upstream;
-use crate::upstream::pool::Want;
 use crate::upstream::{Ask, Upstream};
 
 /// An attempt that failed before its response head.
