@@ -12,7 +12,7 @@ use crate::tree;
 type Page = (&'static str, fn() -> String);
 
 /// Every generated page.
-const PAGES: [Page; 2] = [
+const PAGES: [Page; 3] = [
     (
         "docs/reference/configuration.md",
         evenkeel_config::reference_markdown,
@@ -21,6 +21,7 @@ const PAGES: [Page; 2] = [
         "docs/reference/evenkeel.schema.json",
         evenkeel_config::schema_text,
     ),
+    ("docs/reference/faults.md", evenkeel_config::faults_markdown),
 ];
 
 /// Writes the pages that are not current.

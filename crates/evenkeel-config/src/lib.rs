@@ -25,7 +25,7 @@ pub use check::{Checked, check};
 pub use diagnostic::{Diagnostic, Note, Place, Severity, render_all};
 pub use print::print;
 pub use proxy::proxy;
-pub use reference::{examples, reference_markdown};
+pub use reference::{examples, faults_markdown, reference_markdown};
 pub use schema::{schema, schema_text};
 pub use source::{Nowhere, Source};
 pub use value::net::parse_bind;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use evenkeel_base::BalancerKind;
+use evenkeel_base::{BalancerKind, Fault, Side};
 
 use crate::knob::{AnyKnob, Section};
 use crate::section::ALL;
@@ -91,6 +91,10 @@ fn write_section(out: &mut String, section: &Section) {
         name => format!("`[{name}]`"),
     };
     let _ = write!(out, "\n## {title}\n\n{}\n", section.about);
+    out.push_str("\n| key | default |\n|---|---|\n");
+    for knob in section.knobs.iter().filter(|knob| !knob.kind().is_empty()) {
+        let _ = writeln!(out, "| `{}` | {} |", knob.key(), default_of(*knob));
+    }
     for knob in section.knobs {
         write_knob(out, *knob);
     }
@@ -106,12 +110,57 @@ fn write_knob(out: &mut String, knob: &dyn AnyKnob) {
         return;
     }
     let _ = write!(out, "\n### `{key}`\n\n{about}\n\n- Type: {kind}\n");
-    let (default, why) = knob.default();
-    let plain = matches!(default.as_str(), "" | "[]" | "{}" | "\"\"");
-    let _ = match (knob.required(), plain) {
-        (true, _) => writeln!(out, "- Required"),
-        (false, true) => writeln!(out, "- Default: {why}"),
-        (false, false) => writeln!(out, "- Default: `{default}`: {why}"),
+    let (default, why) = (default_of(knob), knob.default().1);
+    let _ = match default.as_str() {
+        "required" => writeln!(out, "- Required"),
+        default if default == why => writeln!(out, "- Default: {why}"),
+        default => writeln!(out, "- Default: {default}: {why}"),
     };
     let _ = writeln!(out, "- Example: `{key} = {}`", knob.example());
 }
+
+/// The default as it would be written, or in words where nothing would be.
+fn default_of(knob: &dyn AnyKnob) -> String {
+    let (default, why) = knob.default();
+    let unwritten = matches!(default.as_str(), "" | "[]" | "{}" | "\"\"");
+    match (knob.required(), unwritten) {
+        (true, _) => "required".to_owned(),
+        (false, true) => why.to_owned(),
+        (false, false) => format!("`{default}`"),
+    }
+}
+
+/// The page of every fault as Markdown: `docs/reference/faults.md`.
+#[must_use]
+pub fn faults_markdown() -> String {
+    let mut out = FAULTS.to_owned();
+    for (side, title) in [
+        (Side::Downstream, "On the client's side"),
+        (Side::Local, "In evenkeel or its configuration"),
+        (Side::Upstream, "On the endpoint's side"),
+    ] {
+        let _ = write!(
+            out,
+            "\n## {title}\n\n| fault | status | `Proxy-Status` error | what happened |\n|---|---|---|---|\n"
+        );
+        for fault in Fault::ALL.iter().filter(|fault| fault.side() == side) {
+            let _ = writeln!(
+                out,
+                "| `{fault}` | {} | `{}` | {} |",
+                fault.status(),
+                fault.proxy_status(),
+                fault.about()
+            );
+        }
+    }
+    out
+}
+
+const FAULTS: &str = "\
+# Faults
+
+<!-- Written by `cargo xtask docs` from crates/evenkeel-base/src/fault.rs. Change it there. -->
+
+Why an exchange failed, by name. The same name stands in the access log and in the `details` of the reply's `Proxy-Status`
+(RFC 9209), beside the registered error. Status 499 stands in the log only: nobody is left to read the reply.
+";

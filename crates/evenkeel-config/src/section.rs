@@ -103,13 +103,13 @@ const NOT_YET_LIMITS: &str = "limits on connections are not part of this version
 const NOT_YET_PROBES: &str =
     "probes are not part of this version: traffic alone shows which endpoints answer";
 
-/// The bounds of a timeout: zero would be over before it begins, and longer than a year is a slip.
+/// The bounds of a timeout: zero would be over before it begins, and longer than a month is a slip.
 pub(crate) const TIMEOUT: Option<Bounds<Duration>> = Some(Bounds {
     least: Duration::from_millis(1),
-    greatest: Duration::from_hours(365 * 24),
+    greatest: Duration::from_hours(1000),
 });
 
-/// Reports a name that cannot stand in logs, metrics and commands.
+/// Reports a name that cannot stand in logs and commands.
 pub(crate) fn check_name(name: &At<&str>, cx: &mut Cx<'_>) {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let text = name.value;

@@ -136,7 +136,7 @@ static PROXY_STATUS: Knob<bool> = Knob {
 /// `[listener.NAME]`.
 pub(crate) static LISTENER: Section = Section {
     name: "listener.NAME",
-    about: "A listener is a bound address and what is spoken on it. Its name stands in logs and metrics, and in the `listener` of routes.",
+    about: "A listener is a bound address and what is spoken on it. Its name stands in the logs, and in the `listener` of routes.",
     knobs: &[
         &BIND,
         &TRUSTED_PROXIES,

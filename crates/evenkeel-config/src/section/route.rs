@@ -22,7 +22,7 @@ use crate::value::OrOff;
 
 static NAME: Knob<Option<At<String>>> = Knob {
     key: "name",
-    about: "Its name in logs, metrics and `explain`.",
+    about: "Its name in the logs.",
     default: None,
     why: "one made from the match, such as `/api`",
     bounds: None,
@@ -54,7 +54,7 @@ static CLUSTER: Knob<Option<At<String>>> = Knob {
     key: "cluster",
     about: "Sends the request to an endpoint of this cluster. A route has exactly one of `cluster`, `redirect` and `respond`.",
     default: None,
-    why: "give one of the three",
+    why: "none; a route has exactly one of the three actions",
     bounds: None,
     required: false,
     example: "\"api\"",
@@ -64,7 +64,7 @@ static REDIRECT: Knob<Option<Redirect>> = Knob {
     key: "redirect",
     about: "Sends the client elsewhere.",
     default: None,
-    why: "give one of the three",
+    why: "none; a route has exactly one of the three actions",
     bounds: None,
     required: false,
     example: "{ scheme = \"https\" }",
@@ -74,7 +74,7 @@ static RESPOND: Knob<Option<Respond>> = Knob {
     key: "respond",
     about: "Answers with a fixed response.",
     default: None,
-    why: "give one of the three",
+    why: "none; a route has exactly one of the three actions",
     bounds: None,
     required: false,
     example: "{ status = 200, body = \"hello\" }",
@@ -380,7 +380,7 @@ fn read_name(
             format!("another route is called \"{text}\" already"),
         )
         .note(first.clone(), "it is this one")
-        .help("names tell routes apart in logs and metrics; give each its own, or none");
+        .help("names tell routes apart in the logs; give each its own, or none");
         return None;
     }
     given.insert(text.clone(), name.span);

@@ -5,7 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use evenkeel_config::{Severity, check, examples, reference_markdown, render_all, schema_text};
+use evenkeel_config::{
+    Severity, check, examples, faults_markdown, reference_markdown, render_all, schema_text,
+};
 
 use crate::json_schema;
 use crate::source::Lent;
@@ -19,6 +21,7 @@ fn generated_pages_are_current() {
     for (path, text) in [
         ("docs/reference/configuration.md", reference_markdown()),
         ("docs/reference/evenkeel.schema.json", schema_text()),
+        ("docs/reference/faults.md", faults_markdown()),
     ] {
         let file = root().join(path);
         if std::env::var_os("UPDATE_EXPECT").is_some() {

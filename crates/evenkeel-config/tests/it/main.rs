@@ -1,6 +1,8 @@
 //! Tests of the crate from outside, in one program: one link instead of one for each file.
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod golden;

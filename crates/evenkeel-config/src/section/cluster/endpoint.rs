@@ -38,7 +38,7 @@ static WEIGHT: Knob<u64> = Knob {
 
 static ID: Knob<Option<String>> = Knob {
     key: "id",
-    about: "A stable identity, for endpoints whose address changes: state and metrics are kept under it.",
+    about: "A stable identity, for endpoints whose address changes: what is known about the endpoint is kept under it.",
     default: None,
     why: "the address is the identity",
     bounds: None,
