@@ -10,6 +10,7 @@
 pub mod authority;
 pub mod chunk;
 mod framing;
+pub mod fuzzing;
 pub mod limits;
 mod line;
 pub mod path;
