@@ -27,6 +27,7 @@ pub(crate) struct Cx<'a> {
     file: &'a str,
     lines: Lines<'a>,
     diagnostics: Vec<Diagnostic>,
+    errors: usize,
     /// Whether the text has syntax errors, so that what is missing may stand in the part that could not be read.
     broken: bool,
 }
@@ -44,6 +45,7 @@ impl<'a> Cx<'a> {
             file,
             lines: Lines::new(text),
             diagnostics: Vec::new(),
+            errors: 0,
             broken: false,
         }
     }
@@ -64,9 +66,9 @@ impl<'a> Cx<'a> {
         self.broken
     }
 
-    /// How many mistakes there are so far, to see whether a part added some.
+    /// How many errors there are so far, to see whether a part added some. Warnings do not count: what has one is usable.
     pub(crate) const fn count(&self) -> usize {
-        self.diagnostics.len()
+        self.errors
     }
 
     /// The mistakes in the order of the text.
@@ -78,6 +80,7 @@ impl<'a> Cx<'a> {
 
     fn report(&mut self, severity: Severity, span: Span, message: String) -> Said<'_, 'a> {
         let place = self.lines.place(span);
+        self.errors += usize::from(severity == Severity::Error);
         self.diagnostics.push(Diagnostic {
             severity,
             file: self.file.to_owned(),

@@ -1,5 +1,6 @@
 //! `error_page.STATUS` of a route: what a reply of evenkeel's own says.
 
+use evenkeel_base::Fault;
 use serde_json::{Value as Json, json};
 
 use crate::knob::{Knob, Lines, Section};
@@ -119,6 +120,19 @@ fn read_page(entry: &Entry<'_>, cx: &mut Cx<'_>) -> Option<ErrorPage> {
         .help(format!("it makes these: {}", all.join(", ")));
         return None;
     };
+    if !may_have_route(status) {
+        let said = cx.warning(
+            entry.key.span.clone(),
+            format!(
+                "no route is chosen yet when evenkeel answers {status}, so this page is never shown"
+            ),
+        );
+        if status == 404 {
+            said.help("write a route without conditions: respond = { status = 404, body = … }");
+        } else {
+            said.help("leave it out");
+        }
+    }
     let table = ERROR_PAGE.open(&entry.node, cx)?;
     let content_type = read_content_type(&PAGE_TYPE, &table, cx);
     let (body, by_name) = match (PAGE_BODY.read(&table, cx), PAGE_FILE.read(&table, cx)) {
@@ -154,6 +168,26 @@ fn read_page(entry: &Entry<'_>, cx: &mut Cx<'_>) -> Option<ErrorPage> {
         body,
     })
 }
+
+/// Whether a fault with this status can occur once a route is chosen; only then there is a page to take.
+fn may_have_route(status: u16) -> bool {
+    Fault::ALL
+        .iter()
+        .filter(|fault| fault.status() == status)
+        .any(|fault| !BEFORE_ROUTING.contains(fault))
+}
+
+/// The faults found while the head is read or because no route matches.
+const BEFORE_ROUTING: [Fault; 8] = [
+    Fault::RequestMalformed,
+    Fault::RequestHeaderTimeout,
+    Fault::RequestLineTooLong,
+    Fault::RequestHeadTooLarge,
+    Fault::CodingUnsupported,
+    Fault::VersionUnsupported,
+    Fault::MethodRefused,
+    Fault::NoRoute,
+];
 
 fn type_by_name(path: &str) -> &'static str {
     match path
