@@ -1,5 +1,7 @@
 //! Ties and hidden routes, as a table.
 
+mod oracle;
+
 use crate::Nowhere;
 
 /// The messages about a file with two listeners and these routes.
