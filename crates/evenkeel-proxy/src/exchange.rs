@@ -105,7 +105,7 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
     };
     match outcome {
         Ok(after) => after,
-        Err(fault) => reply::fault(scene, down, route, fault, record).await,
+        Err(fault) => Box::pin(reply::fault(scene, down, route, fault, record)).await,
     }
 }
 

@@ -64,10 +64,13 @@ pub(crate) async fn run<D: Downstream>(
             total_at,
         };
         let failed = match stage.attempt(down, record).await {
-            Ok((up, conversation)) => {
-                let after = relay::run(&stage, down, up, conversation, record).await;
+            Ok((mut up, mut talk)) => {
+                let relayed = relay::run(&stage, down, &mut up, &mut talk, record).await;
+                if relayed.reusable {
+                    relay::give_back(&stage, up);
+                }
                 drop(in_flight);
-                return Ok(after);
+                return Ok(relayed.after);
             }
             Err(failed) => failed,
         };

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use evenkeel_base::{Fault, Known};
+use evenkeel_base::{Fault, Known, Side};
 
 use crate::body::{Length, Pump, Waiting};
 use crate::downstream::{Downstream, Expect};
@@ -20,10 +20,10 @@ use crate::upstream::{Answer, Upstream};
 pub(crate) async fn run<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
-    mut up: H1Upstream,
-    mut talk: Conversation,
+    up: &mut H1Upstream,
+    talk: &mut Conversation,
     record: &mut Record,
-) -> After {
+) -> Relayed {
     let now = Instant::now();
     let status = up.response().status();
     record.status = status;
@@ -35,40 +35,56 @@ pub(crate) async fn run<D: Downstream>(
         .record(now.saturating_duration_since(talk.began));
     let length = match talk.answer {
         Answer::Final(length) => length,
-        Answer::Tunnel => return tunnel(stage, down, up, talk, record).await,
-        Answer::Interim => return fail(stage, down, Fault::Internal, record).await,
+        // Boxed: tunnels and faults are rare, and an exchange's future is as large as its widest state.
+        Answer::Tunnel => return Box::pin(tunnel(stage, down, up, talk, record)).await,
+        Answer::Interim => return Box::pin(fail(stage, down, Fault::Internal, record)).await,
     };
     // A client that still waits for leave to send its body will not get it any more, and may send it or not.
     let undecided = down.facts().expect == Expect::Continue && !down.request_done();
     let close = undecided || !down.facts().persistent || stage.scene.worker.is_draining();
-    begin_response(stage, down, &up, length, close);
+    begin_response(stage, down, up, length, close);
     let mut relay = Relay {
         response: Pump::new(now, u64::MAX, true),
         tunnel: false,
     };
-    let ended = drive(stage, down, &mut up, &mut talk, &mut relay).await;
+    let ended = drive(stage, down, up, talk, &mut relay).await;
     record.bytes_in = talk.pump.bytes;
     record.bytes_out = relay.response.bytes;
     stage.counters.bytes_sent.add(talk.pump.bytes);
     stage.counters.bytes_received.add(relay.response.bytes);
     match ended {
-        Ok(()) => {
-            if talk.pump.done && !talk.broken {
-                give_back(stage, up);
-            }
-            if close || !down.request_done() {
+        Ok(()) => Relayed {
+            after: if close || !down.request_done() {
                 After::Close
             } else {
                 After::Persist
-            }
-        }
+            },
+            reusable: talk.pump.done && !talk.broken,
+        },
         Err(fault) => {
             record.fault = Some(fault);
-            if fault.side() == evenkeel_base::Side::Upstream {
+            if fault.side() == Side::Upstream {
                 stage.counters.fault(fault);
             }
             down.cut();
-            After::Cut
+            Relayed::cut()
+        }
+    }
+}
+
+/// How a relay ended.
+pub(crate) struct Relayed {
+    /// What becomes of the client's connection.
+    pub(crate) after: After,
+    /// Whether the endpoint's connection may carry another exchange, if it is at a boundary.
+    pub(crate) reusable: bool,
+}
+
+impl Relayed {
+    const fn cut() -> Self {
+        Self {
+            after: After::Cut,
+            reusable: false,
         }
     }
 }
@@ -90,7 +106,8 @@ fn begin_response<D: Downstream>(
     });
 }
 
-fn give_back(stage: &Stage<'_>, up: H1Upstream) {
+/// Keeps the endpoint's connection for the next exchange, when both sides want that and both directions allow it.
+pub(crate) fn give_back(stage: &Stage<'_>, up: H1Upstream) {
     let worker = stage.scene.worker;
     if let Some((connection, announced)) = up.into_reusable(worker)
         && !worker.is_draining()
@@ -117,22 +134,26 @@ async fn fail<D: Downstream>(
     down: &mut D,
     fault: Fault,
     record: &mut Record,
-) -> After {
-    if fault.side() == evenkeel_base::Side::Upstream {
+) -> Relayed {
+    if fault.side() == Side::Upstream {
         stage.counters.fault(fault);
     }
-    reply::fault(stage.scene, down, Some(stage.forward.route), fault, record).await
+    let after = reply::fault(stage.scene, down, Some(stage.forward.route), fault, record).await;
+    Relayed {
+        after,
+        reusable: false,
+    }
 }
 
 /// Switches both sides to raw bytes, when the endpoint switched to what was asked for.
 async fn tunnel<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
-    mut up: H1Upstream,
-    mut talk: Conversation,
+    up: &mut H1Upstream,
+    talk: &mut Conversation,
     record: &mut Record,
-) -> After {
-    let Some(protocol) = matching_protocol(down, &up) else {
+) -> Relayed {
+    let Some(protocol) = matching_protocol(down, up) else {
         return fail(stage, down, Fault::UpgradeMismatch, record).await;
     };
     let response = up.response();
@@ -147,13 +168,13 @@ async fn tunnel<D: Downstream>(
         response: Pump::new(now, u64::MAX, false),
         tunnel: true,
     };
-    let ended = drive(stage, down, &mut up, &mut talk, &mut relay).await;
+    let ended = drive(stage, down, up, talk, &mut relay).await;
     record.bytes_in = talk.pump.bytes;
     record.bytes_out = relay.response.bytes;
     stage.counters.bytes_sent.add(talk.pump.bytes);
     stage.counters.bytes_received.add(relay.response.bytes);
     record.fault = ended.err();
-    After::Cut
+    Relayed::cut()
 }
 
 /// The protocol both sides named: RFC 9110 §7.8 and, for WebSocket, RFC 6455 §4.1.
