@@ -68,6 +68,9 @@ pub(crate) trait Downstream: Source + Sink {
     /// Ready when the client is gone. Called only after the whole request was received.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// Takes back a response that was begun and of which no byte has left; false when it is too late.
+    fn retract_response(&mut self) -> bool;
+
     /// Makes sure that the client sees a failure: what was sent of the response must not look complete.
     fn cut(&mut self);
 }

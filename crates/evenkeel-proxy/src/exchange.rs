@@ -30,7 +30,7 @@ use crate::scene::{After, Scene};
 
 /// Runs one exchange from its parsed head to its access record.
 pub(crate) async fn run<D: Downstream>(scene: &Scene<'_>, down: &mut D) -> After {
-    let mut record = Record::new(scene.began);
+    let mut record = Record::new(scene.began, scene.worker.make_request_id());
     scene.worker.counters().exchanges.add(1);
     let after = answer(scene, down, &mut record).await;
     log(scene, down, &record);
@@ -44,7 +44,7 @@ pub(crate) async fn refuse<D: Downstream>(
     fault: Fault,
     detail: Option<&'static str>,
 ) -> After {
-    let mut record = Record::new(scene.began);
+    let mut record = Record::new(scene.began, scene.worker.make_request_id());
     record.client = scene.from.ip;
     record.detail = detail;
     scene.worker.counters().exchanges.add(1);

@@ -30,6 +30,7 @@ mod worker;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
@@ -41,6 +42,7 @@ use tokio::sync::mpsc;
 pub use access_log::AccessLog;
 
 use crate::shared::{Order, Shared};
+use crate::thread::Place;
 
 /// The running data plane.
 #[derive(Debug)]
@@ -53,44 +55,56 @@ impl DataPlane {
     /// Starts `workers` workers on these listeners.
     ///
     /// # Errors
-    /// When the system gives no more threads.
+    /// When the system gives no more threads or descriptors: every worker serves, or none.
     pub fn start(
         workers: usize,
         publisher: &Arc<Publisher>,
         listeners: Vec<(ListenerId, Listener)>,
         log: Option<AccessLog>,
     ) -> io::Result<Self> {
-        let listeners: Arc<Vec<_>> = Arc::new(
-            listeners
-                .into_iter()
-                .map(|(id, one)| (id, Arc::new(one)))
-                .collect(),
-        );
+        let listeners: Arc<[_]> = listeners
+            .into_iter()
+            .map(|(id, one)| (id, Arc::new(one)))
+            .collect();
         let shared = Arc::new(Shared {
             publisher: Arc::clone(publisher),
             counters: (0..workers).map(|_| WorkerCounters::default()).collect(),
             log,
             began: Instant::now(),
+            draining: AtomicBool::new(false),
         });
-        let mut started = Vec::with_capacity(workers);
+        let (started, starts) = std::sync::mpsc::sync_channel(workers);
+        let mut running = Vec::with_capacity(workers);
         for id in 0..workers {
             let (orders, inbox) = mpsc::unbounded_channel();
-            let (shared, listeners) = (Arc::clone(&shared), Arc::clone(&listeners));
             // The standard library's hasher is seeded by the system: that is all the chance a worker needs.
             let seed = RandomState::new().hash_one(id);
+            let (shared, listeners) = (Arc::clone(&shared), Arc::clone(&listeners));
+            let place = Place {
+                id,
+                shared,
+                listeners,
+                seed,
+            };
+            let started = started.clone();
             let handle = Builder::new()
                 .name(format!("worker-{id}"))
-                .spawn(move || thread::run(id, &shared, &listeners, inbox, seed))?;
-            started.push((orders, handle));
+                .spawn(move || thread::run(place, inbox, &started))?;
+            running.push((orders, handle));
+        }
+        drop(started);
+        for start in starts.iter().take(workers) {
+            start?;
         }
         Ok(Self {
             shared,
-            workers: started,
+            workers: running,
         })
     }
 
     /// Stops accepting and lets what runs finish; every response from now on closes its connection.
     pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Release);
         self.order(Order::Drain);
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Record {
 
 impl Record {
     /// Of an exchange that began at `began`.
-    pub(crate) const fn new(began: Instant) -> Self {
+    pub(crate) const fn new(began: Instant, made_id: [u8; 32]) -> Self {
         Self {
             began,
             client: None,
@@ -52,7 +52,7 @@ impl Record {
             first_byte: None,
             bytes_in: 0,
             bytes_out: 0,
-            made_id: [b'0'; 32],
+            made_id,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the data plane's threads have in common: shared by reference, and orders from outside.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use evenkeel_state::{Publisher, WorkerCounters};
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) log: Option<AccessLog>,
     /// When the process began to serve.
     pub(crate) began: Instant,
+    /// Whether a drain was ordered.
+    pub(crate) draining: AtomicBool,
 }
 
 /// What a worker is told from outside.

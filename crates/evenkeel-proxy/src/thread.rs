@@ -2,15 +2,17 @@
 //!
 //! The thread outlives a panic of its event loop: the listening sockets are kept outside of it, and a new loop takes over.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
 use evenkeel_net::Listener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{self, LocalSet};
+use tokio::task::{self, JoinSet, LocalSet};
 use tokio::{runtime, time};
 
 use crate::accept;
@@ -21,44 +23,62 @@ use crate::worker::Worker;
 const POOL_SWEEP: Duration = Duration::from_secs(1);
 /// How often access records leave for the writer.
 const LOG_FLUSH: Duration = Duration::from_millis(50);
+/// The pause before a loop that could not be started is tried again: descriptors may be free by then.
+const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
-/// Runs a worker's thread until it has drained or was told to stop.
+/// What a worker's thread is given.
+pub(crate) struct Place {
+    /// The worker's number.
+    pub(crate) id: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) listeners: Arc<[(ListenerId, Arc<Listener>)]>,
+    /// Where its random generator begins.
+    pub(crate) seed: u64,
+}
+
+/// Runs a worker's thread until it has drained or was told to stop. `started` is told once whether it serves.
 pub(crate) fn run(
-    id: usize,
-    shared: &Arc<Shared>,
-    listeners: &[(ListenerId, Arc<Listener>)],
+    mut place: Place,
     mut orders: mpsc::UnboundedReceiver<Order>,
-    seed: u64,
+    started: &SyncSender<io::Result<()>>,
 ) {
-    for life in 0.. {
-        let run = AssertUnwindSafe(|| run_loop(id, shared, listeners, &mut orders, seed ^ life));
-        match catch_unwind(run) {
+    let mut first = true;
+    loop {
+        let looped = AssertUnwindSafe(|| run_loop(&place, &mut orders, started));
+        match catch_unwind(looped) {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => {
-                tracing::error!(worker = id, %error, "the worker's event loop could not be started");
-                std::thread::sleep(Duration::from_millis(100));
+            Ok(Err(error)) if first => {
+                let _ = started.try_send(Err(error));
+                return;
             }
-            Err(_) => tracing::error!(worker = id, "the worker died of a panic and is replaced"),
+            Ok(Err(error)) => {
+                tracing::error!(worker = place.id, %error, "the worker's event loop could not be started again");
+                std::thread::sleep(RESTART_PAUSE);
+            }
+            Err(_) => tracing::error!(
+                worker = place.id,
+                "the worker died of a panic and is replaced"
+            ),
         }
+        first = false;
+        place.seed = place.seed.wrapping_add(1);
     }
 }
 
 fn run_loop(
-    id: usize,
-    shared: &Arc<Shared>,
-    listeners: &[(ListenerId, Arc<Listener>)],
+    place: &Place,
     orders: &mut mpsc::UnboundedReceiver<Order>,
-    seed: u64,
-) -> std::io::Result<()> {
+    started: &SyncSender<io::Result<()>>,
+) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let worker = Rc::new(Worker::new(id, shared, seed));
+    let worker = Rc::new(Worker::new(place.id, &place.shared, place.seed));
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         let stop_accepting = watch::Sender::new(false);
-        for (listener_id, listener) in listeners {
-            let acceptor = listener.acceptor(id)?;
+        for (listener_id, listener) in place.listeners.iter() {
+            let acceptor = listener.acceptor(place.id)?;
             let stop = stop_accepting.subscribe();
             task::spawn_local(accept::run(
                 Rc::clone(&worker),
@@ -67,10 +87,23 @@ fn run_loop(
                 stop,
             ));
         }
-        task::spawn_local(Rc::clone(&worker.deadlines).sweep());
-        task::spawn_local(sweep_pool(Rc::clone(&worker)));
-        task::spawn_local(flush_log(Rc::clone(&worker)));
-        obey(&worker, orders, &stop_accepting).await;
+        let mut services = JoinSet::new();
+        services.spawn_local(Rc::clone(&worker.deadlines).sweep());
+        services.spawn_local(sweep_pool(Rc::clone(&worker)));
+        if worker.has_log() {
+            services.spawn_local(flush_log(Rc::clone(&worker)));
+        }
+        // Only the first start is waited for; a replaced loop has nobody to tell.
+        let _ = started.try_send(Ok(()));
+        tokio::select! {
+            () = obey(&worker, orders, &stop_accepting) => {}
+            // Without deadlines or the pool's sweep a worker would serve and leak: better a new loop than half a one.
+            Some(Err(died)) = services.join_next() => {
+                if died.is_panic() {
+                    resume_unwind(died.into_panic());
+                }
+            }
+        }
         worker.flush_log();
         Ok(())
     })
@@ -83,21 +116,21 @@ async fn obey(
     stop_accepting: &watch::Sender<bool>,
 ) {
     let mut open = worker.watch_open();
-    let drained = async {
+    // A loop that replaces one which was draining goes on draining.
+    if !worker.is_told_to_drain() {
         match orders.recv().await {
             Some(Order::Drain) => {}
             Some(Order::Stop) | None => return,
         }
-        worker.begin_drain();
-        stop_accepting.send_replace(true);
-        // The acceptors take what is queued on their sockets before they end; each counts as an open connection then.
-        stop_accepting.closed().await;
-        tokio::select! {
-            _ = open.wait_for(|open| *open == 0) => {}
-            () = told_to_stop(orders) => {}
-        }
-    };
-    drained.await;
+    }
+    worker.begin_drain();
+    stop_accepting.send_replace(true);
+    // The acceptors take what is queued on their sockets before they end; each counts as an open connection then.
+    stop_accepting.closed().await;
+    tokio::select! {
+        _ = open.wait_for(|open| *open == 0) => {}
+        () = told_to_stop(orders) => {}
+    }
 }
 
 async fn told_to_stop(orders: &mut mpsc::UnboundedReceiver<Order>) {
@@ -117,9 +150,6 @@ async fn sweep_pool(worker: Rc<Worker>) {
 }
 
 async fn flush_log(worker: Rc<Worker>) {
-    if !worker.has_log() {
-        return;
-    }
     loop {
         time::sleep(LOG_FLUSH).await;
         worker.flush_log();

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use evenkeel_base::{RequestHead, ResponseHead, Rng};
@@ -92,6 +93,11 @@ impl Worker {
             bits >>= 4;
             digit
         })
+    }
+
+    /// Whether a drain was ordered, also of a loop that this one replaces.
+    pub(crate) fn is_told_to_drain(&self) -> bool {
+        self.shared.draining.load(Ordering::Acquire)
     }
 
     /// From now on every response closes its connection.

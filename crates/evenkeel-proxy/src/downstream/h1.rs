@@ -203,6 +203,10 @@ impl Downstream for H1Downstream {
         self.channel.poll_gone(cx)
     }
 
+    fn retract_response(&mut self) -> bool {
+        self.channel.outgoing.retract()
+    }
+
     fn cut(&mut self) {
         if self.channel.outgoing.is_close_delimited() {
             self.channel.stream.reset_on_close();

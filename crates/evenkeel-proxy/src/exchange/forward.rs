@@ -43,7 +43,6 @@ pub(crate) async fn run<D: Downstream>(
         .ok_or(Fault::Internal)?;
     let budget = &cluster.state.budget;
     budget.deposit(scene.worker.millis(scene.began));
-    record.made_id = scene.worker.make_request_id();
     let total_at = scene.began.checked_add(forward.route.total_timeout);
     let mut tried = Tried::default();
     let mut left = Allowance::new(cluster.config.retry.attempts);

@@ -61,6 +61,10 @@ pub(crate) async fn run<D: Downstream>(
             },
             reusable: talk.pump.done && !talk.broken,
         },
+        // Nothing has left yet: an honest reply is better than a cut connection.
+        Err(fault) if fault.side() != Side::Downstream && down.retract_response() => {
+            Box::pin(fail(stage, down, fault, record)).await
+        }
         Err(fault) => {
             record.fault = Some(fault);
             if fault.side() == Side::Upstream {

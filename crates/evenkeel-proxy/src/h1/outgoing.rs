@@ -109,6 +109,16 @@ impl Outgoing {
         self.sent > 0 || self.pending.is_empty()
     }
 
+    /// Forgets a message of which no byte was given to the system; false when it is too late.
+    pub(crate) fn retract(&mut self) -> bool {
+        if self.has_sent() {
+            return false;
+        }
+        self.pending.clear();
+        self.framing = Framing::Done;
+        true
+    }
+
     /// Whether the outgoing direction is at a message boundary.
     pub(crate) fn is_settled(&self) -> bool {
         self.framing == Framing::Done && self.sent == self.pending.len()
