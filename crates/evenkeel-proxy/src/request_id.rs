@@ -5,9 +5,11 @@ use evenkeel_base::{Known, RequestView};
 /// The longest request id that is kept; a longer one is replaced.
 const MAX: usize = 128;
 
-/// The id that came with the request, when it is one that is kept.
+/// The id that came with the request: of several the first that is kept, which is the one that is passed on.
 pub(crate) fn kept<'a>(view: &RequestView<'a>) -> Option<&'a [u8]> {
-    view.known(Known::XRequestId).filter(|id| keeps(id))
+    view.fields()
+        .find(|field| field.known == Known::XRequestId && keeps(field.value))
+        .map(|field| field.value)
 }
 
 /// Whether an id is kept: bounded, and nothing in it that a log or a header could trip over.

@@ -152,3 +152,6 @@ impl<'a> Nominated<'a> {
             .is_some_and(|names| names.iter().any(|option| option.eq_ignore_ascii_case(name)))
     }
 }
+
+#[cfg(test)]
+mod tests;
