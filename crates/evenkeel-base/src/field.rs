@@ -96,60 +96,46 @@ impl Known {
     #[inline]
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
-        let one = |text: &str, known: Self| {
-            if name.eq_ignore_ascii_case(text.as_bytes()) {
-                known
-            } else {
-                Self::Other
-            }
-        };
         match name.len() {
-            2 => one("te", Self::Te),
-            4 => one("host", Self::Host),
-            6 => one("expect", Self::Expect),
+            2 => one(name, b"te", Self::Te),
+            4 => one(name, b"host", Self::Host),
+            6 => one(name, b"expect", Self::Expect),
             7 => match name[0] | 0x20 {
-                b'u' => one("upgrade", Self::Upgrade),
-                b't' => one("trailer", Self::Trailer),
-                _ => Self::Other,
+                b'u' => one(name, b"upgrade", Self::Upgrade),
+                _ => one(name, b"trailer", Self::Trailer),
             },
             9 => match name[0] | 0x20 {
-                b'f' => one("forwarded", Self::Forwarded),
-                b'x' => one("x-real-ip", Self::XRealIp),
-                _ => Self::Other,
+                b'f' => one(name, b"forwarded", Self::Forwarded),
+                _ => one(name, b"x-real-ip", Self::XRealIp),
             },
             10 => match name[0] | 0x20 {
-                b'c' => one("connection", Self::Connection),
-                b'k' => one("keep-alive", Self::KeepAlive),
-                _ => Self::Other,
+                b'c' => one(name, b"connection", Self::Connection),
+                _ => one(name, b"keep-alive", Self::KeepAlive),
             },
-            11 => one("retry-after", Self::RetryAfter),
+            11 => one(name, b"retry-after", Self::RetryAfter),
             12 => match name[0] | 0x20 {
-                b'c' => one("content-type", Self::ContentType),
-                b'x' => one("x-request-id", Self::XRequestId),
-                b'm' => one("max-forwards", Self::MaxForwards),
-                _ => Self::Other,
+                b'c' => one(name, b"content-type", Self::ContentType),
+                b'x' => one(name, b"x-request-id", Self::XRequestId),
+                _ => one(name, b"max-forwards", Self::MaxForwards),
             },
             14 => match name[0] | 0x20 {
-                b'c' => one("content-length", Self::ContentLength),
-                b'h' => one("http2-settings", Self::Http2Settings),
-                _ => Self::Other,
+                b'c' => one(name, b"content-length", Self::ContentLength),
+                _ => one(name, b"http2-settings", Self::Http2Settings),
             },
-            15 => one("x-forwarded-for", Self::XForwardedFor),
+            15 => one(name, b"x-forwarded-for", Self::XForwardedFor),
             16 => match name[12] | 0x20 {
-                b't' => one("proxy-connection", Self::ProxyConnection),
-                b'h' => one("x-forwarded-host", Self::XForwardedHost),
-                b'p' => one("x-forwarded-port", Self::XForwardedPort),
-                _ => Self::Other,
+                b't' => one(name, b"proxy-connection", Self::ProxyConnection),
+                b'h' => one(name, b"x-forwarded-host", Self::XForwardedHost),
+                _ => one(name, b"x-forwarded-port", Self::XForwardedPort),
             },
             17 => match name[0] | 0x20 {
-                b't' => one("transfer-encoding", Self::TransferEncoding),
-                b'x' => one("x-forwarded-proto", Self::XForwardedProto),
-                b's' => one("sec-websocket-key", Self::SecWebSocketKey),
-                _ => Self::Other,
+                b't' => one(name, b"transfer-encoding", Self::TransferEncoding),
+                b'x' => one(name, b"x-forwarded-proto", Self::XForwardedProto),
+                _ => one(name, b"sec-websocket-key", Self::SecWebSocketKey),
             },
-            18 => one("proxy-authenticate", Self::ProxyAuthenticate),
-            19 => one("proxy-authorization", Self::ProxyAuthorization),
-            20 => one("sec-websocket-accept", Self::SecWebSocketAccept),
+            18 => one(name, b"proxy-authenticate", Self::ProxyAuthenticate),
+            19 => one(name, b"proxy-authorization", Self::ProxyAuthorization),
+            20 => one(name, b"sec-websocket-accept", Self::SecWebSocketAccept),
             _ => Self::Other,
         }
     }
@@ -208,6 +194,39 @@ impl Known {
                 | Self::XRealIp
         )
     }
+}
+
+/// `known` when the name is `text` in any case. It is compared as words that overlap, whose constants the compiler
+/// computes: a fifth of what comparing byte by byte takes.
+#[inline(always)]
+fn one<const N: usize>(name: &[u8], text: &[u8; N], known: Known) -> Known {
+    let differs = match N {
+        2..4 => differ::<2>(name, text, 0) | differ::<2>(name, text, N - 2),
+        4..8 => differ::<4>(name, text, 0) | differ::<4>(name, text, N - 4),
+        8..=16 => differ::<8>(name, text, 0) | differ::<8>(name, text, N - 8),
+        _ => {
+            let ends = differ::<8>(name, text, 0) | differ::<8>(name, text, N - 8);
+            ends | differ::<8>(name, text, 8)
+        }
+    };
+    if differs == 0 { known } else { Known::Other }
+}
+
+/// Not 0 when the `W` bytes from `at` on differ by more than the case of letters. Of what stands in known names, only
+/// letters have the bit 0x40, and only those may differ in the bit below it.
+#[inline(always)]
+fn differ<const W: usize>(name: &[u8], text: &[u8], at: usize) -> u64 {
+    let word = |bytes: &[u8]| {
+        let mut word = [0; 8];
+        match bytes.get(at..).and_then(|rest| rest.first_chunk::<W>()) {
+            Some(chunk) => word[..W].copy_from_slice(chunk),
+            None => word = [u8::MAX; 8],
+        }
+        u64::from_le_bytes(word)
+    };
+    let expected = word(text);
+    let case = (expected & 0x4040_4040_4040_4040) >> 1;
+    (word(name) | case) ^ expected
 }
 
 /// Where outgoing fields go: an h1 head being written, or later a header map of another protocol.
@@ -276,9 +295,14 @@ mod tests {
                 "{name}"
             );
             assert_eq!(Known::of(format!("{name}x").as_bytes()), Known::Other);
-            let mut other = name.as_bytes().to_vec();
-            *other.last_mut().unwrap() = b'!';
-            assert_eq!(Known::of(&other), Known::Other, "{name}");
+            for position in 0..name.len() {
+                for byte in 0..=u8::MAX {
+                    let mut other = name.as_bytes().to_vec();
+                    other[position] = byte;
+                    let same = other.eq_ignore_ascii_case(name.as_bytes());
+                    assert_eq!(Known::of(&other) == known, same, "{}", other.escape_ascii());
+                }
+            }
         }
     }
 

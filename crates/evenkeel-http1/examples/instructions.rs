@@ -1,6 +1,7 @@
 //! Reads or writes one head many times, to be counted by callgrind.
 //!
-//! `instructions READER HEAD TIMES`, where READER is `ours`, `httparse`, `write` or `none`, and HEAD is `wrk`, `curl`,
+//! `instructions READER HEAD TIMES`, where READER is `ours`, `httparse`, `strict` (httparse and what it
+//! takes at least to make our spans of it), `write` or `none`, and HEAD is `wrk`, `curl`,
 //! `browser`, `gateway` or `response`. The count of `none` is the loop's own. It is not a benchmark of time.
 
 #![expect(clippy::print_stdout, reason = "a program for the command line")]
@@ -8,8 +9,9 @@
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
-use evenkeel_base::FieldSink;
-use evenkeel_base::head::{RequestHead, ResponseHead};
+use evenkeel_base::head::{FieldSpan, RequestHead, ResponseHead, Span};
+use evenkeel_base::{FieldSink, Known};
+use evenkeel_http1::authority::Authority;
 use evenkeel_http1::{Asked, HeadWriter, Limits, RequestParser, ResponseParser};
 
 const WRK: &str = "GET /api/items?page=2 HTTP/1.1\r\nHost: 127.0.0.1:5000\r\n\r\n";
@@ -70,7 +72,9 @@ const RESPONSE: &str = "HTTP/1.1 200 OK\r\n\
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [reader, head, times] = arguments.as_slice() else {
-        println!("instructions ours|httparse|write|none wrk|curl|gateway|browser|response TIMES");
+        println!(
+            "instructions ours|httparse|strict|write|none wrk|curl|gateway|browser|response TIMES"
+        );
         return;
     };
     let text = match head.as_str() {
@@ -86,6 +90,7 @@ fn main() {
         ("ours", false) => ours(bytes, times),
         ("ours", true) => ours_response(bytes, times),
         ("httparse", false) => httparse(bytes, times),
+        ("strict", false) => strict(bytes, times),
         ("httparse", true) => httparse_response(bytes, times),
         ("write", false) => write(bytes, times),
         _ => (0..times).map(|_| black_box(bytes).len() & 1).sum(),
@@ -128,6 +133,48 @@ fn httparse(bytes: &[u8], times: usize) -> usize {
         fields += black_box(&request).headers.len();
     }
     fields
+}
+
+/// httparse, then spans, known names, the Host field, and a look for line ends that are a bare LF, which it lets pass.
+fn strict(bytes: &[u8], times: usize) -> usize {
+    let mut count = 0;
+    let mut fields: Vec<FieldSpan> = Vec::new();
+    for _ in 0..times {
+        let block = black_box(bytes);
+        let mut table = [const { MaybeUninit::uninit() }; 100];
+        let mut request = httparse::Request::new(&mut []);
+        let read = request.parse_with_uninit_headers(block, &mut table);
+        assert!(matches!(read, Ok(httparse::Status::Complete(_))));
+        let span = |part: &[u8]| {
+            let start = part.as_ptr().addr() - block.as_ptr().addr();
+            Span::new(start, start + part.len())
+        };
+        fields.clear();
+        for header in request.headers.iter() {
+            let (name, value) = (header.name.as_bytes(), header.value);
+            let known = Known::of(name);
+            let field = FieldSpan {
+                name: span(name),
+                value: span(value),
+                known,
+            };
+            assert!(
+                block
+                    .get(usize::from(field.value.end)..)
+                    .is_some_and(|end| end.starts_with(b"\r\n"))
+            );
+            if known == Known::Host {
+                assert!(Authority::parse(value).is_some());
+            }
+            fields.push(field);
+        }
+        let line = request
+            .method
+            .map(|text| span(text.as_bytes()))
+            .zip(request.path.map(|text| span(text.as_bytes())));
+        count += black_box(&fields).len() + usize::from(black_box(line).is_none());
+    }
+    count
 }
 
 fn httparse_response(bytes: &[u8], times: usize) -> usize {

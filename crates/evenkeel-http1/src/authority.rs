@@ -2,6 +2,8 @@
 
 use std::net::Ipv6Addr;
 
+use crate::scan::host_end;
+
 /// An authority without user information, split and checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {
@@ -41,22 +43,15 @@ impl<'a> Authority<'a> {
 
 /// Where a name or an IPv4 address ends: at the colon or at the end.
 fn name_end(text: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b':' => break,
-            b'%' => {
-                let hex = text.get(at + 1..at + 3)?;
-                if !hex.iter().all(u8::is_ascii_hexdigit) {
-                    return None;
-                }
-                at += 3;
-            }
-            _ if NAME[usize::from(byte)] => at += 1,
-            _ => return None,
+    let mut at = host_end(text, 0);
+    while text.get(at) == Some(&b'%') {
+        let hex = text.get(at + 1..at + 3)?;
+        if !hex.iter().all(u8::is_ascii_hexdigit) {
+            return None;
         }
+        at = host_end(text, at + 3);
     }
-    (at > 0).then_some(at)
+    (at > 0 && matches!(text.get(at), None | Some(b':'))).then_some(at)
 }
 
 /// Where a bracketed IPv6 address ends. Zones and later address versions (RFC 3986 `IPvFuture`) are not used in HTTP.
@@ -80,35 +75,6 @@ fn port(digits: &[u8]) -> Option<u16> {
     }
     u16::try_from(port).ok()
 }
-
-/// The bytes of a registered name (RFC 3986 §3.2.2) but the comma and percent-encoding.
-static NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    loop {
-        table[byte as usize] = byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b';'
-                    | b'='
-            );
-        if byte == u8::MAX {
-            break table;
-        }
-        byte += 1;
-    }
-};
 
 #[cfg(test)]
 mod tests {

@@ -59,13 +59,20 @@ pub(crate) struct Options {
 impl Options {
     /// Takes a Connection field.
     pub(crate) fn add(&mut self, value: &[u8]) {
-        for option in members(value) {
-            match option.len() {
-                5 => self.close |= option.eq_ignore_ascii_case(b"close"),
-                7 => self.upgrade |= option.eq_ignore_ascii_case(b"upgrade"),
-                10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
-                _ => {}
-            }
+        match value {
+            // What nearly everyone sends, without looking for commas.
+            b"keep-alive" => self.keep_alive = true,
+            b"close" => self.close = true,
+            list => members(list).for_each(|option| self.add_one(option)),
+        }
+    }
+
+    fn add_one(&mut self, option: &[u8]) {
+        match option.len() {
+            5 => self.close |= option.eq_ignore_ascii_case(b"close"),
+            7 => self.upgrade |= option.eq_ignore_ascii_case(b"upgrade"),
+            10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
+            _ => {}
         }
     }
 

@@ -6,6 +6,20 @@
 //!
 //! It is not a connection: no socket, clock or buffer lives here, and it does not decide what is routed, forwarded or
 //! dropped. Bytes go in, spans and verdicts come out, the same ones however the bytes were split.
+//!
+//! The scanner is our own. Instructions per head on x86-64 (`examples/instructions.rs` under callgrind, profile `dist`),
+//! where *strict* is httparse 1.10 and the least that makes our spans, known names and a checked Host of what it read,
+//! still without framing and target forms:
+//!
+//! | head | ours | httparse alone | httparse, strict | written anew |
+//! |---|---|---|---|---|
+//! | wrk: 1 field | 920 | 644 | 922 | 470 |
+//! | curl: 3 fields | 1,327 | 1,030 | 1,444 | 760 |
+//! | behind a gateway: 10 fields, 480 bytes | 3,551 | 2,642 | 3,572 | 2,120 |
+//! | browser: 20 fields, 1.5 KB | 6,694 | 5,270 | 6,728 | 4,450 |
+//!
+//! So it costs the same, and unlike httparse it goes on where it stopped when a head comes in pieces, refuses a bare LF,
+//! and needs no table of references that would have to be turned into spans.
 
 pub mod authority;
 pub mod chunk;

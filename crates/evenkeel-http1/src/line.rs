@@ -67,7 +67,7 @@ impl Lines {
     }
 
     /// The next line of `window`, which holds the section from its first byte to its last one allowed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self, window: &[u8]) -> Result<Line, Refusal> {
         if self.lacks_end(window) {
             return Ok(Line::Partial);
@@ -82,6 +82,7 @@ impl Lines {
     }
 
     /// The end of the section, a line that is not there yet, or why it is refused.
+    #[inline(never)]
     fn no_field(&mut self, window: &[u8]) -> Result<Line, Refusal> {
         match window.get(self.start..).unwrap_or_default() {
             [b'\r', b'\n', ..] => {
@@ -100,7 +101,7 @@ impl Lines {
 }
 
 /// Reads the field line that begins at `start`, if it is whole and flawless: its field, and where the next line begins.
-#[inline]
+#[inline(always)]
 fn field_line(window: &[u8], start: usize) -> Option<(FieldSpan, usize)> {
     let colon = token_end(window, start);
     if colon == start || window.get(colon) != Some(&b':') {
@@ -111,19 +112,25 @@ fn field_line(window: &[u8], start: usize) -> Option<(FieldSpan, usize)> {
         from += 1;
     }
     let end = value_end(window, from);
-    if window.get(end) != Some(&b'\r') || window.get(end + 1) != Some(&b'\n') {
+    let (value, line_end) = window.get(from..)?.split_at_checked(end - from)?;
+    if !line_end.starts_with(b"\r\n") {
         return None;
-    }
-    let mut to = end;
-    while to > from && matches!(window.get(to - 1), Some(b' ' | b'\t')) {
-        to -= 1;
     }
     let field = FieldSpan {
         name: Span::new(start, colon),
-        value: Span::new(from, to),
+        value: Span::new(from, from + trimmed_length(value)),
         known: Known::of(&window[start..colon]),
     };
     Some((field, end + 2))
+}
+
+/// The length without SP and HTAB at the end.
+#[inline]
+const fn trimmed_length(mut value: &[u8]) -> usize {
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value.len()
 }
 
 /// The body of a line that ends in LF, or why its end is wrong.

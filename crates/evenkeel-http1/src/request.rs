@@ -102,8 +102,9 @@ impl RequestParser {
                 Line::Partial => return Ok(None),
             }
         }
-        let parser = std::mem::take(self);
-        parser.finish(window, head).map(Some)
+        let verdict = self.finish(window, head);
+        *self = Self::default();
+        verdict.map(Some)
     }
 
     /// Reads the request line; `false` asks for more.
@@ -154,8 +155,8 @@ impl RequestParser {
     }
 
     /// What the head as a whole says.
-    fn finish(self, window: &[u8], head: &mut RequestHead) -> Result<Request, Refusal> {
-        let facts = self.facts;
+    fn finish(&self, window: &[u8], head: &mut RequestHead) -> Result<Request, Refusal> {
+        let facts = &self.facts;
         match facts.host {
             Some(host) => match self.form {
                 Form::Origin => head.authority = host,

@@ -96,8 +96,9 @@ impl ResponseParser {
                 Line::Partial => return Ok(None),
             }
         }
-        let parser = std::mem::take(self);
-        parser.finish(request, head).map(Some)
+        let verdict = self.finish(request, head);
+        *self = Self::default();
+        verdict.map(Some)
     }
 
     /// Reads the status line; `false` asks for more.
@@ -135,7 +136,7 @@ impl ResponseParser {
     }
 
     /// What the head as a whole says.
-    fn finish(self, request: Asked, head: &ResponseHead) -> Result<Response, Refusal> {
+    fn finish(&self, request: Asked, head: &ResponseHead) -> Result<Response, Refusal> {
         let Facts {
             framing,
             connection,

@@ -5,7 +5,7 @@
 
 use evenkeel_base::FieldSink;
 
-use crate::scan::value_end;
+use crate::scan::{is_plain, value_end};
 
 /// Writes one head. Fields come through [`FieldSink`]; [`HeadWriter::end`] writes the empty line.
 #[derive(Debug)]
@@ -158,19 +158,25 @@ fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// Writes text within a line.
 #[inline]
 fn put(out: &mut Vec<u8>, text: &[u8]) {
-    let clean = value_end(text, 0) == text.len();
-    debug_assert!(clean, "no control byte gets this far");
-    if clean {
+    if is_plain(text) {
         out.extend_from_slice(text);
     } else {
-        put_tamed(out, text);
+        put_rare(out, text);
     }
 }
 
-/// Writes text with a space for every control byte.
+/// Writes text that has a HTAB, or what it cannot have.
 #[cold]
+fn put_rare(out: &mut Vec<u8>, text: &[u8]) {
+    let clean = value_end(text, 0) == text.len();
+    debug_assert!(clean, "no control byte gets this far");
+    put_tamed(out, text);
+}
+
+/// Writes text with a space for every control byte but HTAB.
 fn put_tamed(out: &mut Vec<u8>, text: &[u8]) {
-    let tame = |&byte: &u8| if byte.is_ascii_control() { b' ' } else { byte };
+    let wild = |byte: u8| byte.is_ascii_control() && byte != b'\t';
+    let tame = |&byte: &u8| if wild(byte) { b' ' } else { byte };
     out.extend(text.iter().map(tame));
 }
 
@@ -235,7 +241,7 @@ mod tests {
     fn what_cannot_get_this_far_would_not_end_a_line() {
         let mut out = Vec::new();
         put_tamed(&mut out, b"a\r\nX: b\0c\x7f\td");
-        assert_eq!(out, b"a  X: b c  d");
+        assert_eq!(out, b"a  X: b c \td");
     }
 
     #[test]
