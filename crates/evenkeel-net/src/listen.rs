@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net as unix;
@@ -39,7 +39,7 @@ impl Listener {
     /// # Errors
     /// `AddrInUse` when anybody else has it, also another evenkeel; else what the operating system says.
     pub fn bind_ip(address: SocketAddr, workers: usize) -> io::Result<Self> {
-        let first = tcp_socket(address)?;
+        let (first, address) = first_socket(address)?;
         first.bind(&address.into())?;
         first.listen(BACKLOG)?;
         let actual = first.local_addr()?.as_socket().unwrap_or(address);
@@ -169,6 +169,19 @@ impl Acceptor {
     }
 }
 
+/// A socket for `address`, or, where the system has no IPv6, for every IPv4 address instead of every address.
+fn first_socket(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
+    match tcp_socket(address) {
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() => {
+            let every = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            tcp_socket(every)
+                .map(|socket| (socket, every))
+                .map_err(|_| error)
+        }
+        socket => socket.map(|socket| (socket, address)),
+    }
+}
+
 fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -196,6 +209,8 @@ fn join(address: SocketAddr) -> io::Result<Socket> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn loopback() -> SocketAddr {
@@ -213,6 +228,14 @@ mod tests {
         }
         drop(listener);
         Listener::bind_ip(address, 2).unwrap();
+    }
+
+    #[test]
+    fn every_address_is_ipv4_and_ipv6() {
+        let every = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let listener = Listener::bind_ip(every, 1).unwrap();
+        let port = listener.ip().unwrap().port();
+        std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     }
 
     #[test]
