@@ -202,7 +202,7 @@ impl Source for Channel {
                     };
                     match chunked.advance(&mut self.block, &limits) {
                         Ok(Some(Fill::Data)) => return Poll::Ready(Ok(Fill::Data)),
-                        Ok(Some(Fill::End)) => return Poll::Ready(Ok(Fill::End)),
+                        Ok(Some(Fill::End)) => self.incoming = chunked.ended(),
                         Ok(None) => {
                             if !ready!(self.poll_read_body(cx))? {
                                 return Poll::Ready(Err(self.broken()));

@@ -20,6 +20,8 @@ mod h1;
 mod pool;
 mod record;
 mod request_id;
+#[cfg(test)]
+mod rig;
 mod scene;
 mod shared;
 mod spare;

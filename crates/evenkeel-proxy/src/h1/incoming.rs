@@ -95,6 +95,11 @@ impl Chunked {
         self.end.as_ref().is_some_and(Vec::is_empty)
     }
 
+    /// The state that follows, once [`Self::advance`] found the end.
+    pub(crate) fn ended(&mut self) -> Incoming {
+        Incoming::Ended(self.end.take().unwrap_or_default())
+    }
+
     /// Takes `n` bytes of the payload. With the last of them the chunks around it are used up, and after the last chunk
     /// this gives the state that follows.
     pub(crate) fn consume(&mut self, n: usize, block: &mut Block) -> Option<Incoming> {
@@ -118,3 +123,6 @@ fn copy_trailers(bytes: &[u8], range: Range<usize>, limits: &Limits) -> Result<T
         .map(|f| (f.name.to_vec(), f.value.to_vec(), f.known))
         .collect())
 }
+
+#[cfg(test)]
+mod tests;
