@@ -214,6 +214,7 @@ mod tests {
         let mut lines = Lines::default();
         for end in 0..block.len() {
             assert_eq!(lines.next(&block[..end]), Ok(Line::Partial), "{end}");
+            assert_eq!(lines.seen, end, "searched once");
         }
         assert!(matches!(lines.next(block), Ok(Line::Field(_))));
     }

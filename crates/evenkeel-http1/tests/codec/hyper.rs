@@ -20,7 +20,7 @@ use hyper::{Request, Response};
 use proptest::prelude::*;
 
 use crate::drive::{Cuts, Outcome, ReadRequest, request, response};
-use crate::properties::{near_chunks, near_request};
+use crate::properties::{near_chunks, near_request, near_response};
 
 /// A connection in memory: what comes in is fixed, what goes out is forgotten.
 struct Wire {
@@ -273,28 +273,48 @@ fn answer_by_hyper(bytes: &[u8], asked: AskedFor) -> Option<(u16, Vec<u8>)> {
     finish(exchange)
 }
 
+/// Whatever we read, hyper refuses or reads the same way; says whether both have read it.
+fn compare_answer(bytes: &[u8], asked_for: AskedFor) -> Result<bool, String> {
+    let asked = Asked {
+        head: asked_for == AskedFor::Head,
+        connect: false,
+        upgrade: asked_for == AskedFor::Upgrade,
+    };
+    let Outcome::Whole(ours) = response(bytes, Cuts::whole(bytes.len()), asked) else {
+        return Ok(false);
+    };
+    let Some(theirs) = answer_by_hyper(bytes, asked_for) else {
+        return Ok(false);
+    };
+    if theirs == (ours.status, ours.body.clone()) {
+        Ok(true)
+    } else {
+        let bytes = bytes.escape_ascii();
+        Err(format!("{bytes}\nwe read {ours:?}\nhyper reads {theirs:?}"))
+    }
+}
+
 #[test]
 fn answers_read_the_same_in_hyper() {
     let mut both = 0;
     for vector in responses() {
-        let asked = Asked {
-            head: vector.asked == AskedFor::Head,
-            connect: false,
-            upgrade: vector.asked == AskedFor::Upgrade,
-        };
-        let ours = response(&vector.bytes, Cuts::whole(vector.bytes.len()), asked);
-        let Outcome::Whole(ours) = ours else {
-            continue;
-        };
-        if let Some((status, body)) = answer_by_hyper(&vector.bytes, vector.asked) {
-            assert_eq!((ours.status, &ours.body), (status, &body), "{}", vector.id);
-            both += 1;
-        }
+        let same = compare_answer(&vector.bytes, vector.asked);
+        both += usize::from(same.unwrap_or_else(|wrong| panic!("{}: {wrong}", vector.id)));
     }
     assert!(
         both > 10,
         "both read {both} responses: the comparison compares something"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn near_answers_read_the_same_in_hyper(bytes in near_response(), head in any::<bool>()) {
+        let asked = if head { AskedFor::Head } else { AskedFor::Get };
+        prop_assert_eq!(compare_answer(&bytes, asked).err(), None);
+    }
 }
 
 #[test]
