@@ -281,3 +281,6 @@ pub(crate) const fn chunked_unless_known(length: Length) -> Coding {
         Length::Unknown => Coding::Chunked,
     }
 }
+
+#[cfg(test)]
+mod tests;
