@@ -17,7 +17,10 @@ fn a_chunked_request_arrives_chunked_without_extensions() {
     client.response("POST").status(200).body("hello world");
     let request = origin.request();
     assert_eq!(request.text(), "hello world");
-    assert_eq!(request.field("transfer-encoding").as_deref(), Some("chunked"));
+    assert_eq!(
+        request.field("transfer-encoding").as_deref(),
+        Some("chunked")
+    );
     assert_eq!(request.field("content-length"), None);
     assert!(!String::from_utf8_lossy(&origin.bytes()[0]).contains("ext"));
 }
@@ -27,7 +30,13 @@ fn trailers_of_a_request_are_dropped() {
     let origin = Origin::http(Reply::echo);
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
-    for field in ["X-Sum: 1", "Content-Length: 5", "Transfer-Encoding: chunked", "Host: b", "Authorization: me"] {
+    for field in [
+        "X-Sum: 1",
+        "Content-Length: 5",
+        "Transfer-Encoding: chunked",
+        "Host: b",
+        "Authorization: me",
+    ] {
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n{field}\r\n\r\n"));
         client.response("POST").status(200).body("a");
     }
@@ -52,12 +61,18 @@ fn trailers_of_a_request_pass_where_the_route_allows_them() {
 #[test]
 fn trailers_of_a_response_are_kept_and_stay_trailers() {
     let origin = Origin::http(|_| {
-        Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n")
+        Reply::raw(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n",
+        )
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
     for _ in 0..2 {
-        let response = client.get_with("/", "TE: trailers\r\nConnection: TE\r\n").status(200).without("x-sum").body("abc");
+        let response = client
+            .get_with("/", "TE: trailers\r\nConnection: TE\r\n")
+            .status(200)
+            .without("x-sum")
+            .body("abc");
         assert_eq!(response.framing, Framing::Chunked);
         assert_eq!(values(&response.trailers, "x-sum"), ["6"]);
     }
@@ -67,9 +82,17 @@ fn trailers_of_a_response_are_kept_and_stay_trailers() {
 fn a_known_length_stays_known() {
     let origin = Origin::http(Reply::echo);
     let proxy = Evenkeel::start(&Setup::to([&origin]));
-    let response = proxy.client().post("/", "hello").status(200).header("content-length", "5").body("hello");
+    let response = proxy
+        .client()
+        .post("/", "hello")
+        .status(200)
+        .header("content-length", "5")
+        .body("hello");
     assert_eq!(response.framing, Framing::Length(5));
-    assert_eq!(origin.request().field("content-length").as_deref(), Some("5"));
+    assert_eq!(
+        origin.request().field("content-length").as_deref(),
+        Some("5")
+    );
 }
 
 #[test]
@@ -77,7 +100,10 @@ fn a_head_request_keeps_the_length_and_has_no_body() {
     let origin = Origin::http(|_| Reply::ok("hello"));
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
-    client.ask("HEAD", "/", "", "").status(200).header("content-length", "5");
+    client
+        .ask("HEAD", "/", "", "")
+        .status(200)
+        .header("content-length", "5");
     client.get("/").status(200).body("hello");
     assert_eq!(origin.connections(), 1);
 }
@@ -85,8 +111,14 @@ fn a_head_request_keeps_the_length_and_has_no_body() {
 #[test]
 fn a_chunked_answer_to_head_has_no_body_either() {
     let origin = Origin::http(|request| {
-        let body = if request.method() == "HEAD" { "" } else { "2\r\nok\r\n0\r\n\r\n" };
-        Reply::raw(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}"))
+        let body = if request.method() == "HEAD" {
+            ""
+        } else {
+            "2\r\nok\r\n0\r\n\r\n"
+        };
+        Reply::raw(format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{body}"
+        ))
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
@@ -98,13 +130,23 @@ fn a_chunked_answer_to_head_has_no_body_either() {
 fn no_content_and_not_modified_have_no_body() {
     let origin = Origin::http(|request| match request.target() {
         "/204" => Reply::new(204, ""),
-        "/304" => Reply::raw("HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: \"x\"\r\n\r\n"),
+        "/304" => {
+            Reply::raw("HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: \"x\"\r\n\r\n")
+        }
         _ => Reply::ok("after"),
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
-    client.get("/204").status(204).without("content-length").without("transfer-encoding");
-    client.get("/304").status(304).header("etag", "\"x\"").header("content-length", "99");
+    client
+        .get("/204")
+        .status(204)
+        .without("content-length")
+        .without("transfer-encoding");
+    client
+        .get("/304")
+        .status(304)
+        .header("etag", "\"x\"")
+        .header("content-length", "99");
     client.get("/").status(200).body("after");
     assert_eq!(origin.connections(), 1);
 }
@@ -124,11 +166,16 @@ fn bytes_after_a_204_reach_nobody_and_end_the_connection() {
 
 #[test]
 fn a_body_until_close_comes_chunked() {
-    let origin = Origin::http(|_| Reply::raw("HTTP/1.1 200 OK\r\nX: y\r\n\r\nuntil the end").then_close());
+    let origin =
+        Origin::http(|_| Reply::raw("HTTP/1.1 200 OK\r\nX: y\r\n\r\nuntil the end").then_close());
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
     for _ in 0..2 {
-        let response = client.get("/").status(200).header("x", "y").body("until the end");
+        let response = client
+            .get("/")
+            .status(200)
+            .header("x", "y")
+            .body("until the end");
         assert_eq!(response.framing, Framing::Chunked);
     }
     assert_eq!(origin.connections(), 2);
@@ -145,7 +192,9 @@ fn a_body_from_http_1_0_comes_whole() {
 #[test]
 fn a_client_of_http_1_0_gets_no_chunks() {
     let origin = Origin::http(|request| match request.target() {
-        "/chunked" => Reply::raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n"),
+        "/chunked" => Reply::raw(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n",
+        ),
         _ => Reply::raw("HTTP/1.1 200 OK\r\n\r\nabc").then_close(),
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
@@ -153,7 +202,11 @@ fn a_client_of_http_1_0_gets_no_chunks() {
         for fields in ["", "Connection: keep-alive\r\n"] {
             let mut client = proxy.client();
             client.send(format!("GET {target} HTTP/1.0\r\n{fields}\r\n"));
-            let response = client.response("GET").status(200).body("abc").without("transfer-encoding");
+            let response = client
+                .response("GET")
+                .status(200)
+                .body("abc")
+                .without("transfer-encoding");
             assert_eq!(response.framing, Framing::Close);
             assert_ne!(response.field("connection").as_deref(), Some("keep-alive"));
         }
@@ -175,7 +228,12 @@ fn a_client_of_http_1_0_is_kept_when_it_asks() {
         let connection = response.field("connection").unwrap_or_default();
         assert_eq!(connection.to_ascii_lowercase(), "keep-alive");
     }
-    assert!(origin.requests().iter().all(|request| request.head.start[2] == "HTTP/1.1"));
+    assert!(
+        origin
+            .requests()
+            .iter()
+            .all(|request| request.head.start[2] == "HTTP/1.1")
+    );
 }
 
 #[test]
@@ -257,7 +315,9 @@ fn many_tiny_chunks_pass_both_ways() {
         Reply::raw(reply)
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
-    let body: String = (0..CHUNKS).map(|i| char::from(b'a' + u8::try_from(i % 26).unwrap())).collect();
+    let body: String = (0..CHUNKS)
+        .map(|i| char::from(b'a' + u8::try_from(i % 26).unwrap()))
+        .collect();
     let mut request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned();
     for byte in body.chars() {
         write!(request, "1\r\n{byte}\r\n").unwrap();
@@ -267,7 +327,10 @@ fn many_tiny_chunks_pass_both_ways() {
     client.send(request);
     client.response("POST").status(200).body(&body);
     let received = origin.bytes()[0].len();
-    assert!(received < 3 * CHUNKS, "tiny chunks are joined, not passed on one by one: {received} bytes");
+    assert!(
+        received < 3 * CHUNKS,
+        "tiny chunks are joined, not passed on one by one: {received} bytes"
+    );
 }
 
 #[test]
@@ -281,5 +344,10 @@ fn a_chunked_body_that_comes_byte_by_byte_is_whole() {
         );
         client.response("POST").status(200).body("hello!");
     }
-    assert!(origin.requests().iter().all(|request| values(&request.trailers, "x") == ["y"]));
+    assert!(
+        origin
+            .requests()
+            .iter()
+            .all(|request| values(&request.trailers, "x") == ["y"])
+    );
 }

@@ -2,7 +2,8 @@
 
 use evenkeel_testkit::{Evenkeel, Gate, Origin, Reply, Setup};
 
-const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+const EXPECTING: &str =
+    "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
 
 #[test]
 fn an_origin_that_says_continue_gets_the_body() {
@@ -68,7 +69,11 @@ fn another_expectation_fails() {
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     for expect in ["x", "100-continue, y", "x 100-continue"] {
         let fields = format!("Expect: {expect}\r\nContent-Length: 0\r\n");
-        proxy.client().ask("POST", "/", &fields, "").status(417).fault("expectation-failed");
+        proxy
+            .client()
+            .ask("POST", "/", &fields, "")
+            .status(417)
+            .fault("expectation-failed");
     }
     assert_eq!(origin.requests(), []);
 }
@@ -101,7 +106,9 @@ fn early_hints_arrive_before_the_response() {
 #[test]
 fn a_client_of_http_1_0_gets_no_interim_response() {
     let origin = Origin::http(|_| {
-        Reply::raw("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        Reply::raw(
+            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        )
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
@@ -113,13 +120,20 @@ fn a_client_of_http_1_0_gets_no_interim_response() {
 #[test]
 fn a_length_in_an_interim_response_means_nothing() {
     let origin = Origin::http(|_| {
-        Reply::raw("HTTP/1.1 103 Early Hints\r\nContent-Length: 500\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        Reply::raw(
+            "HTTP/1.1 103 Early Hints\r\nContent-Length: 500\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        )
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
     for _ in 0..2 {
         let response = client.get("/").status(200).body("ok");
-        assert!(response.interim.iter().all(|head| head.one("content-length").is_none()));
+        assert!(
+            response
+                .interim
+                .iter()
+                .all(|head| head.one("content-length").is_none())
+        );
     }
 }
 

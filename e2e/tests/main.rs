@@ -4,8 +4,11 @@
 //! panic, descriptors back to where they were, SIGTERM ends it well) stands in [`evenkeel_testkit::Evenkeel`].
 
 #![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
     clippy::tests_outside_test_module,
-    reason = "all of this is a test; the lint knows only modules of a crate"
+    reason = "all of this is test code, also what is outside of a #[test]"
 )]
 
 mod access_log;

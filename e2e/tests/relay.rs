@@ -9,11 +9,17 @@ fn every_method_arrives() {
     let origin = Origin::http(Reply::echo);
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
-    let methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "get", "M-SEARCH"];
+    let methods = [
+        "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND", "get", "M-SEARCH",
+    ];
     for method in methods {
         client.ask(method, "/", "", "").status(200);
     }
-    let seen: Vec<String> = origin.requests().iter().map(|r| r.method().to_owned()).collect();
+    let seen: Vec<String> = origin
+        .requests()
+        .iter()
+        .map(|r| r.method().to_owned())
+        .collect();
     assert_eq!(seen, methods);
 }
 
@@ -36,7 +42,11 @@ fn the_whole_target_arrives_unchanged() {
     for target in targets {
         client.get(target).status(200);
     }
-    let seen: Vec<String> = origin.requests().iter().map(|r| r.target().to_owned()).collect();
+    let seen: Vec<String> = origin
+        .requests()
+        .iter()
+        .map(|r| r.target().to_owned())
+        .collect();
     assert_eq!(seen, targets);
 }
 
@@ -68,7 +78,15 @@ fn fields_of_a_request_keep_their_order_number_and_spelling() {
         .collect();
     assert_eq!(
         sent,
-        ["x-B: 2", "X-a: 1", "x-B: 3", "X-Empty: ", "X-Spaces: a  b", "Cookie: a=b", "Cookie: c"]
+        [
+            "x-B: 2",
+            "X-a: 1",
+            "x-B: 3",
+            "X-Empty: ",
+            "X-Spaces: a  b",
+            "Cookie: a=b",
+            "Cookie: c"
+        ]
     );
 }
 
@@ -93,12 +111,22 @@ fn a_response_comes_back_as_the_origin_sent_it() {
         .head
         .fields
         .iter()
-        .filter(|field| !["content-length", "x-request-id"].contains(&&*field.name.to_ascii_lowercase()))
+        .filter(|field| {
+            !["content-length", "x-request-id"].contains(&&*field.name.to_ascii_lowercase())
+        })
         .map(|field| format!("{field:?}"))
         .collect();
     assert_eq!(
         fields,
-        ["x-B: 2", "X-a: 1", "Set-Cookie: a=1", "Server: own", "Set-Cookie: b=2", "Date: then", "x-B: "]
+        [
+            "x-B: 2",
+            "X-a: 1",
+            "Set-Cookie: a=1",
+            "Server: own",
+            "Set-Cookie: b=2",
+            "Date: then",
+            "x-B: "
+        ]
     );
     assert_eq!(response.field("content-length").as_deref(), Some("2"));
 }
@@ -106,7 +134,13 @@ fn a_response_comes_back_as_the_origin_sent_it() {
 #[test]
 fn bytes_that_are_no_text_pass_in_bodies_and_values() {
     let origin = Origin::http(|request| {
-        Reply::raw([&b"HTTP/1.1 200 OK\r\nX: \xe9\xff\x80\r\nContent-Length: 256\r\n\r\n"[..], &request.body].concat())
+        Reply::raw(
+            [
+                &b"HTTP/1.1 200 OK\r\nX: \xe9\xff\x80\r\nContent-Length: 256\r\n\r\n"[..],
+                &request.body,
+            ]
+            .concat(),
+        )
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let body: Vec<u8> = (0..=255).collect();
@@ -115,10 +149,19 @@ fn bytes_that_are_no_text_pass_in_bodies_and_values() {
     client.send(&body);
     let response = client.response("POST").status(200).body(&body);
     let value = |fields: &[evenkeel_testkit::message::Field], name: &str| {
-        fields.iter().find(|field| field.name == name).map(|field| field.value.clone())
+        fields
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.value.clone())
     };
-    assert_eq!(value(&response.head.fields, "X").as_deref(), Some(&b"\xe9\xff\x80"[..]));
-    assert_eq!(value(&origin.request().head.fields, "X-Raw").as_deref(), Some(&b"\xfe\x80"[..]));
+    assert_eq!(
+        value(&response.head.fields, "X").as_deref(),
+        Some(&b"\xe9\xff\x80"[..])
+    );
+    assert_eq!(
+        value(&origin.request().head.fields, "X-Raw").as_deref(),
+        Some(&b"\xfe\x80"[..])
+    );
 }
 
 #[test]
@@ -126,7 +169,10 @@ fn a_post_without_a_length_arrives_with_length_0() {
     let origin = Origin::http(Reply::echo);
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     proxy.client().ask("POST", "/", "", "").status(200);
-    assert_eq!(origin.request().field("content-length").as_deref(), Some("0"));
+    assert_eq!(
+        origin.request().field("content-length").as_deref(),
+        Some("0")
+    );
 }
 
 #[test]
@@ -150,14 +196,21 @@ fn a_get_with_a_body_is_one_request_with_its_body() {
 fn heads_that_come_byte_by_byte_are_whole() {
     let origin = Origin::script(|conn| {
         while let Some(request) = conn.request() {
-            let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", request.body.len(), request.text());
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}",
+                request.body.len(),
+                request.text()
+            );
             conn.send_bytewise(reply);
         }
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.client();
     for body in ["", "hello"] {
-        client.send_bytewise(format!("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        client.send_bytewise(format!(
+            "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
         client.response("POST").status(200).body(body);
     }
 }
@@ -173,7 +226,10 @@ fn a_head_just_within_the_limits_passes_both_ways() {
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let response = proxy.client().get_with("/", &many).status(200);
     let own = |fields: &[evenkeel_testkit::message::Field]| {
-        fields.iter().filter(|field| field.value.len() == 350).count()
+        fields
+            .iter()
+            .filter(|field| field.value.len() == 350)
+            .count()
     };
     assert_eq!(own(&response.head.fields), 80);
     assert_eq!(own(&origin.request().head.fields), 80);
@@ -181,7 +237,8 @@ fn a_head_just_within_the_limits_passes_both_ways() {
 
 #[test]
 fn many_exchanges_on_many_connections_keep_their_own_answers() {
-    let origin = Origin::http(|request| Reply::ok(format!("{} {}", request.target(), request.text())));
+    let origin =
+        Origin::http(|request| Reply::ok(format!("{} {}", request.target(), request.text())));
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     std::thread::scope(|scope| {
         for thread in 0..8 {
@@ -191,7 +248,10 @@ fn many_exchanges_on_many_connections_keep_their_own_answers() {
                 for i in 0..100 {
                     let body = "b".repeat(i * 37 % 5000);
                     let target = format!("/{thread}/{i}");
-                    client.post(&target, &body).status(200).body(format!("{target} {body}"));
+                    client
+                        .post(&target, &body)
+                        .status(200)
+                        .body(format!("{target} {body}"));
                 }
             });
         }

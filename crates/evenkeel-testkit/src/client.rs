@@ -9,7 +9,7 @@ use crate::broken::Broken;
 use crate::ends;
 use crate::message::{Framing, Head, Response};
 use crate::patience::PATIENCE;
-use crate::stream::Stream;
+use crate::stream::{Sender, Stream};
 use crate::wire::Wire;
 
 /// One connection. What goes wrong on it panics, unless a method says otherwise.
@@ -84,6 +84,12 @@ impl Client {
     pub fn send_bytewise(&mut self, bytes: impl AsRef<[u8]>) {
         let mut bytes = bytes.as_ref().iter();
         while bytes.next().is_some_and(|&byte| self.try_send([byte])) {}
+    }
+
+    /// The sending half, for a thread of its own.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender::new(&self.stream)
     }
 
     /// A GET, and its response.

@@ -1,7 +1,8 @@
 //! The real binary, running between a test's clients and origins.
 //!
 //! When it goes out of scope, every test asserts the same: once all clients and origins of the test have hung up, the
-//! process has as many open descriptors as after its start; SIGTERM ends it with status 0; and it never panicked.
+//! process has no socket, pipe or file open that it had not after its start; SIGTERM ends it with status 0; and it never
+//! panicked.
 
 mod binary;
 mod log;
@@ -10,6 +11,7 @@ mod process;
 pub use log::Log;
 pub use process::{Ended, Signal, run};
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +31,9 @@ use process::Process;
 pub struct Evenkeel {
     process: Process,
     listeners: Vec<(String, String)>,
-    descriptors: usize,
+    descriptors: BTreeSet<PathBuf>,
     folder: Arc<Folder>,
+    own_endpoints: bool,
     finished: bool,
 }
 
@@ -75,9 +78,7 @@ impl Evenkeel {
     #[track_caller]
     pub fn start_in(folder: Folder, args: &[&str]) -> Self {
         let process = Process::start(args, folder.path());
-        process
-            .log()
-            .wait_for("`ready`", |line| line == "ready");
+        process.log().wait_for("`ready`", |line| line == "ready");
         let listeners = process
             .log()
             .lines()
@@ -90,8 +91,17 @@ impl Evenkeel {
             listeners,
             descriptors,
             folder: Arc::new(folder),
+            own_endpoints: false,
             finished: false,
         }
+    }
+
+    /// Its endpoints live in its own process (as those of `evenkeel demo` do) and will not hang up at the test's end: only
+    /// connections from clients are expected to be closed then.
+    #[must_use]
+    pub fn with_own_endpoints(mut self) -> Self {
+        self.own_endpoints = true;
+        self
     }
 
     /// The folder it was started in.
@@ -175,6 +185,13 @@ impl Evenkeel {
         self.process.signal(signal);
     }
 
+    /// Ends it now, with all that a test asserts at its end: what is in the log then is all of it.
+    #[track_caller]
+    pub fn stop(mut self) {
+        self.finish();
+        self.finished = true;
+    }
+
     /// Waits until it has ended by itself or by a signal, and returns its exit status (128 + signal when killed by one).
     ///
     /// # Panics
@@ -187,39 +204,23 @@ impl Evenkeel {
         status
     }
 
-    /// How many descriptors it has open.
+    /// The most memory that it ever had resident, in bytes.
     #[must_use]
-    pub fn descriptors(&self) -> usize {
-        self.process.descriptors()
-    }
-
-    /// How much memory it has resident, in bytes.
-    #[must_use]
-    pub fn memory(&self) -> u64 {
-        self.process.memory()
-    }
-
-    /// How much processor time it has used, in the system's ticks (a hundredth of a second on Linux).
-    #[must_use]
-    pub fn ticks(&self) -> u64 {
-        self.process.ticks()
-    }
-
-    /// The path of the binary, for what a test runs beside it.
-    #[must_use]
-    pub fn binary() -> PathBuf {
-        binary::path().to_owned()
+    pub fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
     }
 
     fn finish(&mut self) {
         ends::hang_up_all();
-        eventually(
-            &format!("the {} descriptors of the start", self.descriptors),
-            || {
+        eventually("every connection to be closed", || {
+            let closed = if self.own_endpoints {
+                self.process.connections_to(self.address().port()) == 0
+            } else {
                 let open = self.process.descriptors();
-                (open <= self.descriptors).then_some(())
-            },
-        );
+                open.is_subset(&self.descriptors)
+            };
+            closed.then_some(())
+        });
         self.process.signal(Signal::Terminate);
         let status = self.process.wait();
         assert_eq!(status, 0, "SIGTERM ends it well");

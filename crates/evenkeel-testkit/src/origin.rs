@@ -34,10 +34,24 @@ pub struct Origin {
 impl Origin {
     /// Runs `script` for every connection, each in its own thread; the connection is closed when it returns.
     ///
+    /// Only a connection on which something comes is one: evenkeel also looks at its start whether endpoints accept.
+    ///
     /// # Panics
     /// When no port is free.
     #[must_use]
     pub fn script(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        Self::on(
+            Listener::free_port().expect("a port is free"),
+            spoken_to(script),
+        )
+    }
+
+    /// As [`Origin::script`], without waiting for a first byte.
+    ///
+    /// # Panics
+    /// When no port is free.
+    #[must_use]
+    pub fn on_accept(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         Self::on(Listener::free_port().expect("a port is free"), script)
     }
 
@@ -61,7 +75,7 @@ impl Origin {
     #[must_use]
     pub fn unix(path: &Path, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         let listener = Listener::unix(path).expect("a Unix socket can be made");
-        Self::on(listener, script)
+        Self::on(listener, spoken_to(script))
     }
 
     /// As [`Origin::script`], where nothing listened before.
@@ -72,7 +86,7 @@ impl Origin {
     pub fn revive(dead: DeadAddress, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         let address = dead.release();
         let listener = Listener::tcp(address).expect("the port is still free");
-        Self::on(listener, script)
+        Self::on(listener, spoken_to(script))
     }
 
     fn on(listener: Listener, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
@@ -143,7 +157,7 @@ impl Origin {
     /// How many connections there have been.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.inner.lock().connections.len()
+        self.inner.lock().spoken.len()
     }
 
     /// Waits until this many connections have been there.
@@ -153,7 +167,7 @@ impl Origin {
     #[track_caller]
     pub fn wait_connections(&self, number: usize) {
         drop(self.inner.wait(&format!("{number} connections"), |state| {
-            state.connections.len() >= number
+            state.spoken.len() >= number
         }));
     }
 
@@ -191,8 +205,10 @@ impl Origin {
     #[must_use]
     pub fn bytes(&self) -> Vec<Vec<u8>> {
         let state = self.inner.lock();
-        let connections = state.connections.iter();
-        connections.map(Connection::bytes).collect()
+        let spoken = state.spoken.iter();
+        spoken
+            .map(|&index| state.connections[index].bytes())
+            .collect()
     }
 
     /// Ends its connections and listens no more; gives the address, on which nothing listens now.
@@ -200,9 +216,9 @@ impl Origin {
     /// # Panics
     /// On a Unix socket.
     #[must_use]
-    pub fn stop(mut self) -> DeadAddress {
+    pub fn stop(self) -> DeadAddress {
         let port = self.port();
-        self.end();
+        drop(self);
         DeadAddress::on(port)
     }
 
@@ -232,6 +248,16 @@ impl Drop for Origin {
     }
 }
 
+fn spoken_to(
+    script: impl Fn(&mut Conn) + Send + Sync + 'static,
+) -> impl Fn(&mut Conn) + Send + Sync + 'static {
+    move |conn| {
+        if conn.wait_spoken_to() {
+            script(conn);
+        }
+    }
+}
+
 /// A script that answers every request, as long as the connection lasts.
 pub fn answering(
     answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -256,6 +282,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     connections: Vec<Connection>,
+    /// Those on which something came, in the order in which it did.
+    spoken: Vec<usize>,
     requests: Vec<Request>,
     cut: usize,
     failures: Vec<String>,
@@ -314,26 +342,26 @@ impl Inner {
             if state.stopped {
                 return;
             }
-            let number = state.connections.len();
+            let index = state.connections.len();
             state.connections.push(Connection {
                 stream: Arc::downgrade(&stream),
                 record: Arc::clone(&record),
                 open: true,
             });
-            let conn = Conn::new(number, stream, record, Arc::clone(self));
+            let conn = Conn::new(index, stream, record, Arc::clone(self));
             let (inner, script) = (Arc::clone(self), Arc::clone(script));
-            let thread = thread::spawn(move || inner.run(number, conn, &script));
+            let thread = thread::spawn(move || inner.run(index, conn, &script));
             state.scripts.push(thread);
             drop(state);
             self.changed.notify_all();
         }
     }
 
-    fn run(&self, number: usize, mut conn: Conn, script: &Arc<Script>) {
+    fn run(&self, index: usize, mut conn: Conn, script: &Arc<Script>) {
         let ran = catch_unwind(AssertUnwindSafe(|| script(&mut conn)));
         drop(conn);
         self.change(|state| {
-            state.connections[number].open = false;
+            state.connections[index].open = false;
             if let (Err(panic), false) = (ran, state.stopped) {
                 let text = panic.downcast_ref::<String>().cloned();
                 let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&s| s.to_owned()));

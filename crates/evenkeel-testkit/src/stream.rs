@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -108,6 +109,25 @@ impl Stream {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(stream),
         }
+    }
+}
+
+/// The sending half of a connection, for a thread of its own.
+#[derive(Debug)]
+pub struct Sender {
+    stream: Arc<Stream>,
+}
+
+impl Sender {
+    pub(crate) fn new(stream: &Arc<Stream>) -> Self {
+        Self {
+            stream: Arc::clone(stream),
+        }
+    }
+
+    /// Sends these bytes; `false` when the connection is gone.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
     }
 }
 

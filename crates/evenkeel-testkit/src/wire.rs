@@ -111,10 +111,9 @@ impl Wire {
         Ok(bytes)
     }
 
-    /// What was received and not read yet.
-    #[must_use]
-    pub fn unread(&self) -> &[u8] {
-        &self.unread
+    /// Waits until there is something to read; `false` when the connection ends instead.
+    pub fn has_more(&mut self) -> bool {
+        !self.unread.is_empty() || self.fill().is_ok_and(|read| read > 0)
     }
 
     fn chunks(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<Vec<Field>, Broken> {
@@ -203,7 +202,8 @@ fn parse_head(raw: Vec<u8>) -> Result<Head, Broken> {
         rest = &rest[at + 2..];
     }
     let (start, fields) = lines.split_first().ok_or_else(malformed)?;
-    let start = std::str::from_utf8(start).map_err(|_| malformed())?;
+    // A reason phrase may have bytes that are no text.
+    let start = String::from_utf8_lossy(start);
     if start.bytes().any(|b| b < b' ' || b == 0x7f) {
         return Err(malformed());
     }

@@ -1,8 +1,9 @@
 //! A process of the binary: its start, its signals, its end, and what `/proc` tells of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, kill_process};
@@ -94,25 +95,44 @@ impl Process {
         code(status)
     }
 
-    pub(super) fn descriptors(&self) -> usize {
+    /// The sockets, pipes and files that it has open. Those of its event loops and `/dev/null` are left out: workers
+    /// open them when they get to it, maybe after the first answer, and traffic opens none.
+    pub(super) fn descriptors(&self) -> BTreeSet<PathBuf> {
         let folder = format!("/proc/{}/fd", self.child.id());
-        fs::read_dir(folder).map_or(0, Iterator::count)
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .filter(|target| {
+                let target = target.to_string_lossy();
+                !target.starts_with("anon_inode:") && target != "/dev/null"
+            })
+            .collect()
     }
 
-    pub(super) fn memory(&self) -> u64 {
+    /// How many TCP connections to this port of its host are held, by it or by the system for it.
+    pub(super) fn connections_to(&self, port: u16) -> usize {
+        let table = self.proc("net/tcp");
+        // sl local_address rem_address st …, addresses as IP:PORT in hex; 0A listens, 06 has ended and only waits.
+        let columns = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let local = format!(":{port:04X}");
+        columns
+            .filter(|columns| match columns.as_slice() {
+                [_, address, _, state, ..] => {
+                    address.ends_with(&local) && !["0A", "06"].contains(state)
+                }
+                _ => false,
+            })
+            .count()
+    }
+
+    pub(super) fn peak_memory(&self) -> u64 {
         let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kibibytes =
             line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
         kibibytes.expect("a live process has memory") * 1024
-    }
-
-    pub(super) fn ticks(&self) -> u64 {
-        let stat = self.proc("stat");
-        // The fields after the name, which is in parentheses and may have spaces: user and system time are 12th and 13th.
-        let (_, fields) = stat.rsplit_once(") ").expect("stat has a name");
-        let times = fields.split(' ').skip(11).take(2);
-        times.filter_map(|time| time.parse::<u64>().ok()).sum()
     }
 
     fn proc(&self, file: &str) -> String {

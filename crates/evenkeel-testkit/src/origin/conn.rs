@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use super::{Inner, Reply};
 use crate::broken::Broken;
 use crate::message::{Framing, Head, Request};
-use crate::stream::Stream;
+use crate::stream::{Sender, Stream};
 use crate::wire::Wire;
 
 /// A connection that evenkeel made.
 #[derive(Debug)]
 pub struct Conn {
+    index: usize,
     number: usize,
     stream: Arc<Stream>,
     wire: Wire,
@@ -20,18 +21,32 @@ pub struct Conn {
 
 impl Conn {
     pub(super) fn new(
-        number: usize,
+        index: usize,
         stream: Arc<Stream>,
         record: Arc<Mutex<Vec<u8>>>,
         inner: Arc<Inner>,
     ) -> Self {
         let wire = Wire::recording(Arc::clone(&stream), record);
         Self {
-            number,
+            index,
+            number: 0,
             stream,
             wire,
             inner,
         }
+    }
+
+    pub(super) fn wait_spoken_to(&mut self) -> bool {
+        if !self.wire.has_more() {
+            return false;
+        }
+        let index = self.index;
+        let number = &mut self.number;
+        self.inner.change(|state| {
+            *number = state.spoken.len();
+            state.spoken.push(index);
+        });
+        true
     }
 
     /// Which of the origin's connections it is, from 0.
@@ -101,6 +116,12 @@ impl Conn {
         // How it ended does not matter here.
         drop(self.wire.body(Framing::Close, &mut sink));
         bytes
+    }
+
+    /// The sending half, for a thread of its own.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        Sender::new(&self.stream)
     }
 
     /// Sends these bytes; `false` when the connection is gone.

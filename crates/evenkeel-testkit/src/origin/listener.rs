@@ -29,6 +29,8 @@ impl Listener {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         socket.set_reuse_address(address.port() != 0)?;
         socket.bind(&address.into())?;
+        // Inherited by what it accepts, without which the port could not be taken again while a connection lingers.
+        socket.set_reuse_address(true)?;
         socket.listen(BACKLOG)?;
         let listener = TcpListener::from(socket);
         let address = listener.local_addr()?;
