@@ -58,14 +58,14 @@ fn failures<V>(
     name: impl Fn(&V) -> (String, &'static str),
     case: impl Fn(&V),
 ) -> Vec<(String, &'static str)> {
-    let failed = vectors.iter().filter(|vector| {
-        let failed = catch_unwind(AssertUnwindSafe(|| case(vector))).is_err();
-        if failed {
+    let mut failed = Vec::new();
+    for vector in vectors {
+        if catch_unwind(AssertUnwindSafe(|| case(vector))).is_err() {
             eprintln!("^^^ {:?}", name(vector));
+            failed.push(name(vector));
         }
-        failed
-    });
-    failed.map(name).collect()
+    }
+    failed
 }
 
 fn request(proxy: &Evenkeel, origin: &Origin, vector: &RequestVector, sent: Sent) {
