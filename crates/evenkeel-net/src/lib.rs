@@ -9,5 +9,5 @@ pub mod resolve;
 pub mod stream;
 
 pub use connect::connect;
-pub use listen::{Acceptor, Listener};
+pub use listen::{Acceptor, ListenSocket, Listener};
 pub use stream::{Origin, Stream};

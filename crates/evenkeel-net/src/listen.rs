@@ -6,10 +6,11 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
@@ -29,8 +30,7 @@ pub struct Listener {
 #[derive(Debug)]
 enum Bound {
     Ip(SocketAddr),
-    /// The path, and the device and inode of the socket we made there: only that one is removed again.
-    Unix(PathBuf, (u64, u64)),
+    Unix(SocketFile),
 }
 
 impl Listener {
@@ -83,9 +83,12 @@ impl Listener {
         socket.bind(&SockAddr::unix(path)?)?;
         socket.listen(BACKLOG)?;
         let made = fs::symlink_metadata(path)?;
-        let identity = (made.dev(), made.ino());
+        let file = SocketFile {
+            path: path.to_path_buf(),
+            identity: (made.dev(), made.ino()),
+        };
         Ok(Self {
-            address: Bound::Unix(path.to_path_buf(), identity),
+            address: Bound::Unix(file),
             sockets: vec![socket.into()],
         })
     }
@@ -95,7 +98,7 @@ impl Listener {
     pub fn address(&self) -> String {
         match &self.address {
             Bound::Ip(address) => address.to_string(),
-            Bound::Unix(path, _) => format!("unix:{}", path.display()),
+            Bound::Unix(file) => format!("unix:{}", file.path.display()),
         }
     }
 
@@ -104,39 +107,68 @@ impl Listener {
     pub const fn ip(&self) -> Option<SocketAddr> {
         match &self.address {
             Bound::Ip(address) => Some(*address),
-            Bound::Unix(..) => None,
+            Bound::Unix(_) => None,
         }
     }
 
-    /// The socket of worker `index`, registered with the event loop this is called in. The listener keeps its own
-    /// descriptor, so that a worker that dies can be replaced and no queued connection is lost.
+    /// One socket for each of `workers` workers: its own where the system shares the port, else a copy of the one.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    pub fn into_sockets(self, workers: usize) -> io::Result<Vec<ListenSocket>> {
+        let file = match self.address {
+            Bound::Ip(_) => None,
+            Bound::Unix(file) => Some(Arc::new(file)),
+        };
+        let mut sockets = self.sockets;
+        while let (Some(first), true) = (sockets.first(), sockets.len() < workers) {
+            sockets.push(first.try_clone()?);
+        }
+        let give = |socket| ListenSocket {
+            socket,
+            file: file.clone(),
+        };
+        Ok(sockets.into_iter().map(give).collect())
+    }
+}
+
+/// A listening socket of one worker. It outlives the worker's event loop, so that no queued connection is lost when a loop
+/// is replaced; the port is free again when every worker has dropped its own.
+#[derive(Debug)]
+pub struct ListenSocket {
+    socket: OwnedFd,
+    /// The file of a Unix socket, which goes with the last of its sockets; none: TCP.
+    file: Option<Arc<SocketFile>>,
+}
+
+impl ListenSocket {
+    /// The socket, registered with the event loop this is called in.
     ///
     /// # Errors
     /// When descriptors run out or there is no event loop.
-    pub fn acceptor(&self, index: usize) -> io::Result<Acceptor> {
-        let Some(socket) = self.sockets.get(index).or_else(|| self.sockets.first()) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
-        let socket = socket.as_fd().try_clone_to_owned()?;
-        match &self.address {
-            Bound::Ip(_) => {
-                TcpListener::from_std(std::net::TcpListener::from(socket)).map(Acceptor::Tcp)
-            }
-            Bound::Unix(..) => {
-                UnixListener::from_std(unix::UnixListener::from(socket)).map(Acceptor::Unix)
-            }
+    pub fn acceptor(&self) -> io::Result<Acceptor> {
+        let socket = self.socket.try_clone()?;
+        if self.file.is_some() {
+            UnixListener::from_std(unix::UnixListener::from(socket)).map(Acceptor::Unix)
+        } else {
+            TcpListener::from_std(std::net::TcpListener::from(socket)).map(Acceptor::Tcp)
         }
     }
 }
 
-impl Drop for Listener {
+/// The file of a Unix socket, by path, device and inode: only the one that we made is removed again.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Bound::Unix(path, identity) = &self.address {
-            let ours = fs::symlink_metadata(path)
-                .is_ok_and(|found| (found.dev(), found.ino()) == *identity);
-            if ours {
-                let _ = fs::remove_file(path);
-            }
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+        if ours {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -226,8 +258,10 @@ mod tests {
             let error = Listener::bind_ip(address, workers).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         }
-        drop(listener);
-        Listener::bind_ip(address, 2).unwrap();
+        let sockets = listener.into_sockets(4).unwrap();
+        drop(sockets);
+        let one = Listener::bind_ip(address, 2).unwrap();
+        assert_eq!(one.into_sockets(2).unwrap().len(), 2);
     }
 
     #[test]

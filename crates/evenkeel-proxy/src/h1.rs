@@ -136,6 +136,47 @@ impl Channel {
         self.outgoing.begin_raw();
     }
 
+    /// Goes on in the body until there is data, an end, or nothing to read.
+    fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
+        loop {
+            match &mut self.incoming {
+                Incoming::Head | Incoming::Done => return Poll::Ready(Ok(Fill::End)),
+                Incoming::Known { left: 0 } => self.incoming = Incoming::Done,
+                Incoming::Known { .. } | Incoming::Raw if !self.block.is_empty() => {
+                    return Poll::Ready(Ok(Fill::Data));
+                }
+                Incoming::Known { .. } => {
+                    if !ready!(self.poll_read_body(cx))? {
+                        return Poll::Ready(Err(self.broken()));
+                    }
+                }
+                Incoming::Raw => {
+                    if !ready!(self.poll_read_body(cx))? {
+                        self.incoming = Incoming::Done;
+                    }
+                }
+                Incoming::Chunked(chunked) => {
+                    let limits = Limits {
+                        head_bytes: incoming::MAX_TRAILERS,
+                        ..Limits::default()
+                    };
+                    match chunked.advance(&mut self.block, &limits) {
+                        Ok(Some(Fill::Data)) => return Poll::Ready(Ok(Fill::Data)),
+                        Ok(Some(Fill::End)) => self.incoming = chunked.ended(),
+                        Ok(None) => {
+                            if !ready!(self.poll_read_body(cx))? {
+                                return Poll::Ready(Err(self.broken()));
+                            }
+                        }
+                        Err(_) => return Poll::Ready(Err(self.malformed())),
+                    }
+                }
+                Incoming::Ended(_) => return Poll::Ready(Ok(Fill::End)),
+                Incoming::Broken(fault) => return Poll::Ready(Err(*fault)),
+            }
+        }
+    }
+
     fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
         if !self.block.is_held() {
             ready!(self.stream.poll_read_ready(cx)).map_err(|_| self.broken())?;
@@ -178,42 +219,11 @@ impl Channel {
 
 impl Source for Channel {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
-        loop {
-            match &mut self.incoming {
-                Incoming::Head | Incoming::Done => return Poll::Ready(Ok(Fill::End)),
-                Incoming::Known { left: 0 } => self.incoming = Incoming::Done,
-                Incoming::Known { .. } | Incoming::Raw if !self.block.is_empty() => {
-                    return Poll::Ready(Ok(Fill::Data));
-                }
-                Incoming::Known { .. } => {
-                    if !ready!(self.poll_read_body(cx))? {
-                        return Poll::Ready(Err(self.broken()));
-                    }
-                }
-                Incoming::Raw => {
-                    if !ready!(self.poll_read_body(cx))? {
-                        self.incoming = Incoming::Done;
-                    }
-                }
-                Incoming::Chunked(chunked) => {
-                    let limits = Limits {
-                        head_bytes: incoming::MAX_TRAILERS,
-                        ..Limits::default()
-                    };
-                    match chunked.advance(&mut self.block, &limits) {
-                        Ok(Some(Fill::Data)) => return Poll::Ready(Ok(Fill::Data)),
-                        Ok(Some(Fill::End)) => self.incoming = chunked.ended(),
-                        Ok(None) => {
-                            if !ready!(self.poll_read_body(cx))? {
-                                return Poll::Ready(Err(self.broken()));
-                            }
-                        }
-                        Err(_) => return Poll::Ready(Err(self.malformed())),
-                    }
-                }
-                Incoming::Ended(_) => return Poll::Ready(Ok(Fill::End)),
-            }
+        let polled = self.poll_advance(cx);
+        if let Poll::Ready(Err(fault)) = polled {
+            self.incoming = Incoming::Broken(fault);
         }
+        polled
     }
 
     #[inline]
@@ -227,7 +237,7 @@ impl Source for Channel {
             }
             Incoming::Raw => self.block.unread(),
             Incoming::Chunked(chunked) => chunked.payload(&self.block),
-            Incoming::Head | Incoming::Done | Incoming::Ended(_) => &[],
+            Incoming::Head | Incoming::Done | Incoming::Ended(_) | Incoming::Broken(_) => &[],
         }
     }
 
@@ -235,7 +245,11 @@ impl Source for Channel {
         match &self.incoming {
             Incoming::Known { left } => self.block.unread().len() as u64 >= *left,
             Incoming::Chunked(chunked) => chunked.is_last(),
-            Incoming::Head | Incoming::Raw | Incoming::Done | Incoming::Ended(_) => false,
+            Incoming::Head
+            | Incoming::Raw
+            | Incoming::Done
+            | Incoming::Ended(_)
+            | Incoming::Broken(_) => false,
         }
     }
 
@@ -254,7 +268,7 @@ impl Source for Channel {
                     self.incoming = ended;
                 }
             }
-            Incoming::Head | Incoming::Done | Incoming::Ended(_) => {
+            Incoming::Head | Incoming::Done | Incoming::Ended(_) | Incoming::Broken(_) => {
                 debug_assert!(n == 0, "nothing to take");
             }
         }
@@ -306,3 +320,6 @@ impl Sink for Channel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use evenkeel_base::ListenerId;
-use evenkeel_net::Listener;
+use evenkeel_net::{ListenSocket, Listener};
 use evenkeel_state::{Publisher, WorkerCounters};
 use tokio::sync::mpsc;
 
@@ -64,10 +64,13 @@ impl DataPlane {
         listeners: Vec<(ListenerId, Listener)>,
         log: Option<AccessLog>,
     ) -> io::Result<Self> {
-        let listeners: Arc<[_]> = listeners
-            .into_iter()
-            .map(|(id, one)| (id, Arc::new(one)))
-            .collect();
+        let mut sockets: Vec<Vec<(ListenerId, ListenSocket)>> =
+            (0..workers).map(|_| Vec::new()).collect();
+        for (id, listener) in listeners {
+            for (worker, socket) in sockets.iter_mut().zip(listener.into_sockets(workers)?) {
+                worker.push((id, socket));
+            }
+        }
         let shared = Arc::new(Shared {
             publisher: Arc::clone(publisher),
             counters: (0..workers).map(|_| WorkerCounters::default()).collect(),
@@ -77,15 +80,14 @@ impl DataPlane {
         });
         let (started, starts) = std::sync::mpsc::sync_channel(workers);
         let mut running = Vec::with_capacity(workers);
-        for id in 0..workers {
+        for (id, sockets) in sockets.into_iter().enumerate() {
             let (orders, inbox) = mpsc::unbounded_channel();
             // The standard library's hasher is seeded by the system: that is all the chance a worker needs.
             let seed = RandomState::new().hash_one(id);
-            let (shared, listeners) = (Arc::clone(&shared), Arc::clone(&listeners));
             let place = Place {
                 id,
-                shared,
-                listeners,
+                shared: Arc::clone(&shared),
+                sockets,
                 seed,
             };
             let started = started.clone();

@@ -10,7 +10,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
-use evenkeel_net::Listener;
+use evenkeel_net::ListenSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinSet, LocalSet};
 use tokio::{runtime, time};
@@ -31,7 +31,8 @@ pub(crate) struct Place {
     /// The worker's number.
     pub(crate) id: usize,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) listeners: Arc<[(ListenerId, Arc<Listener>)]>,
+    /// Its listening sockets; none once it drains.
+    pub(crate) sockets: Vec<(ListenerId, ListenSocket)>,
     /// Where its random generator begins.
     pub(crate) seed: u64,
 }
@@ -44,7 +45,7 @@ pub(crate) fn run(
 ) {
     let mut first = true;
     loop {
-        let looped = AssertUnwindSafe(|| run_loop(&place, &mut orders, started));
+        let looped = AssertUnwindSafe(|| run_loop(&mut place, &mut orders, started));
         match catch_unwind(looped) {
             Ok(Ok(())) => return,
             Ok(Err(error)) if first => {
@@ -66,7 +67,7 @@ pub(crate) fn run(
 }
 
 fn run_loop(
-    place: &Place,
+    place: &mut Place,
     orders: &mut mpsc::UnboundedReceiver<Order>,
     started: &SyncSender<io::Result<()>>,
 ) -> io::Result<()> {
@@ -77,9 +78,9 @@ fn run_loop(
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         let stop_accepting = watch::Sender::new(false);
-        for (listener_id, listener) in place.listeners.iter() {
-            let acceptor = listener.acceptor(place.id)?;
+        for (listener_id, socket) in &place.sockets {
             let stop = stop_accepting.subscribe();
+            let acceptor = socket.acceptor()?;
             task::spawn_local(accept::run(
                 Rc::clone(&worker),
                 *listener_id,
@@ -96,7 +97,7 @@ fn run_loop(
         // Only the first start is waited for; a replaced loop has nobody to tell.
         let _ = started.try_send(Ok(()));
         tokio::select! {
-            () = obey(&worker, orders, &stop_accepting) => {}
+            () = obey(&worker, orders, &stop_accepting, &mut place.sockets) => {}
             // Without deadlines or the pool's sweep a worker would serve and leak: better a new loop than half a one.
             Some(Err(died)) = services.join_next() => {
                 if died.is_panic() {
@@ -114,6 +115,7 @@ async fn obey(
     worker: &Rc<Worker>,
     orders: &mut mpsc::UnboundedReceiver<Order>,
     stop_accepting: &watch::Sender<bool>,
+    sockets: &mut Vec<(ListenerId, ListenSocket)>,
 ) {
     let mut open = worker.watch_open();
     // A loop that replaces one which was draining goes on draining.
@@ -124,8 +126,10 @@ async fn obey(
         }
     }
     worker.begin_drain();
+    // With the acceptors' copies, which they drop when they have taken what is queued, the port is closed: whoever connects
+    // from then on is refused at once instead of waiting for nobody.
+    sockets.clear();
     stop_accepting.send_replace(true);
-    // The acceptors take what is queued on their sockets before they end; each counts as an open connection then.
     stop_accepting.closed().await;
     tokio::select! {
         _ = open.wait_for(|open| *open == 0) => {}

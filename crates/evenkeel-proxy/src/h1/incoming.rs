@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use evenkeel_base::Known;
 use evenkeel_base::head::{FieldSpan, fields};
+use evenkeel_base::{Fault, Known};
 use evenkeel_http1::{ChunkReader, ChunkState, Limits, Refusal, parse_trailers};
 
 use crate::block::Block;
@@ -30,6 +30,8 @@ pub(crate) enum Incoming {
     Ended(Trailers),
     /// The message is complete.
     Done,
+    /// The message broke off or broke its framing: nothing of it is read again, and its connection never goes on.
+    Broken(Fault),
 }
 
 /// Trailer fields, copied: they are rare, and the block moves on.
