@@ -11,9 +11,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::{self, JoinHandle};
-use std::time::{Instant, SystemTime};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_base::RequestView;
 use evenkeel_config::model::{self, AccessLogTarget, LogFormat};
@@ -28,6 +29,8 @@ const HAND_OVER: usize = 32 * 1024;
 const MAX_BUFFER: usize = 256 * 1024;
 /// Buffers that wait for the writer.
 const MAX_WAITING: usize = 16;
+/// How long the end of the process waits for the last records to be written.
+const LAST_WRITES: Duration = Duration::from_secs(1);
 
 /// What an access record is made from.
 #[derive(Debug)]
@@ -49,7 +52,8 @@ pub(crate) struct Exchange<'a> {
 pub struct AccessLog {
     format: LogFormat,
     full: SyncSender<Vec<u8>>,
-    writer: Option<JoinHandle<()>>,
+    /// Ends when the writer has. Locked by nobody but the end of the log: the lock only lets workers share the rest.
+    written: Mutex<Receiver<()>>,
 }
 
 impl AccessLog {
@@ -65,24 +69,37 @@ impl AccessLog {
             AccessLogTarget::File(path) => Box::new(append(path)?),
         };
         let (full, waiting) = sync_channel(MAX_WAITING);
-        let writer = thread::Builder::new()
+        // The writer never sends: it lets go of its end when it is done.
+        let (done, written) = sync_channel(0);
+        thread::Builder::new()
             .name("access-log".into())
-            .spawn(move || write(&waiting, target))?;
+            .spawn(move || {
+                write(&waiting, target);
+                drop(done);
+            })?;
         Ok(Some(Self {
             format: config.format,
             full,
-            writer: Some(writer),
+            written: Mutex::new(written),
         }))
     }
 }
 
 impl Drop for AccessLog {
-    /// Waits until what was handed over is written; every worker must be gone by then.
+    /// Waits until what was handed over is written, but not for a reader that reads nothing: its records are lost. Every
+    /// worker must be gone by then.
     fn drop(&mut self) {
         let (closed, _) = sync_channel(1);
         self.full = closed;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        let written = self
+            .written
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if written.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                "access records are lost: the log took none for {} s",
+                LAST_WRITES.as_secs()
+            );
         }
     }
 }
@@ -160,6 +177,12 @@ impl WorkerLog {
         }
     }
 
+    /// Hands over what was collected last; what the writer has no room for is dropped and counted.
+    pub(crate) fn finish(&self, counters: &WorkerCounters) {
+        self.flush(counters);
+        count_lost(&self.buffer.take(), counters);
+    }
+
     /// Hands what was collected to the writer, if it has room.
     pub(crate) fn flush(&self, counters: &WorkerCounters) {
         let Some(full) = &self.full else { return };
@@ -171,10 +194,12 @@ impl WorkerLog {
         match full.try_send(collected) {
             Ok(()) => buffer.reserve(HAND_OVER),
             Err(TrySendError::Full(back)) => *buffer = back,
-            Err(TrySendError::Disconnected(lost)) => {
-                let lines = lost.iter().filter(|b| **b == b'\n').count();
-                counters.log_dropped.add(lines as u64);
-            }
+            Err(TrySendError::Disconnected(lost)) => count_lost(&lost, counters),
         }
     }
+}
+
+fn count_lost(records: &[u8], counters: &WorkerCounters) {
+    let lines = records.iter().filter(|byte| **byte == b'\n').count();
+    counters.log_dropped.add(lines as u64);
 }

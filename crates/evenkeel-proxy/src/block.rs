@@ -127,12 +127,7 @@ impl Block {
         if self.end < self.bytes.len() {
             return;
         }
-        if self.start > 0 {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.pos -= self.start;
-            self.end -= self.start;
-            self.start = 0;
-        }
+        self.move_to_front();
         if self.end == self.bytes.len() && self.end < limit.saturating_add(1) {
             let size = (self.bytes.len() * 2)
                 .min(limit.saturating_add(1))
@@ -150,6 +145,11 @@ impl Block {
             self.pos = base;
             self.end = base;
         }
+        if self.bytes.len() - base < MIN_ROOM && self.start > 0 {
+            // Pipelined messages before this one are what took the room: only a head may make the block grow.
+            self.move_to_front();
+            return self.make_room_for_body(head);
+        }
         if self.bytes.len() - base < MIN_ROOM {
             self.bytes.resize(base + MIN_ROOM, 0);
         }
@@ -159,6 +159,16 @@ impl Block {
             self.pos = base;
         }
         self.end < self.bytes.len()
+    }
+
+    /// Moves the message to the front of the block; spans count from its first byte and stay right.
+    fn move_to_front(&mut self) {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.pos -= self.start;
+            self.end -= self.start;
+            self.start = 0;
+        }
     }
 
     fn hold(&mut self) {
@@ -216,13 +226,41 @@ mod tests {
             assert!(block.make_room_for_body(4));
             let n = block.room().len();
             block.received(n);
-            block.consume(n - 1);
+            block.consume(block.unread().len() - 1);
             assert_eq!(&block.message()[..4], b"head");
         }
         assert!(block.make_room_for_body(4));
         assert_eq!(block.unread().len(), 1);
         block.received(usize::MAX / 2);
         assert!(!block.make_room_for_body(4));
+    }
+
+    #[test]
+    fn pipelined_messages_do_not_make_the_block_grow() {
+        let blocks = Rc::new(Blocks::default());
+        let mut block = blocks.take();
+        let (head, body) = (6_900, 9_000);
+        for _ in 0..1_000 {
+            block.begin_message();
+            while block.message().len() < head {
+                block.make_room_for_head(32 * 1024);
+                let n = block.room().len();
+                block.received(n);
+            }
+            block.consume(head);
+            let mut left = body;
+            while left > 0 {
+                if block.is_empty() {
+                    assert!(block.make_room_for_body(head));
+                    let n = block.room().len();
+                    block.received(n);
+                }
+                let n = block.unread().len().min(left);
+                block.consume(n);
+                left -= n;
+            }
+            assert!(block.bytes.len() <= BLOCK, "{}", block.bytes.len());
+        }
     }
 
     #[test]

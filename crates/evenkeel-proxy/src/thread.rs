@@ -105,7 +105,7 @@ fn run_loop(
                 }
             }
         }
-        worker.flush_log();
+        worker.finish_log();
         Ok(())
     })
 }

@@ -121,6 +121,11 @@ impl Worker {
         self.log.record(exchange, self.counters());
     }
 
+    /// Hands the last access records over to the writer.
+    pub(crate) fn finish_log(&self) {
+        self.log.finish(self.counters());
+    }
+
     /// Hands collected access records over to the writer.
     pub(crate) fn flush_log(&self) {
         self.log.flush(self.counters());

@@ -22,6 +22,9 @@ const LAST_TAIL: &[u8] = b"\r\n0\r\n\r\n";
 pub(crate) struct Outgoing {
     pending: Vec<u8>,
     sent: usize,
+    /// Whether any byte was written since the message was begun. Not to be told from `sent`: `pending` is emptied as it is
+    /// used up, and what then becomes pending (the end of a chunk) is not the beginning of the message.
+    begun: bool,
     framing: Framing,
     pool: Rc<Blocks>,
 }
@@ -60,6 +63,7 @@ impl Outgoing {
         Self {
             pending: pool.take_out(),
             sent: 0,
+            begun: false,
             framing: Framing::Done,
             pool: Rc::clone(pool),
         }
@@ -73,6 +77,7 @@ impl Outgoing {
         fields: impl FnOnce(&mut dyn FieldSink),
     ) {
         self.forget_sent();
+        self.begun = false;
         let (method, path, query) = line;
         let mut writer = HeadWriter::request(&mut self.pending, method, path, query);
         fields(&mut writer);
@@ -87,6 +92,7 @@ impl Outgoing {
         fields: impl FnOnce(&mut dyn FieldSink),
     ) {
         self.forget_sent();
+        self.begun = false;
         let mut writer = HeadWriter::response(&mut self.pending, line.0, line.1);
         fields(&mut writer);
         self.framing = finish(writer, coding);
@@ -106,12 +112,13 @@ impl Outgoing {
 
     /// Whether any byte of the message begun has been given to the system.
     pub(crate) const fn has_sent(&self) -> bool {
-        self.sent > 0 || self.pending.is_empty()
+        self.begun
     }
 
     /// Forgets a message of which no byte was given to the system; false when it is too late.
     pub(crate) fn retract(&mut self) -> bool {
-        if self.has_sent() {
+        // Bytes before the message that are half out (an interim response) have to be finished.
+        if self.begun || self.sent > 0 {
             return false;
         }
         self.pending.clear();
@@ -202,12 +209,14 @@ impl Outgoing {
     ) -> Poll<io::Result<()>> {
         while self.sent < self.pending.len() {
             self.sent += ready!(stream.poll_write(cx, &self.pending[self.sent..]))?;
+            self.begun = true;
         }
         Poll::Ready(Ok(()))
     }
 
     /// Shares out what one write took among pending bytes, data and tail.
     fn account(&mut self, written: usize, data: usize, tail: &'static [u8]) -> usize {
+        self.begun = true;
         let before = self.pending.len() - self.sent;
         if written < before {
             self.sent += written;
