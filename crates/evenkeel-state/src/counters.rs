@@ -4,11 +4,11 @@
 //! write to the same line.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use evenkeel_base::Fault;
 
 use crate::histogram::Histogram;
+use crate::sync::{AtomicU64, Ordering};
 
 /// A number that only one thread changes.
 #[derive(Debug, Default)]

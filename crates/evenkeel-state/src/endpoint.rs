@@ -3,11 +3,10 @@
 //! Keyed by cluster name and endpoint id, kept over a reload. The block that all workers write to (requests in flight)
 //! is padded apart from what each worker counts for itself.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
 use evenkeel_policy::{Budget, KeepAlive};
 
 use crate::counters::EndpointCounters;
+use crate::sync::{AtomicU32, Ordering};
 
 /// The shared state of one endpoint.
 #[derive(Debug)]

@@ -11,6 +11,8 @@ pub mod histogram;
 pub mod publish;
 pub mod snapshot;
 
+mod sync;
+
 pub use compile::{Registry, Resolved};
 pub use counters::{EndpointCounters, WorkerCounters};
 pub use endpoint::{ClusterState, EndpointState, InFlight};

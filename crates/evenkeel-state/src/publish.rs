@@ -5,10 +5,10 @@
 
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::snapshot::Snapshot;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// The current snapshot of the process.
 #[derive(Debug)]

@@ -1,0 +1,11 @@
+//! The atomics and the lock of this crate: those of the standard library, or loom's, which tries every order of steps
+//! that threads can take. (`RUSTFLAGS="--cfg loom" cargo test -p evenkeel-state --test loom`)
+
+#[cfg(loom)]
+pub(crate) use loom::sync::Mutex;
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(not(loom))]
+pub(crate) use std::sync::Mutex;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -1,0 +1,130 @@
+//! Every order of steps that the control plane and workers can take on what this crate shares, tried by loom.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p evenkeel-state --test loom --target-dir target/loom`; without that flag this file
+//! is empty, for loom's atomics work only under its scheduler.
+#![cfg(loom)]
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use evenkeel_config::{Nowhere, check};
+    use evenkeel_state::counters::Counter;
+    use evenkeel_state::{EndpointState, Publisher, Reader, Registry, Resolved, Snapshot};
+    use loom::sync::atomic::{AtomicU64, Ordering};
+    use loom::thread;
+
+    /// A snapshot of that generation.
+    fn snapshot(generation: u64) -> Snapshot {
+        let text =
+            "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"\"\n";
+        let config = check(text, "loom", &Nowhere).config.unwrap();
+        Registry::new(1).compile(config, &Resolved::new(), generation)
+    }
+
+    fn publish(publisher: &Publisher) {
+        publisher.update(|_, generation| Some(snapshot(generation)));
+    }
+
+    #[test]
+    fn a_reader_sees_one_generation_after_the_other() {
+        loom::model(|| {
+            let publisher = Publisher::new(Arc::new(snapshot(1)));
+            let control = {
+                let publisher = Arc::clone(&publisher);
+                thread::spawn(move || {
+                    publish(&publisher);
+                    publish(&publisher);
+                })
+            };
+            let mut reader = Reader::new(publisher);
+            let mut before = 0;
+            for _ in 0..2 {
+                let now = reader.current().generation;
+                assert!(now >= before, "never back");
+                before = now;
+            }
+            control.join().unwrap();
+            assert_eq!(
+                reader.current().generation,
+                3,
+                "what was published before is seen"
+            );
+        });
+    }
+
+    #[test]
+    fn who_hears_of_a_generation_finds_it() {
+        loom::model(|| {
+            let publisher = Publisher::new(Arc::new(snapshot(1)));
+            let told = Arc::new(AtomicU64::new(0));
+            let other = {
+                let (publisher, told) = (Arc::clone(&publisher), Arc::clone(&told));
+                thread::spawn(move || {
+                    publish(&publisher);
+                    told.store(publisher.current().generation, Ordering::Release);
+                })
+            };
+            let mut reader = Reader::new(publisher);
+            let heard = told.load(Ordering::Acquire);
+            assert!(reader.current().generation >= heard);
+            other.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn two_changes_at_once_are_both_made() {
+        loom::model(|| {
+            let publisher = Publisher::new(Arc::new(snapshot(1)));
+            let other = {
+                let publisher = Arc::clone(&publisher);
+                thread::spawn(move || publish(&publisher))
+            };
+            publish(&publisher);
+            other.join().unwrap();
+            assert_eq!(publisher.current().generation, 3);
+        });
+    }
+
+    #[test]
+    fn requests_in_flight_come_back_to_none() {
+        loom::model(|| {
+            let endpoint = Arc::new(EndpointState::new(1, 2));
+            let other = {
+                let endpoint = Arc::clone(&endpoint);
+                thread::spawn(move || {
+                    let one = endpoint.begin();
+                    let two = endpoint.begin();
+                    drop(one);
+                    assert!((1..=2).contains(&endpoint.in_flight()));
+                    drop(two);
+                })
+            };
+            let here = endpoint.begin();
+            assert!((1..=3).contains(&endpoint.in_flight()));
+            other.join().unwrap();
+            assert_eq!(endpoint.in_flight(), 1);
+            drop(here);
+            assert_eq!(endpoint.in_flight(), 0);
+        });
+    }
+
+    #[test]
+    fn what_one_worker_counts_is_read_by_another_without_going_back() {
+        loom::model(|| {
+            let counter = Arc::new(Counter::default());
+            let writer = {
+                let counter = Arc::clone(&counter);
+                thread::spawn(move || {
+                    counter.add(1);
+                    counter.add(2);
+                })
+            };
+            let first = counter.read();
+            let second = counter.read();
+            assert!([0, 1, 3].contains(&first) && [0, 1, 3].contains(&second) && first <= second);
+            writer.join().unwrap();
+            assert_eq!(counter.read(), 3);
+        });
+    }
+}
