@@ -133,13 +133,14 @@ impl Pump {
         loop {
             if !source.data().is_empty() {
                 self.waiting = Waiting::Sink;
+                // Before it is passed on: the sink must not see a body whole that is then refused.
+                if self.bytes.saturating_add(source.data().len() as u64) > self.limit {
+                    return Poll::Ready(Err(Fault::RequestBodyTooLarge));
+                }
                 let last = source.is_last();
                 let taken = ready!(sink.poll_data(cx, source.data(), last))?;
                 source.consume(taken);
                 self.bytes += taken as u64;
-                if self.bytes > self.limit {
-                    return Poll::Ready(Err(Fault::RequestBodyTooLarge));
-                }
                 continue;
             }
             match source.poll_fill(cx)? {
@@ -163,3 +164,6 @@ impl Pump {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,8 +55,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, listener: ListenerId, stream: Str
         if !wait_for_bytes(&stream, &deadline).await {
             return;
         }
-        first = false;
-        match Box::pin(busy(worker, listener, stream, &from, &deadline)).await {
+        match Box::pin(busy(worker, listener, stream, &from, &deadline, &mut first)).await {
             Some(boundary) => stream = boundary.into_stream(),
             None => return,
         }
@@ -79,6 +78,7 @@ async fn busy(
     stream: Stream,
     from: &From,
     deadline: &Deadline,
+    first: &mut bool,
 ) -> Option<Boundary> {
     let mut snapshot = worker.snapshot();
     let half_close = snapshot.listener(listener_id)?.half_close;
@@ -102,9 +102,12 @@ async fn busy(
             began,
         };
         let after = match read_request(&mut down, &limits, deadline).await {
-            Ok(true) => exchange::run(&scene, &mut down).await,
-            Ok(false) => return None,
-            Err(Stopped::Gone) => return None,
+            Ok(true) => {
+                *first = false;
+                exchange::run(&scene, &mut down).await
+            }
+            Ok(false) | Err(Stopped::Gone) => return None,
+            Err(Stopped::Nothing) => return down.into_idle(worker),
             Err(Stopped::Fault(fault, detail)) => {
                 down.refuse();
                 match exchange::refuse(&scene, &mut down, fault, detail).await {
@@ -127,6 +130,8 @@ async fn busy(
 }
 
 enum Stopped {
+    /// The event loop spoke of bytes, and there are none: it does after a read that filled its buffer to the last byte.
+    Nothing,
     Gone,
     Fault(Fault, Option<&'static str>),
 }
@@ -137,6 +142,7 @@ async fn read_request(
     deadline: &Deadline,
 ) -> Result<bool, Stopped> {
     poll_fn(|cx| match down.poll_request(cx, limits) {
+        Poll::Pending if !down.has_bytes() => Poll::Ready(Err(Stopped::Nothing)),
         Poll::Ready(Ok(there)) => Poll::Ready(Ok(there)),
         Poll::Ready(Err(Refused::Gone)) => Poll::Ready(Err(Stopped::Gone)),
         Poll::Ready(Err(Refused::Head(refusal))) => Poll::Ready(Err(Stopped::Fault(

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 
 use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, Side};
-use evenkeel_http1::Limits;
+use evenkeel_http1::{Limits, Refusal};
 use evenkeel_net::Stream;
 
 pub(crate) use incoming::Incoming;
@@ -31,17 +31,32 @@ use crate::body::{Fill, Sink, Source, Trailers};
 /// A stream that is provably between two messages: everything received was used and everything begun was written.
 /// Only [`Channel::into_boundary`] makes one, and only a stream in this state can wait idle or go into a pool.
 #[derive(Debug)]
-pub(crate) struct Boundary(Stream);
+pub(crate) struct Boundary {
+    stream: Stream,
+    doubtful: bool,
+}
 
 impl Boundary {
     /// The stream.
     pub(crate) const fn stream(&self) -> &Stream {
-        &self.0
+        &self.stream
     }
 
     /// The stream, for the next exchange.
     pub(crate) fn into_stream(self) -> Stream {
-        self.0
+        self.stream
+    }
+
+    /// Bytes that nobody asked for may be on their way: a response without a body by rule (HEAD, 204, 304) may be followed
+    /// by one all the same, and would be taken for the next response.
+    pub(crate) const fn doubt(mut self) -> Self {
+        self.doubtful = true;
+        self
+    }
+
+    /// Whether the system has to be asked before it is used again.
+    pub(crate) const fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 }
 
@@ -82,14 +97,18 @@ impl Channel {
         true
     }
 
-    /// Whether both directions are at a message boundary.
+    /// Whether both directions are at a message boundary: behind a whole message or before the first byte of one.
     pub(crate) fn is_settled(&self) -> bool {
-        self.incoming.is_done() && self.outgoing.is_settled()
+        let before = matches!(self.incoming, Incoming::Head) && self.block.message().is_empty();
+        (before || self.incoming.is_done()) && self.outgoing.is_settled()
     }
 
     /// The stream, when both directions are at a message boundary.
     pub(crate) fn into_boundary(self) -> Option<Boundary> {
-        (self.is_settled() && self.block.is_empty()).then_some(Boundary(self.stream))
+        (self.is_settled() && self.block.is_empty()).then_some(Boundary {
+            stream: self.stream,
+            doubtful: false,
+        })
     }
 
     /// Reads more of a head of at most `limit` bytes: false at the end of the stream. Without memory to read into it
@@ -168,7 +187,7 @@ impl Channel {
                                 return Poll::Ready(Err(self.broken()));
                             }
                         }
-                        Err(_) => return Poll::Ready(Err(self.malformed())),
+                        Err(refusal) => return Poll::Ready(Err(self.refused(refusal))),
                     }
                 }
                 Incoming::Ended(_) => return Poll::Ready(Ok(Fill::End)),
@@ -198,6 +217,14 @@ impl Channel {
         match self.side {
             Side::Downstream | Side::Local => Fault::ClientGone,
             Side::Upstream => Fault::ResponseCut,
+        }
+    }
+
+    /// The fault of a body that the codec refused.
+    const fn refused(&self, refusal: Refusal) -> Fault {
+        match self.side {
+            Side::Downstream | Side::Local => refusal.fault_of_request(),
+            Side::Upstream => refusal.fault_of_response(),
         }
     }
 

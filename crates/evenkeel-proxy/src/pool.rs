@@ -55,7 +55,11 @@ impl Pool {
             if age >= last.keep {
                 continue;
             }
-            if last.connection.stream().is_quiet(want == Want::JustUsed) {
+            if last
+                .connection
+                .stream()
+                .is_quiet(want == Want::JustUsed || last.connection.is_doubtful())
+            {
                 return Some((last.connection.into_stream(), age));
             }
             endpoint.keepalive.closed_after(age);
@@ -128,3 +132,6 @@ impl Hasher for SerialHasher {
             .rotate_left(29);
     }
 }
+
+#[cfg(test)]
+mod tests;

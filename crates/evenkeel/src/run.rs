@@ -36,7 +36,7 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Re
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let mut signals = Signals::new()?;
         let shutdown = config.shutdown;
         say(startup::table(&config, &listeners, workers).trim_end());
@@ -59,7 +59,10 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Re
         drain(&plane, shutdown, &mut signals).await;
         plane.join();
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A resolver that does not answer sits in a thread of the runtime: the end does not wait for it.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// One worker per core the process may use, unless the configuration says otherwise.

@@ -72,9 +72,10 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
         .and_then(|rest| rest.split_once(']'))
         .map(|(ip, _)| ip);
     let ip = bare.unwrap_or(hop);
-    ip.parse()
+    ip.parse::<IpAddr>()
         .ok()
         .or_else(|| ip.split_once(':').and_then(|(ip, _)| ip.parse().ok()))
+        .map(|ip| ip.to_canonical())
 }
 
 #[cfg(test)]
@@ -128,6 +129,7 @@ mod tests {
                 "X-Forwarded-For: 6.6.6.6, garbage, 10.0.0.2\r\n",
                 "10.0.0.2",
             ),
+            ("X-Forwarded-For: ::ffff:1.1.1.1\r\n", "1.1.1.1"),
             ("X-Forwarded-For: 1.1.1.1:4711\r\n", "1.1.1.1"),
             ("X-Forwarded-For: [2001:db8::1]:4711\r\n", "2001:db8::1"),
         ];

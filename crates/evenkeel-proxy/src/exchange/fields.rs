@@ -85,10 +85,16 @@ pub(crate) fn response(
     sink: &mut dyn FieldSink,
 ) {
     let nominated = Nominated::of(view.fields());
+    // RFC 9110 §15.5.22: a 426 says to what one has to upgrade, and nobody but the endpoint knows.
+    let upgrade = view.status() == 426 && view.known(Known::Upgrade).is_some();
+    if upgrade {
+        sink.field(b"Connection", b"upgrade");
+    }
     for field in view.fields() {
         let passes = match field.known {
             Known::Other => !nominated.names(field.name),
             Known::ContentLength => length,
+            Known::Upgrade => upgrade,
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
         if passes && (edits.is_empty() || !edits.drops(&field)) {

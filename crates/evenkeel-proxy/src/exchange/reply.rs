@@ -128,8 +128,13 @@ async fn send<D: Downstream>(
     record.status = reply.status;
     // A client that waits for leave to send its body must not take the next request's answer for it.
     let waits = down.facts().expect == Expect::Continue && !down.request_done();
-    let persist =
-        !waits && discard_received(down) && down.facts().persistent && !scene.worker.is_draining();
+    // And what follows a CONNECT was meant for the tunnel that it did not get.
+    let connect = down.request().method() == Method::Connect;
+    let persist = !waits
+        && !connect
+        && discard_received(down)
+        && down.facts().persistent
+        && !scene.worker.is_draining();
     let head = down.request().method() == Method::Head;
     let bodyless = matches!(reply.status, 204 | 304);
     let length = reply.body.len() as u64;

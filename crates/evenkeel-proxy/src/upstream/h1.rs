@@ -45,13 +45,15 @@ impl H1Upstream {
     /// The connection, when it can carry another exchange: both sides want to, both directions are at a message
     /// boundary, and the endpoint has not sent more than its response. With it the seconds that the endpoint announced.
     pub(crate) fn into_reusable(self, worker: &Worker) -> Option<(Boundary, Option<u32>)> {
+        let status = self.head.status;
         worker.response_heads.give(self.head);
         if !self.persistent {
             return None;
         }
-        self.channel
-            .into_boundary()
-            .map(|boundary| (boundary, self.keep_alive))
+        let bodiless = self.asked.head || matches!(status, 204 | 304);
+        let boundary = self.channel.into_boundary()?;
+        let boundary = if bodiless { boundary.doubt() } else { boundary };
+        Some((boundary, self.keep_alive))
     }
 
     fn take_head(&mut self) -> Poll<Result<Option<Answer>, Fault>> {
