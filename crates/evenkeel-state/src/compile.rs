@@ -22,13 +22,17 @@ pub type Resolved = HashMap<(String, u16), Vec<SocketAddr>>;
 /// otherwise decide how much memory we use.
 pub const MAX_ADDRESSES_PER_NAME: usize = 256;
 
+/// Cluster, configured id and target. The target belongs to it: a name that moves to another address is another endpoint,
+/// whose connections, counters and lessons are not those of the old one.
+type EndpointKey = (String, String, Target);
+
 /// What outlives snapshots, by name.
 #[derive(Debug)]
 pub struct Registry {
     workers: usize,
     next_serial: u32,
     clusters: HashMap<String, Arc<ClusterState>>,
-    endpoints: HashMap<(String, String), Arc<EndpointState>>,
+    endpoints: HashMap<EndpointKey, Arc<EndpointState>>,
 }
 
 impl Registry {
@@ -161,7 +165,7 @@ impl Registry {
         id: &str,
         target: Target,
     ) -> Endpoint {
-        let key = (cluster.name.clone(), id.to_owned());
+        let key = (cluster.name.clone(), from.id.clone(), target.clone());
         let state = self.endpoints.entry(key).or_insert_with(|| {
             self.next_serial = self.next_serial.wrapping_add(1);
             Arc::new(EndpointState::new(self.next_serial, self.workers))
@@ -203,3 +207,6 @@ fn host_of(address: &Address) -> String {
         Address::Ip(_) | Address::Name { .. } => address.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

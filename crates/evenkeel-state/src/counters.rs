@@ -113,3 +113,56 @@ pub struct WorkerCounters {
     /// Access records dropped because the log's disk or pipe was too slow.
     pub log_dropped: Counter,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_counter_goes_up_and_a_gauge_down_again() {
+        let counter = Counter::default();
+        counter.add(3);
+        counter.sub(1);
+        counter.add(0);
+        assert_eq!(counter.read(), 2);
+        counter.add(u64::MAX);
+        assert_eq!(counter.read(), 1, "it wraps, and panics in no build");
+    }
+
+    #[test]
+    fn responses_are_counted_by_their_first_digit() {
+        let counters = EndpointCounters::default();
+        for status in [100, 103, 200, 299, 302, 404, 499, 500, 599, 600, 999, 0] {
+            counters.response(status);
+        }
+        let classes: Vec<u64> = counters.responses.iter().map(Counter::read).collect();
+        assert_eq!(classes, [3, 2, 1, 2, 4]);
+    }
+
+    #[test]
+    fn every_fault_is_counted_by_itself() {
+        let counters = EndpointCounters::default();
+        assert_eq!(counters.faults(Fault::ConnectRefused), 0);
+        for (fault, n) in Fault::ALL.iter().zip(1..) {
+            (0..n).for_each(|_| counters.fault(*fault));
+        }
+        for (fault, n) in Fault::ALL.iter().zip(1..) {
+            assert_eq!(counters.faults(*fault), n, "{fault}");
+        }
+    }
+
+    #[test]
+    fn latency_is_kept_from_the_first_record_on() {
+        let counters = EndpointCounters::default();
+        counters.latency().record(Duration::from_millis(1));
+        counters.latency().record(Duration::from_millis(2));
+        let mut counts = crate::histogram::Counts::default();
+        counters.latency().add_to(&mut counts);
+        assert_eq!(
+            (counts.count(), counts.sum()),
+            (2, Duration::from_millis(3))
+        );
+    }
+}

@@ -86,3 +86,78 @@ impl Deref for Handle {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use evenkeel_config::{Nowhere, check};
+
+    use super::*;
+    use crate::compile::{Registry, Resolved};
+
+    fn snapshot(generation: u64) -> Snapshot {
+        let text =
+            "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"\"\n";
+        let config = check(text, "test", &Nowhere).config.unwrap();
+        Registry::new(1).compile(config, &Resolved::new(), generation)
+    }
+
+    fn publish(publisher: &Publisher) {
+        publisher.update(|_, generation| Some(snapshot(generation)));
+    }
+
+    #[test]
+    fn a_reader_has_the_newest_and_an_exchange_what_it_began_with() {
+        let publisher = Publisher::new(Arc::new(snapshot(7)));
+        let mut reader = Reader::new(Arc::clone(&publisher));
+        let before = reader.current();
+        assert_eq!(before.generation, 7);
+        publish(&publisher);
+        publish(&publisher);
+        assert_eq!((reader.current().generation, before.generation), (9, 7));
+        assert_eq!(publisher.current().generation, 9);
+    }
+
+    #[test]
+    fn a_change_is_made_of_what_is_there_and_none_changes_nothing() {
+        let publisher = Publisher::new(Arc::new(snapshot(1)));
+        let mut reader = Reader::new(Arc::clone(&publisher));
+        let before = publisher.current();
+        publisher.update(|current, generation| {
+            assert!(Arc::ptr_eq(current, &before));
+            assert_eq!(generation, 2);
+            None
+        });
+        assert!(Arc::ptr_eq(&publisher.current(), &before));
+        assert_eq!(reader.current().generation, 1);
+    }
+
+    #[test]
+    fn exchanges_share_one_handle_and_the_last_lets_the_snapshot_go() {
+        let publisher = Publisher::new(Arc::new(snapshot(1)));
+        let mut reader = Reader::new(Arc::clone(&publisher));
+        let (one, two) = (reader.current(), reader.current());
+        assert!(Rc::ptr_eq(&one.0, &two.0), "no counter that cores share");
+        let old: Weak<Snapshot> = Arc::downgrade(&one.0);
+        publish(&publisher);
+        reader.current();
+        drop(one);
+        assert!(old.upgrade().is_some());
+        drop(two);
+        assert!(old.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_change_that_panics_leaves_what_was_published() {
+        let publisher = Publisher::new(Arc::new(snapshot(1)));
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            publisher.update(|_, _| std::panic::panic_any("a change"));
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(publisher.current().generation, 1);
+        publish(&publisher);
+        let mut reader = Reader::new(publisher);
+        assert_eq!(reader.current().generation, 2);
+    }
+}

@@ -1,0 +1,330 @@
+//! What a new generation shares with the one before, and what it forgets.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use evenkeel_base::{ClusterId, Rng};
+use evenkeel_config::{Nowhere, check};
+use evenkeel_policy::Tried;
+
+use super::{MAX_ADDRESSES_PER_NAME, Registry, Resolved};
+use crate::snapshot::{ClusterSnapshot, Endpoint, Snapshot};
+
+/// A registry and the snapshots made from configurations whose clusters are given as lines of TOML.
+struct Setting {
+    registry: Registry,
+    resolved: Resolved,
+    generation: u64,
+}
+
+impl Setting {
+    fn new() -> Self {
+        Self {
+            registry: Registry::new(2),
+            resolved: Resolved::new(),
+            generation: 0,
+        }
+    }
+
+    /// `a: "10.0.0.1:1", "10.0.0.2:1"` is a cluster `a` with these endpoints; other knobs follow behind `]; `.
+    fn compile(&mut self, clusters: &[&str]) -> Snapshot {
+        let mut text = "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\n".to_owned();
+        for cluster in clusters {
+            let (name, endpoints) = cluster.split_once(": ").unwrap();
+            let (endpoints, knobs) = endpoints.split_once("]; ").unwrap_or((endpoints, ""));
+            text.push_str(&format!(
+                "[[route]]\npath = \"/{name}\"\ncluster = \"{name}\"\n[cluster.{name}]\nendpoints = [{endpoints}]\n{knobs}\n"
+            ));
+        }
+        let checked = check(&text, "test", &Nowhere);
+        let config = checked
+            .config
+            .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        self.generation += 1;
+        self.registry
+            .compile(config, &self.resolved, self.generation)
+    }
+
+    /// From now on the name has these addresses.
+    fn resolve(&mut self, name: &str, addresses: &[&str]) {
+        let (host, port) = name.split_once(':').unwrap();
+        let port: u16 = port.parse().unwrap();
+        let address = |ip: &&str| SocketAddr::new(ip.parse().unwrap(), port);
+        let addresses = addresses.iter().map(address).collect();
+        self.resolved.insert((host.to_owned(), port), addresses);
+    }
+
+    /// The first cluster's endpoints resolved anew.
+    fn again(&mut self, snapshot: &Snapshot) -> Option<Snapshot> {
+        self.generation += 1;
+        let (resolved, generation) = (&self.resolved, self.generation);
+        self.registry
+            .with_resolved(snapshot, ClusterId::new(0), resolved, generation)
+    }
+
+    /// How many endpoints it remembers.
+    fn remembered(&self) -> usize {
+        self.registry.endpoints.len()
+    }
+}
+
+fn cluster(snapshot: &Snapshot, index: u32) -> &Arc<ClusterSnapshot> {
+    snapshot.cluster(ClusterId::new(index)).unwrap()
+}
+
+fn endpoint(snapshot: &Snapshot, cluster: u32, index: usize) -> &Endpoint {
+    &self::cluster(snapshot, cluster).endpoints.list[index]
+}
+
+/// The endpoints of the first cluster: id → target.
+fn listed(snapshot: &Snapshot) -> Vec<String> {
+    cluster(snapshot, 0)
+        .endpoints
+        .list
+        .iter()
+        .map(|endpoint| format!("{} → {}", endpoint.id, endpoint.target))
+        .collect()
+}
+
+fn same_state(a: &Endpoint, b: &Endpoint) -> bool {
+    Arc::ptr_eq(&a.state, &b.state)
+}
+
+#[test]
+fn addresses_ranges_and_sockets_are_endpoints_as_they_stand() {
+    let snapshot = Setting::new().compile(&[
+        r#"a: "127.0.0.1:9001", "[::1]:9002-9003", "unix:/run/a.sock", { address = "10.0.0.1:80", id = "x", weight = 0 }"#,
+    ]);
+    assert_eq!(
+        listed(&snapshot),
+        [
+            "127.0.0.1:9001 → 127.0.0.1:9001",
+            "[::1]:9002 → [::1]:9002",
+            "[::1]:9003 → [::1]:9003",
+            "unix:/run/a.sock → unix:/run/a.sock",
+            "x → 10.0.0.1:80",
+        ]
+    );
+    let authorities: Vec<_> = cluster(&snapshot, 0)
+        .endpoints
+        .list
+        .iter()
+        .map(|endpoint| (&*endpoint.authority, endpoint.weight))
+        .collect();
+    assert_eq!(
+        authorities,
+        [
+            ("127.0.0.1:9001", 1),
+            ("[::1]:9002", 1),
+            ("[::1]:9003", 1),
+            ("localhost", 1),
+            ("10.0.0.1:80", 0),
+        ]
+    );
+}
+
+#[test]
+fn a_name_is_as_many_endpoints_as_it_has_addresses() {
+    let mut setting = Setting::new();
+    let names = [r#"a: "app.test:80", "10.0.0.9:80""#];
+    assert_eq!(
+        listed(&setting.compile(&names)),
+        ["10.0.0.9:80 → 10.0.0.9:80"],
+        "none while it does not resolve"
+    );
+    setting.resolve("app.test:80", &["10.0.0.1"]);
+    let one = setting.compile(&names);
+    assert_eq!(listed(&one)[0], "app.test:80 → 10.0.0.1:80");
+    assert_eq!(&*endpoint(&one, 0, 0).authority, "app.test:80");
+    setting.resolve("app.test:80", &["10.0.0.1", "::1"]);
+    setting.resolve("app.test:81", &["10.0.0.3"]);
+    let two = setting.compile(&names);
+    assert_eq!(
+        listed(&two),
+        [
+            "app.test:80/10.0.0.1 → 10.0.0.1:80",
+            "app.test:80/::1 → [::1]:80",
+            "10.0.0.9:80 → 10.0.0.9:80",
+        ]
+    );
+    assert_eq!(&*endpoint(&two, 0, 1).authority, "app.test:80");
+}
+
+#[test]
+fn a_name_with_thousands_of_addresses_does_not_decide_over_our_memory() {
+    let mut setting = Setting::new();
+    let many: Vec<String> = (0..5_000_u32)
+        .map(|n| std::net::Ipv4Addr::from_bits(n + 1).to_string())
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    setting.resolve("app.test:80", &many);
+    let snapshot = setting.compile(&[r#"a: "app.test:80""#]);
+    assert_eq!(listed(&snapshot).len(), MAX_ADDRESSES_PER_NAME);
+    assert_eq!(setting.remembered(), MAX_ADDRESSES_PER_NAME);
+}
+
+#[test]
+fn state_is_kept_from_generation_to_generation() {
+    let mut setting = Setting::new();
+    let before = setting.compile(&[r#"a: "10.0.0.1:1", "10.0.0.2:1""#]);
+    let after = setting.compile(&[
+        r#"b: "10.0.0.1:1""#,
+        r#"a: { address = "10.0.0.2:1", weight = 7 }, "10.0.0.3:1""#,
+    ]);
+    assert!(same_state(endpoint(&after, 1, 0), endpoint(&before, 0, 1)));
+    assert!(Arc::ptr_eq(
+        &cluster(&after, 1).state,
+        &cluster(&before, 0).state
+    ));
+    // The same address in another cluster is another endpoint, and so is another address.
+    let serials: BTreeSet<u32> = [
+        endpoint(&before, 0, 0),
+        endpoint(&before, 0, 1),
+        endpoint(&after, 0, 0),
+        endpoint(&after, 1, 1),
+    ]
+    .map(|endpoint| endpoint.state.serial)
+    .into();
+    assert_eq!(serials.len(), 4);
+    assert!(!Arc::ptr_eq(
+        &cluster(&after, 0).state,
+        &cluster(&before, 0).state
+    ));
+}
+
+#[test]
+fn an_id_keeps_the_state_while_its_place_in_the_file_changes() {
+    let mut setting = Setting::new();
+    let before = setting.compile(&[r#"a: "10.0.0.2:1", { address = "10.0.0.1:1", id = "one" }"#]);
+    let after = setting.compile(&[r#"a: { address = "10.0.0.1:1", id = "one" }"#]);
+    assert!(same_state(endpoint(&after, 0, 0), endpoint(&before, 0, 1)));
+}
+
+#[test]
+fn what_goes_is_forgotten_once_nothing_refers_to_it() {
+    let mut setting = Setting::new();
+    let first = setting.compile(&[r#"a: "10.0.0.1:1", "10.0.0.2:1""#, r#"b: "10.0.0.1:1""#]);
+    assert_eq!(
+        (setting.remembered(), setting.registry.clusters.len()),
+        (3, 2)
+    );
+    let second = setting.compile(&[r#"a: "10.0.0.1:1""#]);
+    assert_eq!(
+        (setting.remembered(), setting.registry.clusters.len()),
+        (3, 2),
+        "an exchange may still hold the old generation"
+    );
+    let gone = endpoint(&first, 0, 1).state.serial;
+    drop(first);
+    let third = setting.compile(&[r#"a: "10.0.0.1:1""#]);
+    assert_eq!(
+        (setting.remembered(), setting.registry.clusters.len()),
+        (1, 1)
+    );
+    assert!(same_state(endpoint(&third, 0, 0), endpoint(&second, 0, 0)));
+    let back = setting.compile(&[r#"a: "10.0.0.2:1""#]);
+    assert_ne!(endpoint(&back, 0, 0).state.serial, gone, "it starts afresh");
+}
+
+#[test]
+fn endpoints_that_come_and_go_by_their_name_do_not_add_up() {
+    let mut setting = Setting::new();
+    setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2"]);
+    let mut snapshot = setting.compile(&[r#"a: "app.test:80""#]);
+    for n in 3..50 {
+        let next = [format!("10.0.0.{n}"), format!("10.0.1.{n}")];
+        setting.resolve("app.test:80", &next.each_ref().map(String::as_str));
+        snapshot = setting.again(&snapshot).unwrap();
+        assert!(setting.remembered() <= 4, "these two and those before");
+    }
+}
+
+#[test]
+fn a_name_that_moves_is_another_endpoint() {
+    // Idle connections are kept by the state's serial number: they lead to the old address.
+    let mut setting = Setting::new();
+    setting.resolve("app.test:80", &["10.0.0.1"]);
+    let before = setting.compile(&[r#"a: "app.test:80""#]);
+    setting.resolve("app.test:80", &["10.0.0.2"]);
+    let after = setting.again(&before).unwrap();
+    let (old, new) = (endpoint(&before, 0, 0), endpoint(&after, 0, 0));
+    assert_eq!((&*old.id, &*new.id), ("app.test:80", "app.test:80"));
+    assert_ne!(old.state.serial, new.state.serial);
+
+    let before = setting.compile(&[r#"a: { address = "10.0.0.1:1", id = "one" }"#]);
+    let after = setting.compile(&[r#"a: { address = "10.0.0.2:1", id = "one" }"#]);
+    assert_ne!(
+        endpoint(&before, 0, 0).state.serial,
+        endpoint(&after, 0, 0).state.serial
+    );
+}
+
+#[test]
+fn an_address_stays_the_same_endpoint_when_others_join_it() {
+    let mut setting = Setting::new();
+    setting.resolve("app.test:80", &["10.0.0.1"]);
+    let one = setting.compile(&[r#"a: "app.test:80""#]);
+    setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2"]);
+    let two = setting.again(&one).unwrap();
+    assert!(same_state(endpoint(&two, 0, 0), endpoint(&one, 0, 0)));
+    setting.resolve("app.test:80", &["10.0.0.2"]);
+    let other = setting.again(&two).unwrap();
+    assert!(same_state(endpoint(&other, 0, 0), endpoint(&two, 0, 1)));
+}
+
+#[test]
+fn resolving_anew_swaps_one_cluster_and_shares_the_rest() {
+    let mut setting = Setting::new();
+    setting.resolve("app.test:80", &["10.0.0.1"]);
+    let before = setting.compile(&[r#"a: "app.test:80", "10.0.0.9:1""#, r#"b: "10.0.0.1:1""#]);
+    setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2"]);
+    let after = setting.again(&before).unwrap();
+    assert_eq!((before.generation, after.generation), (1, 2));
+    assert!(Arc::ptr_eq(&after.config, &before.config));
+    assert!(Arc::ptr_eq(&after.table, &before.table));
+    assert!(Arc::ptr_eq(cluster(&after, 1), cluster(&before, 1)));
+    let (new, old) = (cluster(&after, 0), cluster(&before, 0));
+    assert!(!Arc::ptr_eq(new, old) && new.id == old.id);
+    assert!(Arc::ptr_eq(&new.config, &old.config) && Arc::ptr_eq(&new.state, &old.state));
+    assert_eq!((listed(&before).len(), listed(&after).len()), (2, 3));
+    assert!(same_state(endpoint(&after, 0, 2), endpoint(&before, 0, 1)));
+}
+
+#[test]
+fn resolving_to_the_same_addresses_changes_nothing() {
+    let mut setting = Setting::new();
+    setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2"]);
+    let snapshot = setting.compile(&[r#"a: "app.test:80""#]);
+    assert!(setting.again(&snapshot).is_none());
+    setting.resolve("other.test:80", &["10.0.0.3"]);
+    assert!(setting.again(&snapshot).is_none());
+    assert!(
+        setting
+            .registry
+            .with_resolved(&snapshot, ClusterId::new(9), &setting.resolved, 2)
+            .is_none(),
+        "there is no such cluster"
+    );
+}
+
+#[test]
+fn the_rotation_goes_on_where_it_was() {
+    let mut setting = Setting::new();
+    setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+    let before = setting.compile(&[r#"a: "app.test:80"]; balancer = "round-robin""#]);
+    let pick = |snapshot: &Snapshot| {
+        let set = &cluster(snapshot, 0).endpoints;
+        let picked = set
+            .balancer
+            .pick(&set.list, &Tried::default(), &mut Rng::new(1));
+        set.list[picked.unwrap()].target.to_string()
+    };
+    assert_eq!(
+        [pick(&before), pick(&before)],
+        ["10.0.0.1:80", "10.0.0.2:80"]
+    );
+    setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2", "10.0.0.4"]);
+    let after = setting.again(&before).unwrap();
+    assert_eq!([pick(&after), pick(&after)], ["10.0.0.4:80", "10.0.0.1:80"]);
+}
