@@ -200,5 +200,7 @@ mod tests {
         assert!(persistent(&["x", "Keep-Alive"], Version::Http10));
         assert!(!persistent(&["keep-alive", "close"], Version::Http10));
         assert!(persistent(&["closed", "clos e"], Version::Http11));
+        assert!(!persistent(&["close, other"], Version::Http11));
+        assert!(persistent(&["keep-alive, x-10-bytes"], Version::Http10));
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn diagnose(line: &[u8]) -> Refusal {
     };
     let method_end = token_end(text, 0);
     match text.get(method_end) {
-        Some(b' ') if method_end > 0 => {}
+        Some(b' ') => {}
         None => return Refusal::RequestLineInvalid,
         Some(_) => return Refusal::MethodInvalid,
     }

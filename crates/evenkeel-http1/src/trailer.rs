@@ -139,5 +139,12 @@ mod tests {
             verdict(&[b'a'; 70_000], 66_000..70_000),
             Err(Refusal::TrailersTooLarge)
         );
+        let tight = |head_bytes| Limits {
+            head_bytes,
+            ..Limits::default()
+        };
+        let mut verdict = |limits| parse_trailers(b"A: b\r\n", 0..6, &limits, &mut table);
+        assert_eq!(verdict(tight(6)), Ok(()));
+        assert_eq!(verdict(tight(5)), Err(Refusal::TrailersTooLarge));
     }
 }

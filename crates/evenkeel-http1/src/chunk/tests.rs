@@ -122,6 +122,11 @@ fn extensions_are_bounded_per_line_and_in_all() {
         read(&line(4000).repeat(5), 1000),
         Err(Refusal::ChunkExtensionTooLong)
     );
+    // Four lines use 16 KiB and bring four bytes, so that four more are free.
+    let used = line(4096).repeat(4);
+    assert_eq!(read(&[used.as_slice(), &line(4)].concat(), 1000), Ok(None));
+    let over = read(&[used.as_slice(), &line(5)].concat(), 1000);
+    assert_eq!(over, Err(Refusal::ChunkExtensionTooLong));
     let generous = b"10;0123456789abcd\r\n0123456789abcdef\r\n".repeat(10_000);
     assert_eq!(read(&generous, 1000), Ok(None));
 }

@@ -96,6 +96,7 @@ fn upgrades_that_pass() {
         "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
     ));
     assert!(upgrade("Upgrade: foo/1, bar\r\nConnection: upgrade\r\n"));
+    assert!(upgrade("Connection: upgrade, x-seven\r\nUpgrade: foo\r\n"));
     assert!(!upgrade("Upgrade: websocket\r\n"));
     assert!(!upgrade("Connection: upgrade\r\n"));
     assert!(!upgrade(
@@ -135,6 +136,7 @@ fn expectations() {
 #[test]
 fn te_and_lengths() {
     assert!(get("TE: gzip, Trailers\r\n").te_trailers);
+    assert!(get("TE: trailers\r\nTE: gzip\r\n").te_trailers);
     assert!(!get("TE: trailers2\r\n").te_trailers);
     let empty = get("Content-Length: 0\r\n");
     assert_eq!((empty.body, empty.had_length), (RequestBody::Empty, true));

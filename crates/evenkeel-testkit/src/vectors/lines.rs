@@ -29,6 +29,8 @@ fn lines() -> Vec<RequestVector> {
         line "R2-huge" "9112 §2.3" b"GET / HTTP/4294967295.255" => refuse(400, "version-invalid");
         line "R2-other-name" "9112 §2.3" b"GET / HTTQ/1.1" => refuse(400, "version-invalid");
         line "R2-no-minor" "9112 §2.3" b"GET / HTTP/1" => refuse(400, "version-invalid");
+        line "R2-letter-for-major" "9112 §2.3" b"GET / HTTP/x.1" => refuse(400, "version-invalid");
+        line "R2-letter-for-minor" "9112 §2.3" b"GET / HTTP/1.x" => refuse(400, "version-invalid");
         line "R2-tab" "9112 §3" b"GET /\tHTTP/1.1" => refuse(400, "request-line-invalid");
         line "R2-1.2" "9110 §15.6.6" b"GET / HTTP/1.2" => refuse(505, "version-unsupported");
         line "R2-9.9" "9110 §15.6.6" b"GET / HTTP/9.9" => refuse(505, "version-unsupported");
@@ -41,6 +43,7 @@ fn lines() -> Vec<RequestVector> {
         raw "R3-no-target" "9112 §3" b"GET HTTP/1.1\r\nHost: a\r\n\r\n" => refuse(400, "request-line-invalid");
         line "R4-two-spaces" "9112 §3" b"GET  / HTTP/1.1" => refuse(400, "request-line-invalid");
         line "R4-two-spaces-before-version" "9112 §3" b"GET /  HTTP/1.1" => refuse(400, "request-line-invalid");
+        line "R4-two-spaces-and-no-target" "9112 §3" b"GET  HTTP/1.1" => refuse(400, "request-line-invalid");
         line "R4-tab" "9112 §3" b"GET\t/ HTTP/1.1" => refuse(400, "method-invalid");
         line "R4-space-at-end" "9112 §3" b"GET / HTTP/1.1 " => refuse(400, "request-line-invalid");
         line "R4-space-at-start" "9112 §3" b" GET / HTTP/1.1" => refuse(400, "method-invalid");
@@ -117,6 +120,8 @@ fn hosts() -> Vec<RequestVector> {
         raw "R10-none-with-target" "9112 §3.2" b"GET http://a/ HTTP/1.1\r\n\r\n" => refuse(400, "host-missing");
         raw "R10-high-byte" "9110 §7.2" b"GET / HTTP/1.1\r\nHost: caf\xc3\xa9\r\n\r\n" => refuse(400, "host-invalid");
         raw "R10-bad-encoding" "9110 §7.2" b"GET / HTTP/1.1\r\nHost: a%zz\r\n\r\n" => refuse(400, "host-invalid");
+        raw "R10-half-encoding" "9110 §7.2" b"GET / HTTP/1.1\r\nHost: a%g1\r\n\r\n" => refuse(400, "host-invalid");
+        raw "R10-other-half-encoding" "9110 §7.2" b"GET / HTTP/1.1\r\nHost: a%1g\r\n\r\n" => refuse(400, "host-invalid");
         raw "R10-backslash" "9110 §7.2" b"GET / HTTP/1.1\r\nHost: a\\b\r\n\r\n" => refuse(400, "host-invalid");
         raw "R10-open-bracket" "9110 §7.2" b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n" => refuse(400, "host-invalid");
         raw "R10-bare-ipv6" "9110 §7.2" b"GET / HTTP/1.1\r\nHost: ::1\r\n\r\n" => refuse(400, "host-invalid");
