@@ -114,6 +114,7 @@ impl Registry {
         };
         let mut clusters = snapshot.clusters.clone();
         clusters[cluster.index()] = Arc::new(new);
+        self.forget_unused();
         Some(Snapshot {
             generation,
             config: Arc::clone(&snapshot.config),
