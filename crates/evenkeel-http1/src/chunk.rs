@@ -32,7 +32,7 @@ pub struct ChunkReader {
 /// What one call found; all ranges are of the slice it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunked {
-    /// The payload, moved together: one range within `..consumed`.
+    /// The payload, moved together: one range within `..consumed`, and `0..0` when there is none.
     pub payload: Range<usize>,
     /// How many bytes are done with; the rest comes again at the next call, with more behind it.
     pub consumed: usize,
@@ -257,6 +257,9 @@ const fn more(payload: Range<usize>, consumed: usize) -> Chunked {
 /// Makes one range of two by moving the shorter one over the framing between them, which is done with.
 #[inline]
 fn join(bytes: &mut [u8], before: Range<usize>, piece: Range<usize>) -> Range<usize> {
+    if piece.is_empty() {
+        return before;
+    }
     if before.is_empty() {
         return piece;
     }

@@ -68,6 +68,7 @@ fn read(data: &[u8], limits: &Limits, step: usize) -> Result<Option<Body>, Refus
     loop {
         let chunked = reader.read(&mut unread, limits)?;
         assert!(chunked.payload.end <= chunked.consumed && chunked.consumed <= unread.len());
+        assert!(!chunked.payload.is_empty() || chunked.payload == (0..0));
         payload.extend_from_slice(&unread[chunked.payload.clone()]);
         consumed += chunked.consumed;
         if let ChunkState::Done { trailers } = chunked.state {
