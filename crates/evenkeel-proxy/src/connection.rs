@@ -16,7 +16,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use evenkeel_base::{Fault, ListenerId};
 use evenkeel_http1::Limits;
@@ -26,13 +26,8 @@ use crate::deadline::Deadline;
 use crate::downstream::h1::{H1Downstream, Refused};
 use crate::exchange;
 use crate::h1::{Boundary, Channel};
-use crate::scene::{After, From, Scene};
+use crate::scene::{After, From, LINGER, LINGER_BYTES, Scene};
 use crate::worker::Worker;
-
-/// After the last response a client may still be sending; closing at once would reset the connection and could take the
-/// response with it (RFC 9112 §9.6). So much is read and thrown away, and for so long.
-const LINGER_BYTES: usize = 256 * 1024;
-const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, from: From) {

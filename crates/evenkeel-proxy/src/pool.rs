@@ -27,6 +27,17 @@ struct Idle {
     keep: Duration,
 }
 
+/// What an endpoint sends after a response that has no body by rule arrives right behind it: after this long, what has
+/// not arrived will not.
+const DOUBT: Duration = Duration::from_millis(10);
+
+impl Idle {
+    /// Whether it is settled that nothing unasked follows its last response, but for what the system can tell.
+    fn has_rested(&self, now: Instant) -> bool {
+        !self.connection.is_doubtful() || now.saturating_duration_since(self.since) >= DOUBT
+    }
+}
+
 /// Which idle connection will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
@@ -46,12 +57,12 @@ impl Pool {
     ) -> Option<(Stream, Duration)> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&endpoint.serial)?;
-        while let Some(last) = connections.last() {
-            let age = now.saturating_duration_since(last.since);
+        while let Some(place) = connections.iter().rposition(|one| one.has_rested(now)) {
+            let age = now.saturating_duration_since(connections[place].since);
             if want == Want::JustUsed && age > KeepAlive::JUST_USED {
                 return None;
             }
-            let last = connections.pop()?;
+            let last = connections.remove(place);
             if age >= last.keep {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! Where an exchange takes place, and what becomes of the connection after it.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
 use evenkeel_config::model;
@@ -9,6 +9,12 @@ use evenkeel_state::Snapshot;
 
 use crate::deadline::Deadline;
 use crate::worker::Worker;
+
+/// After the response a client may still be sending; closing at once would reset the connection and could take the
+/// response with it (RFC 9112 §9.6). So much is read and thrown away, and for so long.
+pub(crate) const LINGER_BYTES: usize = 256 * 1024;
+/// See [`LINGER_BYTES`].
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// Where an exchange takes place.
 pub(crate) struct Scene<'a> {

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use evenkeel_base::{Fault, Known, Side};
 
-use crate::body::{Length, Pump, Waiting};
+use crate::body::{Fill, Length, Pump, Waiting};
 use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::Conversation;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
 use crate::exchange::{fields, reply};
 use crate::record::Record;
-use crate::scene::After;
+use crate::scene::{After, LINGER, LINGER_BYTES};
 use crate::upstream::h1::H1Upstream;
 use crate::upstream::{Answer, Upstream};
 
@@ -41,7 +41,10 @@ pub(crate) async fn run<D: Downstream>(
     };
     // A client that still waits for leave to send its body will not get it any more, and may send it or not.
     let undecided = down.facts().expect == Expect::Continue && !down.request_done();
-    let close = undecided || !down.facts().persistent || stage.scene.worker.is_draining();
+    let close = undecided
+        || too_much_left(down, talk)
+        || !down.facts().persistent
+        || stage.scene.worker.is_draining();
     begin_response(stage, down, up, length, close);
     let mut relay = Relay {
         response: Pump::new(now, u64::MAX, true),
@@ -54,10 +57,11 @@ pub(crate) async fn run<D: Downstream>(
     stage.counters.bytes_received.add(relay.response.bytes);
     match ended {
         Ok(()) => Relayed {
-            after: if close || !down.request_done() {
-                After::Close
-            } else {
+            // The client was told that its connection persists: what is left of its request is in the way of the next.
+            after: if !close && (down.request_done() || discard_rest(stage, down).await) {
                 After::Persist
+            } else {
+                After::Close
             },
             reusable: talk.pump.done && !talk.broken,
         },
@@ -74,6 +78,34 @@ pub(crate) async fn run<D: Downstream>(
             Relayed::cut()
         }
     }
+}
+
+/// Whether more of the request is still to come than is read after an early response.
+fn too_much_left<D: Downstream>(down: &D, talk: &Conversation) -> bool {
+    !down.request_done()
+        && matches!(down.facts().length, Length::Known(n) if n.saturating_sub(talk.pump.bytes) > LINGER_BYTES as u64)
+}
+
+/// Reads what is left of a request whose response is over, and throws it away; whether that was all within the limits.
+async fn discard_rest<D: Downstream>(stage: &Stage<'_>, down: &mut D) -> bool {
+    stage.scene.deadline.set(Instant::now().checked_add(LINGER));
+    let mut left = LINGER_BYTES;
+    poll_fn(|cx| {
+        loop {
+            let n = down.data().len();
+            down.consume(n);
+            match left.checked_sub(n) {
+                Some(still) => left = still,
+                None => return Poll::Ready(false),
+            }
+            match down.poll_fill(cx) {
+                Poll::Ready(Ok(Fill::Data)) => {}
+                Poll::Ready(result) => return Poll::Ready(result.is_ok()),
+                Poll::Pending => return stage.scene.deadline.poll_expired(cx).map(|()| false),
+            }
+        }
+    })
+    .await
 }
 
 /// How a relay ended.
