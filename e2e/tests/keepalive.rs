@@ -1,10 +1,11 @@
 //! Connections that serve more than one exchange, and those that must not.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use evenkeel_testkit::origin::answering;
-use evenkeel_testkit::{Evenkeel, Origin, Reply, Setup};
+use evenkeel_testkit::{Evenkeel, Origin, Reply, Setup, eventually};
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
@@ -199,17 +200,27 @@ fn a_second_response_is_never_given_to_anybody() {
 
 #[test]
 fn bytes_on_an_idle_connection_throw_it_away() {
-    let origin = Origin::script(|conn| {
-        if let Some(request) = conn.request() {
-            conn.reply(&request, &Reply::ok("ok"));
-            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
-            conn.until_closed();
+    let poisoned = Arc::new(AtomicUsize::new(0));
+    let origin = Origin::script({
+        let poisoned = Arc::clone(&poisoned);
+        move |conn| {
+            if let Some(request) = conn.request() {
+                conn.reply(&request, &Reply::ok("ok"));
+                conn.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison");
+                poisoned.fetch_add(1, Ordering::Release);
+                conn.until_closed();
+            }
         }
     });
     let proxy = Evenkeel::start(&Setup::to([&origin]).top("workers = 1"));
-    for _ in 0..5 {
+    for i in 1..=20 {
         proxy.client().get("/").status(200).body("ok");
+        // What comes under the next request cannot be told from its response; what came before it can.
+        eventually("the poison", || {
+            (poisoned.load(Ordering::Acquire) == i).then_some(())
+        });
     }
+    assert_eq!(origin.connections(), 20);
 }
 
 #[test]

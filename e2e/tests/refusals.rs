@@ -2,13 +2,14 @@
 //! one way reaches it in that way, and the next request on every connection gets its own answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use evenkeel_testkit::message::Framing;
 use evenkeel_testkit::vectors::{
     Answer, AskedFor, Message, RequestVector, RequestVerdict, ResponseVector, ResponseVerdict,
     requests, responses,
 };
-use evenkeel_testkit::{Client, Evenkeel, Origin, Reply, Request, Setup};
+use evenkeel_testkit::{Client, Conn, Evenkeel, Origin, Reply, Request, Setup};
 
 /// How the bytes of a vector are sent.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +109,12 @@ fn request(proxy: &Evenkeel, origin: &Origin, vector: &RequestVector, sent: Sent
             assert_eq!(came(), [], "no endpoint sees a whole request");
         }
         RequestVerdict::Decline(status, message) => {
-            drop(client.response(message.method).status(*status));
+            let response = client.response(message.method).status(*status);
+            if message.method == "CONNECT" {
+                // What follows was meant for a tunnel: it is no request.
+                drop(response.header("connection", "close"));
+                client.expect_closed();
+            }
             assert_eq!(came(), [], "no endpoint sees it");
         }
         RequestVerdict::Accept(message) => {
@@ -168,12 +174,18 @@ fn responses_sent_byte_by_byte() {
 }
 
 fn all_responses(bytewise: bool) {
-    let vectors = responses();
-    let failed = failures(
-        &vectors,
-        |vector| (vector.id.clone(), vector.rfc),
-        |vector| response(vector, bytewise),
-    );
+    let vectors = Arc::new(responses());
+    let origin = Origin::script({
+        let vectors = Arc::clone(&vectors);
+        move |conn| answer(conn, &vectors, bytewise)
+    });
+    let setup = Setup::to([&origin])
+        .top("workers = 1")
+        .cluster("retry = { attempts = 0 }");
+    let proxy = Evenkeel::start(&setup);
+    let numbers: Vec<usize> = (0..vectors.len()).collect();
+    let name = |&i: &usize| (vectors[i].id.clone(), vectors[i].rfc);
+    let failed = failures(&numbers, name, |&i| response(&proxy, i, &vectors[i]));
     assert!(
         failed.is_empty(),
         "{} of {}: {failed:#?}",
@@ -182,36 +194,33 @@ fn all_responses(bytewise: bool) {
     );
 }
 
-fn response(vector: &ResponseVector, bytewise: bool) {
-    let bytes = vector.bytes.clone();
-    let origin = Origin::script(move |conn| {
-        while let Some(request) = conn.request() {
-            if request.target() != "/" {
-                conn.reply(&request, &Reply::ok(request.target()));
-            } else {
-                if bytewise {
-                    conn.send_bytewise(&bytes);
-                } else {
-                    conn.send(&bytes);
-                }
-                conn.finish();
-                conn.until_closed();
-                return;
-            }
+/// Answers `/vector/N` with the bytes of that vector and closes; what else is asked for gets an ordinary response.
+fn answer(conn: &mut Conn, vectors: &[ResponseVector], bytewise: bool) {
+    while let Some(request) = conn.request() {
+        let Some(number) = request.target().strip_prefix("/vector/") else {
+            conn.reply(&request, &Reply::ok(request.target()));
+            continue;
+        };
+        let bytes = &vectors[number.parse::<usize>().unwrap()].bytes;
+        if bytewise {
+            conn.send_bytewise(bytes);
+        } else {
+            conn.send(bytes);
         }
-    });
-    let proxy = Evenkeel::start(
-        &Setup::to([&origin])
-            .top("workers = 1")
-            .cluster("retry = { attempts = 0 }"),
-    );
+        conn.finish();
+        conn.until_closed();
+        return;
+    }
+}
+
+fn response(proxy: &Evenkeel, number: usize, vector: &ResponseVector) {
     let mut client = proxy.client();
     let (method, fields) = match vector.asked {
         AskedFor::Get => ("GET", ""),
         AskedFor::Head => ("HEAD", ""),
         AskedFor::Upgrade => ("GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
     };
-    client.send_request(method, "/", fields, "");
+    client.send_request(method, &format!("/vector/{number}"), fields, "");
     match &vector.verdict {
         ResponseVerdict::Refuse(_) => drop(client.response(method).status(502)),
         ResponseVerdict::RefuseBody(_) | ResponseVerdict::Cut => {
@@ -224,7 +233,7 @@ fn response(vector: &ResponseVector, bytewise: bool) {
         ResponseVerdict::Accept(answer) => accepted(&mut client, method, answer),
     }
     drop(client);
-    next_gets_its_own(&proxy, &vector.id);
+    next_gets_its_own(proxy, &vector.id);
 }
 
 fn accepted(client: &mut Client, method: &str, answer: &Answer) {

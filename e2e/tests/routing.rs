@@ -257,7 +257,7 @@ fn a_body_over_its_limit_is_a_413() {
     // A body without an end in sight is not read to its end.
     let mut client = proxy.client();
     client.send(
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n6\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n012345\r\n6\r\n6789a",
     );
     client
         .response("POST")

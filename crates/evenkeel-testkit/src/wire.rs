@@ -202,9 +202,9 @@ fn parse_head(raw: Vec<u8>) -> Result<Head, Broken> {
         rest = &rest[at + 2..];
     }
     let (start, fields) = lines.split_first().ok_or_else(malformed)?;
-    // A reason phrase may have bytes that are no text.
+    // A reason phrase may have bytes that are no text, and tabs.
     let start = String::from_utf8_lossy(start);
-    if start.bytes().any(|b| b < b' ' || b == 0x7f) {
+    if start.bytes().any(|b| (b < b' ' && b != b'\t') || b == 0x7f) {
         return Err(malformed());
     }
     let mut parts = start.splitn(3, ' ').map(str::to_owned);
