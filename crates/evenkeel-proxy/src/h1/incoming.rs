@@ -83,6 +83,8 @@ impl Chunked {
         if !self.payload.is_empty() {
             return Ok(Some(Fill::Data));
         }
+        // An empty payload has a place as well, and the bytes before it are gone now.
+        self.payload = 0..0;
         block.consume(std::mem::take(&mut self.used));
         Ok(self.end.is_some().then_some(Fill::End))
     }
