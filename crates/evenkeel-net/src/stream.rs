@@ -5,6 +5,7 @@
 //! saves the read that would only say "would block".
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -106,10 +107,19 @@ impl Stream {
         }
         let mut byte = [0_u8; 1];
         let read = match self {
+            // The runtime's own read answers from what the event loop has seen; the socket itself knows more.
+            _ if ask_system => self.socket().recv(&mut [MaybeUninit::uninit()]),
             Self::Tcp(stream) => stream.try_read(&mut byte),
             Self::Unix(stream) => stream.try_read(&mut byte),
         };
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        }
     }
 
     /// Closes the sending side; the other side sees the end of the stream.
@@ -136,5 +146,76 @@ fn refuse_zero(polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
     match polled {
         Poll::Ready(Ok(0)) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream as StdTcpStream};
+    use std::os::unix::net::UnixStream as StdUnixStream;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    /// Streams of both kinds with their other ends, which the event loop knows nothing of.
+    fn pairs() -> Vec<(Stream, Box<dyn Write>)> {
+        let (unix, far_unix) = StdUnixStream::pair().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let far_tcp = StdTcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (tcp, _) = listener.accept().unwrap();
+        unix.set_nonblocking(true).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        vec![
+            (
+                Stream::Unix(UnixStream::from_std(unix).unwrap()),
+                Box::new(far_unix),
+            ),
+            (
+                Stream::Tcp(TcpStream::from_std(tcp).unwrap()),
+                Box::new(far_tcp),
+            ),
+        ]
+    }
+
+    /// Waits for what the other end did, past the event loop.
+    fn arrive(stream: &Stream) {
+        let socket = stream.socket();
+        socket.set_nonblocking(false).unwrap();
+        socket.peek(&mut [MaybeUninit::uninit()]).unwrap();
+        socket.set_nonblocking(true).unwrap();
+    }
+
+    #[test]
+    fn the_system_knows_of_bytes_and_ends_that_the_event_loop_has_not_seen() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let _inside = runtime.enter();
+        for (stream, far) in pairs() {
+            assert!(stream.is_quiet(true) && stream.is_quiet(false));
+            drop(far);
+            arrive(&stream);
+            assert!(!stream.is_quiet(true), "its end: {stream:?}");
+        }
+        for (stream, mut far) in pairs() {
+            far.write_all(b"x").unwrap();
+            arrive(&stream);
+            assert!(!stream.is_quiet(true), "a byte: {stream:?}");
+        }
+    }
+
+    #[test]
+    fn the_event_loop_knows_what_it_has_seen() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for (stream, far) in pairs() {
+                assert!(stream.is_quiet(false));
+                drop(far);
+                std::future::poll_fn(|cx| stream.poll_read_ready(cx))
+                    .await
+                    .unwrap();
+                assert!(!stream.is_quiet(false) && !stream.is_quiet(true));
+            }
+        });
     }
 }
