@@ -12,6 +12,7 @@
 )]
 
 mod access_log;
+mod attacks;
 mod backpressure;
 mod check_command;
 mod client_gone;

@@ -1,0 +1,155 @@
+//! What attackers, and endpoints gone wrong, once got away with: each case is a bug that was found and has a name.
+
+use std::fmt::Write;
+use std::fs::OpenOptions;
+use std::process::Command;
+
+use evenkeel_testkit::{Evenkeel, Folder, Origin, Reply, Setup};
+
+#[test]
+fn a_malformed_chunk_is_not_read_a_second_time_as_another_size() {
+    let origin = Origin::http(|request| Reply::ok(request.target()));
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    let mut client = proxy.client();
+    // Read again from its first byte, "2" + "3" would have become 0x32 and the rest a body with a request behind it.
+    let garbage = "x".repeat(0x32 - "AB\r\n3z".len());
+    client.send(format!(
+        "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nAB\r\n3z{garbage}\r\n0\r\n\r\n\
+         GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+    ));
+    client
+        .response("POST")
+        .status(400)
+        .header("connection", "close")
+        .fault("request-body-malformed");
+    client.expect_closed();
+    assert!(
+        origin
+            .requests()
+            .iter()
+            .all(|request| request.target() != "/smuggled")
+    );
+}
+
+#[test]
+fn a_wake_without_bytes_is_not_a_late_request() {
+    let proxy = Evenkeel::start_text(
+        "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\nrequest_header_timeout = \"200ms\"\n\
+         keepalive_timeout = \"1s\"\n[[route]]\nrespond = { status = 200, body = \"hi\" }\n",
+    );
+    let mut client = proxy.client();
+    // Head and body fill an input block to its last byte.
+    let body = "b".repeat(16_000);
+    let mut head = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\nX: ",
+        body.len()
+    );
+    let filler = 16_384 - body.len() - head.len() - "\r\n\r\n".len();
+    write!(head, "{}\r\n\r\n", "x".repeat(filler)).unwrap();
+    client.send(head + &body);
+    client.response("POST").status(200).body("hi");
+    // Nothing but the end, when the idle time is over: no 408 that would be taken for the next request's answer.
+    client.expect_closed();
+}
+
+#[test]
+fn a_body_behind_a_response_to_head_is_not_the_next_response() {
+    let origin = Origin::script(|conn| {
+        while let Some(request) = conn.request() {
+            let poison = "HTTP/1.1 200 OK\r\nX: poison\r\nContent-Length: 0\r\n\r\n";
+            if request.method() == "HEAD" {
+                conn.send(format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+                    poison.len()
+                ));
+                conn.send(poison);
+            } else {
+                conn.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood");
+            }
+        }
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]).top("workers = 1"));
+    let mut client = proxy.client();
+    for _ in 0..100 {
+        client.send("HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.response("HEAD").status(200);
+        client.response("GET").status(200).without("x").body("good");
+    }
+}
+
+#[test]
+fn an_early_response_leaves_the_connection_as_it_said() {
+    let origin = Origin::script(|conn| {
+        let head = conn.head();
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly");
+        conn.body(&head, &mut |_| {});
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    let mut client = proxy.client();
+    let body = "b".repeat(100_000);
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ));
+    client
+        .response("POST")
+        .status(200)
+        .without("connection")
+        .body("early");
+    client.send(body);
+    client.get("/next").status(200).body("early");
+    // More than is read after a response is refused at once, in words.
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n");
+    client
+        .response("POST")
+        .status(200)
+        .header("connection", "close")
+        .body("early");
+}
+
+#[test]
+fn a_426_says_what_to_upgrade_to() {
+    let origin = Origin::http(|_| {
+        Reply::new(426, "")
+            .header("Upgrade", "websocket")
+            .header("Connection", "Upgrade")
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    proxy
+        .client()
+        .get("/")
+        .status(426)
+        .header("upgrade", "websocket")
+        .header("connection", "upgrade");
+}
+
+#[test]
+fn a_log_that_nobody_reads_does_not_keep_the_process_alive() {
+    let folder = Folder::new();
+    let pipe = folder.join("access.pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    // A reader that never reads; both ways, so that neither end waits for the other to open.
+    let _reader = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
+    let proxy = Evenkeel::start_text(&format!(
+        "version = 1\n[access_log]\nto = {{ file = \"{}\" }}\n[listener.web]\nbind = \"127.0.0.1:0\"\n\
+         [[route]]\nrespond = {{ status = 200 }}\n",
+        pipe.display()
+    ));
+    let mut client = proxy.client();
+    for _ in 0..300 {
+        client.get(&format!("/{}", "x".repeat(1000))).status(200);
+    }
+    client.finish();
+    drop(client);
+    proxy.stop();
+}
