@@ -192,20 +192,4 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_a_client_sends_ends_a_line_or_a_string() {
-        let mut out = Vec::new();
-        escaped(b"a\"b\\c\r\n\x1b[31m\xe9", &mut out);
-        assert_eq!(out, br#"a\"b\\c\u000d\u000a\u001b[31m\u00e9"#);
-        let all: Vec<u8> = (0..=255).collect();
-        out.clear();
-        escaped(&all, &mut out);
-        assert!(out.iter().all(|b| (0x20..0x7f).contains(b)));
-        out.clear();
-        escaped(&[b'x'; 5000], &mut out);
-        assert_eq!(out.len(), MAX_TEXT);
-    }
-}
+mod tests;

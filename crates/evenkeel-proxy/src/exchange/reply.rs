@@ -265,16 +265,16 @@ fn location(redirect: &Redirect, request: &RequestView<'_>) -> Option<String> {
     if let Some(path) = &redirect.path {
         location.push_str(path);
     } else {
-        // Without a host before it, `//evil.example` would be read as one: the path keeps a single slash in front.
-        let path = text(request.path())?;
+        // `OPTIONS *` has no path, and behind a host its `*` would be part of it.
+        let path = text(request.path()).map(|path| if path == "*" { "/" } else { path })?;
+        // Without a host before it, `//evil.example` would be read as one, and by browsers `/\evil.example` too: the
+        // path keeps a single slash in front.
         let path = if location.is_empty() {
-            path.trim_start_matches('/')
+            location.push('/');
+            path.trim_start_matches(['/', '\\'])
         } else {
             path
         };
-        if location.is_empty() {
-            location.push('/');
-        }
         location.push_str(path);
         if let Some(query) = request.query() {
             location.push('?');
@@ -300,3 +300,6 @@ fn discard_received<D: Downstream>(down: &mut D) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

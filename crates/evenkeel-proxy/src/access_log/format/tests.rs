@@ -1,0 +1,238 @@
+//! Access records of whole exchanges: JSON that a parser reads back, and lines that stay lines whatever was sent.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use evenkeel_base::{ClusterId, Fault, RequestHead, RouteId};
+use evenkeel_config::{Nowhere, check};
+use evenkeel_state::{Registry, Resolved, Snapshot};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Entry, MAX_TEXT, escaped, json as write_json, text as write_text};
+use crate::access_log::Exchange;
+use crate::access_log::time::Stamp;
+use crate::record::Record;
+use crate::rig;
+
+fn snapshot() -> Snapshot {
+    let text = r#"
+        version = 1
+        [listener.web]
+        bind = "127.0.0.1:0"
+        [[route]]
+        name = "api"
+        path = "/api"
+        cluster = "app"
+        [cluster.app]
+        endpoints = ["10.0.0.1:80", { address = "10.0.0.2:80", id = "two" }]
+    "#;
+    let config = check(text, "test", &Nowhere).config.unwrap();
+    Registry::new(1).compile(config, &Resolved::new(), 1)
+}
+
+/// Writes the record of a request in one of the forms.
+fn write(
+    form: fn(&Entry<'_>, &mut Vec<u8>),
+    bytes: &[u8],
+    head: &RequestHead,
+    record: &Record,
+) -> String {
+    let snapshot = snapshot();
+    let from: IpAddr = "203.0.113.9".parse().unwrap();
+    let mut out = Vec::new();
+    let exchange = Exchange {
+        snapshot: &snapshot,
+        listener: "web",
+        from: (Some(from), "203.0.113.9"),
+        request: head.view(bytes),
+        record,
+    };
+    let entry = Entry {
+        stamp: Stamp::default().at(UNIX_EPOCH + Duration::from_millis(1_795_371_617_123)),
+        total: Duration::from_micros(12_345),
+        exchange: &exchange,
+    };
+    form(&entry, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// An exchange in which everything happened.
+fn full() -> Record {
+    let mut record = Record::new(Instant::now(), [b'0'; 32]);
+    record.client = Some("192.0.2.1".parse().unwrap());
+    record.status = 502;
+    record.fault = Some(Fault::ConnectRefused);
+    record.detail = Some("retry-budget-spent");
+    record.route = Some(RouteId::new(0));
+    record.endpoint = Some((ClusterId::new(0), 1));
+    record.attempts = 3;
+    record.connect = Duration::from_micros(250);
+    record.first_byte = Some(Duration::from_millis(7));
+    record.bytes_in = 5;
+    record.bytes_out = u64::MAX;
+    record
+}
+
+/// An exchange in which nothing did.
+fn bare() -> Record {
+    let mut record = Record::new(Instant::now(), [b'0'; 32]);
+    record.status = 404;
+    record
+}
+
+const REQUEST: &[u8] = b"POST /api/x?q=1 HTTP/1.1\r\nHost: app.example\r\nUser-Agent: curl/8 \"x\"\r\nX-Request-Id: id-1\r\nContent-Length: 5\r\n\r\n";
+
+#[test]
+fn json_tells_everything_that_is_known() {
+    let head = rig::parse(REQUEST).unwrap();
+    let line = write(write_json, REQUEST, &head, &full());
+    assert!(line.ends_with("}\n"));
+    let expected = json!({
+        "time": "2026-11-22T18:20:17.123Z",
+        "listener": "web",
+        "client": "192.0.2.1",
+        "method": "POST",
+        "host": "app.example",
+        "target": "/api/x?q=1",
+        "version": "1.1",
+        "status": 502,
+        "route": "api",
+        "cluster": "app",
+        "endpoint": "two",
+        "attempts": 3,
+        "connect_ms": 0.25,
+        "first_byte_ms": 7.0,
+        "total_ms": 12.345,
+        "bytes_in": 5,
+        "bytes_out": u64::MAX,
+        "fault": "connect-refused",
+        "detail": "retry-budget-spent",
+        "request_id": "id-1",
+        "user_agent": "curl/8 \"x\"",
+    });
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
+}
+
+#[test]
+fn json_leaves_out_what_is_not_there() {
+    let bytes = b"GET / HTTP/1.0\r\n\r\n";
+    let line = write(write_json, bytes, &rig::parse(bytes).unwrap(), &bare());
+    let expected = json!({
+        "time": "2026-11-22T18:20:17.123Z",
+        "listener": "web",
+        "client": "unix",
+        "method": "GET",
+        "host": "",
+        "target": "/",
+        "version": "1.0",
+        "status": 404,
+        "total_ms": 12.345,
+        "bytes_in": 0,
+        "bytes_out": 0,
+        "request_id": "0".repeat(32),
+    });
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
+}
+
+#[test]
+fn text_is_one_line_for_people() {
+    let head = rig::parse(REQUEST).unwrap();
+    assert_eq!(
+        write(write_text, REQUEST, &head, &full()),
+        "2026-11-22T18:20:17.123Z 192.0.2.1 \"POST /api/x?q=1\" 502 in=5 out=18446744073709551615 route=api \
+         endpoint=app/two attempts=3 connect=0.250ms first=7.000ms total=12.345ms fault=connect-refused \
+         detail=retry-budget-spent\n"
+    );
+    let mut record = bare();
+    record.client = Some("203.0.113.9".parse().unwrap());
+    assert_eq!(
+        write(write_text, REQUEST, &head, &record),
+        "2026-11-22T18:20:17.123Z 203.0.113.9 \"POST /api/x?q=1\" 404 in=0 out=0 total=12.345ms\n"
+    );
+}
+
+#[test]
+fn a_request_that_could_not_be_read_has_a_record_as_well() {
+    let head = RequestHead::default();
+    let mut record = bare();
+    record.fail(Fault::RequestMalformed);
+    record.detail = Some("header-name-invalid");
+    let line = write(write_json, b"", &head, &record);
+    let value: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&value["method"], &value["status"]),
+        (&json!(""), &json!(400))
+    );
+    let line = write(write_text, b"", &head, &record);
+    assert!(
+        line.contains(" \"") && line.ends_with("detail=header-name-invalid\n"),
+        "{line}"
+    );
+}
+
+#[test]
+fn ids_that_lead_nowhere_are_left_out() {
+    let head = rig::parse(REQUEST).unwrap();
+    let mut record = full();
+    record.route = Some(RouteId::new(7));
+    record.endpoint = Some((ClusterId::new(0), 7));
+    let line = write(write_json, REQUEST, &head, &record);
+    let value: Value = serde_json::from_str(&line).unwrap();
+    assert!(
+        value.get("route").is_none() && value.get("endpoint").is_none(),
+        "{line}"
+    );
+}
+
+#[test]
+fn one_request_does_not_fill_the_log() {
+    let long = "a".repeat(6_000);
+    let bytes = format!("GET /{long}?{long} HTTP/1.1\r\nHost: a\r\nUser-Agent: {long}\r\n\r\n");
+    let bytes = bytes.replacen(&long, &long[..1_500], 2);
+    let head = rig::parse(bytes.as_bytes()).unwrap();
+    for form in [write_json, write_text] {
+        let line = write(form, bytes.as_bytes(), &head, &full());
+        assert!(line.len() < 4 * MAX_TEXT, "{} bytes", line.len());
+    }
+}
+
+#[test]
+fn nothing_a_client_sends_ends_a_line_or_a_string() {
+    let mut out = Vec::new();
+    escaped(b"a\"b\\c\r\n\x1b[31m\xe9", &mut out);
+    assert_eq!(out, br#"a\"b\\c\u000d\u000a\u001b[31m\u00e9"#);
+    let all: Vec<u8> = (0..=255).collect();
+    out.clear();
+    escaped(&all, &mut out);
+    assert!(out.iter().all(|b| (0x20..0x7f).contains(b)));
+    out.clear();
+    escaped(&[b'x'; 5000], &mut out);
+    assert_eq!(out.len(), MAX_TEXT);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Whatever bytes a field has: JSON that reads back byte for byte (as Latin-1), and one line of printable text.
+    #[test]
+    fn any_bytes_read_back(value in prop::collection::vec(any::<u8>(), 0..40), query in "[!-~]{0,20}") {
+        let mut bytes = format!("GET /?{query} HTTP/1.1\r\nHost: a\r\nUser-Agent:").into_bytes();
+        bytes.extend_from_slice(&value);
+        bytes.extend_from_slice(b"\r\n\r\n");
+        let Some(head) = rig::parse(&bytes) else {
+            return Ok(());
+        };
+        let line = write(write_json, &bytes, &head, &bare());
+        let read: Value = serde_json::from_str(&line).unwrap();
+        let agent = head.view(&bytes).fields().nth(1).unwrap().value;
+        let latin1: String = agent.iter().map(|b| char::from(*b)).collect();
+        prop_assert_eq!(read["user_agent"].as_str(), Some(latin1.as_str()));
+        prop_assert_eq!(&read["target"], &json!(format!("/?{query}")));
+        for form in [write_json, write_text] {
+            let line = write(form, &bytes, &head, &bare());
+            let printable = line.strip_suffix('\n').unwrap().bytes().all(|b| (0x20..0x7f).contains(&b));
+            prop_assert!(printable, "{line:?}");
+        }
+    }
+}
