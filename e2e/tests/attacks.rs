@@ -153,3 +153,24 @@ fn a_log_that_nobody_reads_does_not_keep_the_process_alive() {
     drop(client);
     proxy.stop();
 }
+
+#[test]
+fn what_a_stop_cuts_is_seen_as_cut_and_recorded() {
+    let origin = Origin::script(|conn| {
+        conn.head();
+        conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+        conn.until_closed();
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    client.head();
+    assert_eq!(client.exactly(3), b"abc");
+    proxy.signal(Signal::Terminate);
+    proxy.log().wait_for("the drain", |line| line.contains("draining"));
+    proxy.signal(Signal::Terminate);
+    // The body ends with the connection, so only a reset shows that it is not whole.
+    assert!(matches!(client.try_exactly(1), Err(Broken::Reset)), "a stop must not look like an end");
+    assert_eq!(proxy.record()["fault"], "shutdown");
+    assert_eq!(proxy.wait(), 0);
+}
