@@ -133,11 +133,11 @@ impl Stream {
         }
     }
 
-    /// Makes the close that follows a reset, so that the other side sees a failure and not a clean end.
-    pub fn reset_on_close(&self) {
+    /// Makes every close from now on a reset, so that the other side sees a failure and not a clean end; or no longer.
+    pub fn reset_on_close(&self, reset: bool) {
         if let Self::Tcp(stream) = self {
             // Failing leaves a clean close, which the framing already shows as short.
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            let _ = SockRef::from(stream).set_linger(reset.then_some(Duration::ZERO));
         }
     }
 }

@@ -22,6 +22,7 @@ const MIN_SLEEP: Duration = Duration::from_millis(5);
 pub(crate) struct Deadlines {
     slots: RefCell<Vec<Rc<Slot>>>,
     first: Notify,
+    stopped: Cell<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +64,21 @@ impl Deadlines {
         }
     }
 
+    /// Nothing is waited for any more: every deadline fires now, and those that are set from now on at once.
+    pub(crate) fn stop(&self) {
+        self.stopped.set(true);
+        for slot in self.slots.borrow().iter() {
+            if let Some(waker) = slot.waker.borrow_mut().take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Whether [`Self::stop`] was called.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        self.stopped.get()
+    }
+
     /// Wakes the owner of every slot that is due, and says when the next one will be.
     fn fire(&self, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
@@ -101,13 +117,13 @@ impl Deadline {
     /// Whether the deadline has fired since it was set.
     #[inline]
     pub(crate) fn has_fired(&self) -> bool {
-        self.slot.fired.get()
+        self.slot.fired.get() || self.owner.is_stopped()
     }
 
     /// Ready when the deadline has fired; else the task is woken when it does.
     #[inline]
     pub(crate) fn poll_expired(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.slot.fired.get() {
+        if self.has_fired() {
             return Poll::Ready(());
         }
         let mut waker = self.slot.waker.borrow_mut();
@@ -131,27 +147,4 @@ impl Drop for Deadline {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_keep_their_places_and_fire_once() {
-        let deadlines = Rc::new(Deadlines::default());
-        let start = Instant::now();
-        let at = |ms| Some(start + Duration::from_millis(ms));
-        let (a, b, c) = (deadlines.slot(), deadlines.slot(), deadlines.slot());
-        a.set(at(10));
-        b.set(at(20));
-        c.set(at(30));
-        drop(a);
-        assert_eq!(deadlines.fire(start + Duration::from_millis(25)), at(30));
-        let cx = Context::from_waker(Waker::noop());
-        assert!(b.poll_expired(&cx).is_ready());
-        assert!(c.poll_expired(&cx).is_pending());
-        b.set(at(40));
-        assert!(b.poll_expired(&cx).is_pending());
-        drop(c);
-        drop(b);
-        assert!(deadlines.slots.borrow().is_empty());
-    }
-}
+mod tests;

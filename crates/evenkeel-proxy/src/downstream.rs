@@ -70,7 +70,4 @@ pub(crate) trait Downstream: Source + Sink {
 
     /// Takes back a response that was begun and of which no byte has left; false when it is too late.
     fn retract_response(&mut self) -> bool;
-
-    /// Makes sure that the client sees a failure: what was sent of the response must not look complete.
-    fn cut(&mut self);
 }

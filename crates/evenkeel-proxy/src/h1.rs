@@ -335,6 +335,7 @@ impl Sink for Channel {
         self.outgoing.end(trailers);
         ready!(self.poll_flush(cx))?;
         if self.outgoing.closes_at_end() {
+            self.stream.reset_on_close(false);
             ready!(self.stream.poll_shutdown(cx)).map_err(|_| self.unwritable())?;
         }
         Poll::Ready(Ok(()))

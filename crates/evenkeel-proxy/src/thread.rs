@@ -23,6 +23,8 @@ use crate::worker::Worker;
 const POOL_SWEEP: Duration = Duration::from_secs(1);
 /// How often access records leave for the writer.
 const LOG_FLUSH: Duration = Duration::from_millis(50);
+/// How long exchanges that are stopped may take to end; none of them waits for anything by then.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The pause before a loop that could not be started is tried again: descriptors may be free by then.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
@@ -119,22 +121,22 @@ async fn obey(
 ) {
     let mut open = worker.watch_open();
     // A loop that replaces one which was draining goes on draining.
-    if !worker.is_told_to_drain() {
-        match orders.recv().await {
-            Some(Order::Drain) => {}
-            Some(Order::Stop) | None => return,
-        }
-    }
+    let drain = worker.is_told_to_drain() || orders.recv().await == Some(Order::Drain);
     worker.begin_drain();
     // With the acceptors' copies, which they drop when they have taken what is queued, the port is closed: whoever connects
     // from then on is refused at once instead of waiting for nobody.
     sockets.clear();
     stop_accepting.send_replace(true);
     stop_accepting.closed().await;
-    tokio::select! {
-        _ = open.wait_for(|open| *open == 0) => {}
-        () = told_to_stop(orders) => {}
+    if drain {
+        tokio::select! {
+            _ = open.wait_for(|open| *open == 0) => return,
+            () = told_to_stop(orders) => {}
+        }
     }
+    // Every wait ends now, so that each exchange ends by its own road: cut where it must not look complete, and recorded.
+    worker.deadlines.stop();
+    let _ = time::timeout(LAST_WORDS, open.wait_for(|open| *open == 0)).await;
 }
 
 async fn told_to_stop(orders: &mut mpsc::UnboundedReceiver<Order>) {

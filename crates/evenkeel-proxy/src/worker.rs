@@ -77,6 +77,11 @@ impl Worker {
         self.draining.get()
     }
 
+    /// Whether everything that runs is to end now.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.deadlines.is_stopped()
+    }
+
     /// Milliseconds since the process began, for what is kept in atomics.
     pub(crate) fn millis(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.shared.began).as_millis())

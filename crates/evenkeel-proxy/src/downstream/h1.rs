@@ -170,6 +170,10 @@ impl Downstream for H1Downstream {
         fields: impl FnOnce(&mut dyn FieldSink),
     ) {
         let coding = self.coding(length);
+        if coding == Coding::Close {
+            // Until its end is reached, however the connection goes, the client must not take a close for the end.
+            self.channel.stream.reset_on_close(true);
+        }
         let http10 = self.head.version == Version::Http10;
         self.channel.outgoing.begin_response(line, coding, |sink| {
             fields(sink);
@@ -205,12 +209,6 @@ impl Downstream for H1Downstream {
 
     fn retract_response(&mut self) -> bool {
         self.channel.outgoing.retract()
-    }
-
-    fn cut(&mut self) {
-        if self.channel.outgoing.is_close_delimited() {
-            self.channel.stream.reset_on_close();
-        }
     }
 }
 

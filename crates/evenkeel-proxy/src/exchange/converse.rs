@@ -189,6 +189,9 @@ fn expired<D: Downstream>(
     if !stage.scene.deadline.has_fired() {
         return None;
     }
+    if stage.scene.worker.is_stopping() {
+        return Some(Fault::Shutdown);
+    }
     let now = Instant::now();
     if talk.leave_at.is_some_and(|at| now >= at) {
         talk.leave_at = None;

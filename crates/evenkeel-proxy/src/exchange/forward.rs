@@ -246,10 +246,10 @@ impl Stage<'_> {
             }
             self.scene.deadline.poll_expired(cx).map(|()| {
                 let total = self.total_at.is_some_and(|at| Instant::now() >= at);
-                Err(if total {
-                    Fault::TotalTimeout
-                } else {
-                    Fault::ConnectTimeout
+                Err(match (self.scene.worker.is_stopping(), total) {
+                    (true, _) => Fault::Shutdown,
+                    (false, true) => Fault::TotalTimeout,
+                    (false, false) => Fault::ConnectTimeout,
                 })
             })
         })

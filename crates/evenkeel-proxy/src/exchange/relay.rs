@@ -74,7 +74,6 @@ pub(crate) async fn run<D: Downstream>(
             if fault.side() == Side::Upstream {
                 stage.counters.fault(fault);
             }
-            down.cut();
             Relayed::cut()
         }
     }
@@ -264,6 +263,9 @@ fn step<D: Downstream, U: Upstream>(
     talk: &mut Conversation,
     relay: &mut Relay,
 ) -> Poll<Result<(), Fault>> {
+    if stage.scene.worker.is_stopping() {
+        return Poll::Ready(Err(Fault::Shutdown));
+    }
     if stage.scene.deadline.has_fired()
         && let (Some(at), fault) = deadline(stage, talk, relay)
         && Instant::now() >= at

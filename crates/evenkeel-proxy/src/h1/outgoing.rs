@@ -136,11 +136,6 @@ impl Outgoing {
         self.framing == Framing::RawEnded
     }
 
-    /// Whether a reader would take the connection's end for the body's end.
-    pub(crate) fn is_close_delimited(&self) -> bool {
-        matches!(self.framing, Framing::Raw | Framing::RawEnded)
-    }
-
     /// Writes pending bytes, then some of `data`; says how much of `data` was taken.
     pub(crate) fn poll_data(
         &mut self,

@@ -440,7 +440,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever a stranger sends: one Host, one address that is its own, one id, and nothing that an endpoint could
     /// take for the framing, the hop's fields or a proxy's word.

@@ -91,7 +91,7 @@ fn a_request_without_a_host_is_not_sent_to_one() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever the target, the host that a browser is sent to is the one that is configured.
     #[test]
