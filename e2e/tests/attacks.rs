@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::fs::OpenOptions;
 use std::process::Command;
 
-use evenkeel_testkit::{Evenkeel, Folder, Origin, Reply, Setup};
+use evenkeel_testkit::evenkeel::Signal;
+use evenkeel_testkit::{Broken, Evenkeel, Folder, Origin, Reply, Setup};
 
 #[test]
 fn a_malformed_chunk_is_not_read_a_second_time_as_another_size() {
@@ -167,10 +168,15 @@ fn what_a_stop_cuts_is_seen_as_cut_and_recorded() {
     client.head();
     assert_eq!(client.exactly(3), b"abc");
     proxy.signal(Signal::Terminate);
-    proxy.log().wait_for("the drain", |line| line.contains("draining"));
+    proxy
+        .log()
+        .wait_for("the drain", |line| line.contains("draining"));
     proxy.signal(Signal::Terminate);
     // The body ends with the connection, so only a reset shows that it is not whole.
-    assert!(matches!(client.try_exactly(1), Err(Broken::Reset)), "a stop must not look like an end");
+    assert!(
+        matches!(client.try_exactly(1), Err(Broken::Reset)),
+        "a stop must not look like an end"
+    );
     assert_eq!(proxy.record()["fault"], "shutdown");
     assert_eq!(proxy.wait(), 0);
 }
