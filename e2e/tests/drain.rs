@@ -121,7 +121,7 @@ fn a_second_signal_stops_at_once() {
     wait_draining(&proxy);
     proxy.signal(Signal::Terminate);
     assert_eq!(proxy.wait(), 0);
-    client.try_response("GET").unwrap_err();
+    client.response("GET").status(503).fault("shutdown");
     gate.open();
 }
 
