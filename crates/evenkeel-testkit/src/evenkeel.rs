@@ -77,7 +77,26 @@ impl Evenkeel {
     #[must_use]
     #[track_caller]
     pub fn start_in(folder: Folder, args: &[&str]) -> Self {
-        let process = Process::start(args, folder.path());
+        Self::ready(Process::start(args, folder.path()), folder)
+    }
+
+    /// As [`Evenkeel::start`], with at most so many descriptors.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start_with_descriptors(setup: &Setup, most: u32) -> Self {
+        let folder = Folder::new();
+        folder.write("evenkeel.toml", setup.text());
+        Self::ready(
+            Process::start_with_descriptors(&["run"], folder.path(), most),
+            folder,
+        )
+    }
+
+    #[track_caller]
+    fn ready(process: Process, folder: Folder) -> Self {
         process.log().wait_for("`ready`", |line| line == "ready");
         let listeners = process
             .log()
@@ -202,6 +221,12 @@ impl Evenkeel {
         self.finished = true;
         self.process.log().assert_no_panic();
         status
+    }
+
+    /// How much processor time it has used, in the system's ticks: hundredths of a second on Linux.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.process.ticks()
     }
 
     /// The most memory that it ever had resident, in bytes.

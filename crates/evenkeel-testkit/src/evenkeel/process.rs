@@ -58,8 +58,23 @@ pub fn run(folder: &Path, args: &[&str]) -> Ended {
 
 impl Process {
     pub(super) fn start(args: &[&str], folder: &Path) -> Self {
-        let mut child = Command::new(binary::path())
-            .args(args)
+        let mut command = Command::new(binary::path());
+        command.args(args);
+        Self::spawn(command, folder)
+    }
+
+    /// With at most so many descriptors: a limit that only the shell can set before the program begins.
+    pub(super) fn start_with_descriptors(args: &[&str], folder: &Path, most: u32) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("ulimit -n {most} && exec \"$0\" \"$@\""));
+        command.arg(binary::path()).args(args);
+        Self::spawn(command, folder)
+    }
+
+    fn spawn(mut command: Command, folder: &Path) -> Self {
+        let mut child = command
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -133,6 +148,14 @@ impl Process {
         let kibibytes =
             line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
         kibibytes.expect("a live process has memory") * 1024
+    }
+
+    pub(super) fn ticks(&self) -> u64 {
+        let stat = self.proc("stat");
+        // The fields after the name, which stands in parentheses: user and system time are the 12th and 13th of them.
+        let (_, fields) = stat.rsplit_once(") ").expect("stat has a name");
+        let times = fields.split(' ').skip(11).take(2);
+        times.filter_map(|time| time.parse::<u64>().ok()).sum()
     }
 
     fn proc(&self, file: &str) -> String {

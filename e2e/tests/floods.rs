@@ -1,0 +1,107 @@
+//! Clients that are many, slow or silent, and what the others notice of it: nothing.
+
+use evenkeel_testkit::{Client, Evenkeel, Gate, Origin, Reply, Setup, eventually};
+
+#[test]
+fn hundreds_of_slow_and_silent_clients_harm_nobody() {
+    let origin = Origin::saying("ok");
+    let proxy = Evenkeel::start(&Setup::to([&origin]).listener("request_header_timeout = \"2s\""));
+    let mut slow: Vec<Client> = (0..400).map(|_| proxy.client()).collect();
+    for client in slow.iter_mut().step_by(2) {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+    }
+    let mut good = proxy.client();
+    for _ in 0..200 {
+        good.get("/").status(200).body("ok");
+        proxy.client().get("/").status(200).body("ok");
+    }
+    for mut client in slow {
+        let answer = client.rest();
+        assert!(
+            answer.is_empty() || answer.starts_with(b"HTTP/1.1 408 "),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn an_idle_connection_costs_little_memory() {
+    const CLIENTS: u64 = 2000;
+    let origin = Origin::saying("ok");
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    // Each has been busy once, and has given back what it needed for that.
+    let busy = |_| {
+        let mut client = proxy.client();
+        client.get("/").status(200);
+        client
+    };
+    let warm: Vec<Client> = (0..200).map(busy).collect();
+    let before = proxy.peak_memory();
+    let idle: Vec<Client> = (0..CLIENTS).map(busy).collect();
+    let each = (proxy.peak_memory() - before) / CLIENTS;
+    assert!(each < 4096, "{each} bytes for each idle connection");
+    drop((warm, idle));
+}
+
+#[test]
+fn out_of_descriptors_it_waits_without_spinning_and_recovers() {
+    let origin = Origin::saying("ok");
+    let setup = Setup::to([&origin])
+        .top("workers = 1")
+        .listener("request_header_timeout = \"1h\"");
+    let proxy = Evenkeel::start_with_descriptors(&setup, 60);
+    // More than it can have; the rest waits in the system's queue.
+    let mut clients: Vec<Client> = (0..100).map(|_| proxy.client()).collect();
+    let before = proxy.ticks();
+    // Long enough for a loop that spins to use up processor time, measured by our own clock only.
+    let began = std::time::Instant::now();
+    eventually("a second to pass", || {
+        (began.elapsed().as_millis() > 1000).then_some(())
+    });
+    let used = proxy.ticks() - before;
+    assert!(
+        used < 30,
+        "{used} hundredths of a second of processor time, for waiting"
+    );
+    for client in clients.drain(..).rev() {
+        drop(client);
+    }
+    for _ in 0..5 {
+        proxy.client().get("/").status(200).body("ok");
+    }
+}
+
+#[test]
+fn clients_beyond_the_descriptors_are_served_when_others_leave() {
+    let gate = Gate::new();
+    let origin = Origin::http({
+        let gate = gate.clone();
+        move |_| {
+            gate.wait();
+            Reply::ok("ok")
+        }
+    });
+    let setup = Setup::to([&origin])
+        .top("workers = 1")
+        .cluster("retry = { attempts = 0 }");
+    let proxy = Evenkeel::start_with_descriptors(&setup, 60);
+    let mut clients: Vec<Client> = (0..60).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send_request("GET", "/", "Connection: close\r\n", "");
+    }
+    origin.wait_connections(1);
+    gate.open();
+    // Each gets an answer in the end, though not always a good one: the endpoint's side needs descriptors too.
+    let answers: Vec<u16> = clients
+        .iter_mut()
+        .map(|client| client.response("GET").head.status())
+        .collect();
+    assert!(
+        answers
+            .iter()
+            .all(|status| [200, 502, 503].contains(status)),
+        "{answers:?}"
+    );
+    assert!(answers.contains(&200), "{answers:?}");
+    proxy.client().get("/").status(200).body("ok");
+}
