@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::stream::{Origin, Stream};
 
@@ -152,6 +152,25 @@ impl ListenSocket {
             UnixListener::from_std(unix::UnixListener::from(socket)).map(Acceptor::Unix)
         } else {
             TcpListener::from_std(std::net::TcpListener::from(socket)).map(Acceptor::Tcp)
+        }
+    }
+
+    /// The next connection that the system has accepted already, without waiting and without asking the event loop.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none.
+    pub fn try_accept(&self) -> io::Result<(Stream, Origin)> {
+        let (socket, from) = SockRef::from(&self.socket).accept()?;
+        socket.set_nonblocking(true)?;
+        match from.as_socket() {
+            Some(from) => {
+                let stream = TcpStream::from_std(socket.into())?;
+                Ok((Stream::Tcp(stream), Origin::Ip(from)))
+            }
+            None => {
+                let stream = UnixStream::from_std(socket.into())?;
+                Ok((Stream::Unix(stream), Origin::Unix))
+            }
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Accepting: one task per listener and worker; each connection becomes a task of its own.
 
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use evenkeel_base::ListenerId;
-use evenkeel_net::{Acceptor, Origin, Stream};
+use evenkeel_net::{Acceptor, ListenSocket, Origin, Stream};
 use tokio::sync::watch;
 use tokio::{task, time};
 
@@ -22,7 +20,7 @@ const REST: Duration = Duration::from_millis(50);
 /// Connections taken from the queue of a socket that is about to close: as many as the kernel lets wait.
 const MAX_QUEUED: usize = 4096;
 
-/// Accepts until told to stop, then takes what is queued already, so that no accepted connection is reset.
+/// Accepts until told to stop.
 pub(crate) async fn run(
     worker: Rc<Worker>,
     listener: ListenerId,
@@ -33,7 +31,7 @@ pub(crate) async fn run(
     loop {
         let accepted = tokio::select! {
             accepted = acceptor.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            _ = stop.wait_for(|stop| *stop) => return,
         };
         match accepted {
             Ok((stream, origin)) => {
@@ -50,21 +48,19 @@ pub(crate) async fn run(
             }
         }
     }
-    take_queued(&worker, listener, &acceptor);
 }
 
-/// Begins what waits on the socket now, without waiting for more.
-fn take_queued(worker: &Rc<Worker>, listener: ListenerId, acceptor: &Acceptor) {
-    let mut cx = Context::from_waker(Waker::noop());
+/// Takes what waits on a socket and closes it right behind the last: nobody that the system has accepted is reset. The
+/// event loop is not asked, for what it knows is a turn old.
+pub(crate) fn take_queued(worker: &Rc<Worker>, listener: ListenerId, socket: ListenSocket) {
     for _ in 0..MAX_QUEUED {
-        // Unconstrained: a task that has used up its turn would be told that nothing waits.
-        let accept = pin!(task::unconstrained(acceptor.accept()));
-        match accept.poll(&mut cx) {
-            Poll::Ready(Ok((stream, origin))) => begin(worker, listener, stream, origin),
-            Poll::Ready(Err(error)) if is_of_connection(&error) => {}
-            Poll::Ready(Err(_)) | Poll::Pending => return,
+        match socket.try_accept() {
+            Ok((stream, origin)) => begin(worker, listener, stream, origin),
+            Err(error) if is_of_connection(&error) => {}
+            Err(_) => break,
         }
     }
+    drop(socket);
 }
 
 fn begin(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, origin: Origin) {

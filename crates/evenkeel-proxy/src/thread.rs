@@ -122,12 +122,14 @@ async fn obey(
     let mut open = worker.watch_open();
     // A loop that replaces one which was draining goes on draining.
     let drain = worker.is_told_to_drain() || orders.recv().await == Some(Order::Drain);
-    worker.begin_drain();
-    // With the acceptors' copies, which they drop when they have taken what is queued, the port is closed: whoever connects
-    // from then on is refused at once instead of waiting for nobody.
-    sockets.clear();
     stop_accepting.send_replace(true);
     stop_accepting.closed().await;
+    // The acceptors' copies are closed; with its socket the port is: whoever connects from then on is refused at once.
+    for (listener, socket) in sockets.drain(..) {
+        accept::take_queued(worker, listener, socket);
+    }
+    // Only now are connections closed after their response: who connects anew must not meet a port that is about to close.
+    worker.begin_drain();
     if drain {
         tokio::select! {
             _ = open.wait_for(|open| *open == 0) => return,

@@ -175,7 +175,7 @@ async fn decode(case: &Case, bytes: &[u8]) -> (Vec<u8>, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_pieces_give_the_same_bytes(case in case()) {

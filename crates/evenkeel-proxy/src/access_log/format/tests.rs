@@ -212,7 +212,7 @@ fn nothing_a_client_sends_ends_a_line_or_a_string() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever bytes a field has: JSON that reads back byte for byte (as Latin-1), and one line of printable text.
     #[test]
