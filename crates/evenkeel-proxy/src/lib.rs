@@ -32,14 +32,13 @@ mod worker;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use evenkeel_base::ListenerId;
 use evenkeel_net::{ListenSocket, Listener};
 use evenkeel_state::{Publisher, WorkerCounters};
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 pub use access_log::AccessLog;
 
@@ -50,7 +49,8 @@ use crate::thread::Place;
 #[derive(Debug)]
 pub struct DataPlane {
     shared: Arc<Shared>,
-    workers: Vec<(mpsc::UnboundedSender<Order>, JoinHandle<()>)>,
+    orders: watch::Sender<Order>,
+    workers: Vec<JoinHandle<()>>,
 }
 
 impl DataPlane {
@@ -76,12 +76,12 @@ impl DataPlane {
             counters: (0..workers).map(|_| WorkerCounters::default()).collect(),
             log,
             began: Instant::now(),
-            draining: AtomicBool::new(false),
         });
+        let orders = watch::Sender::new(Order::Serve);
         let (started, starts) = std::sync::mpsc::sync_channel(workers);
         let mut running = Vec::with_capacity(workers);
         for (id, sockets) in sockets.into_iter().enumerate() {
-            let (orders, inbox) = mpsc::unbounded_channel();
+            let inbox = orders.subscribe();
             // The standard library's hasher is seeded by the system: that is all the chance a worker needs.
             let seed = RandomState::new().hash_one(id);
             let place = Place {
@@ -94,7 +94,7 @@ impl DataPlane {
             let handle = Builder::new()
                 .name(format!("worker-{id}"))
                 .spawn(move || thread::run(place, inbox, &started))?;
-            running.push((orders, handle));
+            running.push(handle);
         }
         drop(started);
         for start in starts.iter().take(workers) {
@@ -102,25 +102,25 @@ impl DataPlane {
         }
         Ok(Self {
             shared,
+            orders,
             workers: running,
         })
     }
 
     /// Stops accepting and lets what runs finish; every response from now on closes its connection.
     pub fn drain(&self) {
-        self.shared.draining.store(true, Ordering::Release);
-        self.order(Order::Drain);
+        self.orders.send_replace(Order::Drain);
     }
 
     /// Ends every connection now.
     pub fn stop(&self) {
-        self.order(Order::Stop);
+        self.orders.send_replace(Order::Stop);
     }
 
     /// Whether every worker has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.workers.iter().all(|(_, thread)| thread.is_finished())
+        self.workers.iter().all(JoinHandle::is_finished)
     }
 
     /// How many client connections are open.
@@ -135,14 +135,8 @@ impl DataPlane {
 
     /// Waits until every worker has ended.
     pub fn join(self) {
-        for (_, thread) in self.workers {
+        for thread in self.workers {
             let _ = thread.join();
-        }
-    }
-
-    fn order(&self, order: Order) {
-        for (orders, _) in &self.workers {
-            let _ = orders.send(order);
         }
     }
 }

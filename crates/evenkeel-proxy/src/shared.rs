@@ -1,7 +1,6 @@
 //! What the data plane's threads have in common: shared by reference, and orders from outside.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use evenkeel_state::{Publisher, WorkerCounters};
@@ -19,13 +18,13 @@ pub(crate) struct Shared {
     pub(crate) log: Option<AccessLog>,
     /// When the process began to serve.
     pub(crate) began: Instant,
-    /// Whether a drain was ordered.
-    pub(crate) draining: AtomicBool,
 }
 
-/// What a worker is told from outside.
+/// What workers are told from outside. The last order stands: an event loop that replaces another obeys it too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
+    /// Accept and serve.
+    Serve,
     /// Accept no more, finish what runs.
     Drain,
     /// End now.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
 use evenkeel_net::ListenSocket;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{self, JoinSet, LocalSet};
 use tokio::{runtime, time};
 
@@ -42,7 +42,7 @@ pub(crate) struct Place {
 /// Runs a worker's thread until it has drained or was told to stop. `started` is told once whether it serves.
 pub(crate) fn run(
     mut place: Place,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    mut orders: watch::Receiver<Order>,
     started: &SyncSender<io::Result<()>>,
 ) {
     let mut first = true;
@@ -70,7 +70,7 @@ pub(crate) fn run(
 
 fn run_loop(
     place: &mut Place,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
+    orders: &mut watch::Receiver<Order>,
     started: &SyncSender<io::Result<()>>,
 ) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
@@ -115,13 +115,19 @@ fn run_loop(
 /// Waits for orders; returns when the worker has nothing left to do.
 async fn obey(
     worker: &Rc<Worker>,
-    orders: &mut mpsc::UnboundedReceiver<Order>,
+    orders: &mut watch::Receiver<Order>,
     stop_accepting: &watch::Sender<bool>,
     sockets: &mut Vec<(ListenerId, ListenSocket)>,
 ) {
     let mut open = worker.watch_open();
-    // A loop that replaces one which was draining goes on draining.
-    let drain = worker.is_told_to_drain() || orders.recv().await == Some(Order::Drain);
+    if orders
+        .wait_for(|order| *order != Order::Serve)
+        .await
+        .is_err()
+    {
+        // Whoever gives orders is gone, and with it everything that would wait for a drain.
+        return;
+    }
     stop_accepting.send_replace(true);
     stop_accepting.closed().await;
     // The acceptors' copies are closed; with its socket the port is: whoever connects from then on is refused at once.
@@ -130,19 +136,14 @@ async fn obey(
     }
     // Only now are connections closed after their response: who connects anew must not meet a port that is about to close.
     worker.begin_drain();
-    if drain {
-        tokio::select! {
-            _ = open.wait_for(|open| *open == 0) => return,
-            () = told_to_stop(orders) => {}
-        }
+    tokio::select! {
+        biased;
+        _ = orders.wait_for(|order| *order == Order::Stop) => {}
+        _ = open.wait_for(|open| *open == 0) => return,
     }
     // Every wait ends now, so that each exchange ends by its own road: cut where it must not look complete, and recorded.
     worker.deadlines.stop();
     let _ = time::timeout(LAST_WORDS, open.wait_for(|open| *open == 0)).await;
-}
-
-async fn told_to_stop(orders: &mut mpsc::UnboundedReceiver<Order>) {
-    while !matches!(orders.recv().await, Some(Order::Stop) | None) {}
 }
 
 async fn sweep_pool(worker: Rc<Worker>) {

@@ -6,7 +6,6 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use evenkeel_base::{RequestHead, ResponseHead, Rng};
@@ -98,11 +97,6 @@ impl Worker {
             bits >>= 4;
             digit
         })
-    }
-
-    /// Whether a drain was ordered, also of a loop that this one replaces.
-    pub(crate) fn is_told_to_drain(&self) -> bool {
-        self.shared.draining.load(Ordering::Acquire)
     }
 
     /// From now on every response closes its connection.

@@ -113,7 +113,7 @@ impl Sink for To {
         };
         trailers(&mut |field| {
             self.heard
-                .push_str(&format!(" {}", field.name.escape_ascii()))
+                .push_str(&format!(" {}", field.name.escape_ascii()));
         });
         self.heard.push('.');
         Poll::Ready(Ok(()))

@@ -61,6 +61,13 @@ impl Conversation {
         }
     }
 
+    /// The client may send, so the time it has for that begins.
+    const fn give_leave(&mut self, now: Instant) {
+        if self.leave_at.take().is_some() {
+            self.pump.moved = now;
+        }
+    }
+
     /// Moves the request on; a fault is the client's. What the endpoint does not take is not yet the attempt's end.
     pub(crate) fn send<D: Downstream, U: Upstream>(
         &mut self,
@@ -156,7 +163,7 @@ fn pass_interim<D: Downstream, U: Upstream>(
         down.facts().interim
     };
     if response.status() == 100 {
-        talk.leave_at = None;
+        talk.give_leave(Instant::now());
     }
     if wanted {
         let line = (response.status(), response.reason());
@@ -171,6 +178,8 @@ fn pass_interim<D: Downstream, U: Upstream>(
 fn deadline(stage: &Stage<'_>, talk: &Conversation) -> Option<Instant> {
     let phase = match talk.asked_at {
         Some(asked) => asked.checked_add(stage.cluster.config.timeouts.response_header),
+        // Whoever waits for leave to send is not late with sending.
+        None if talk.leave_at.is_some() => None,
         None => talk.pump.moved.checked_add(match talk.pump.waiting {
             Waiting::Source => stage.scene.listener.request_body_idle_timeout,
             Waiting::Sink => stage.scene.listener.write_timeout,
@@ -194,7 +203,7 @@ fn expired<D: Downstream>(
     }
     let now = Instant::now();
     if talk.leave_at.is_some_and(|at| now >= at) {
-        talk.leave_at = None;
+        talk.give_leave(now);
         if std::mem::take(&mut talk.gives_leave) && !down.request_done() {
             down.interim((100, b"Continue"), |_| {});
         }

@@ -27,7 +27,8 @@ use crate::upstream::{Ask, Upstream};
 struct Failed {
     fault: Fault,
     sent: Sent,
-    reused: bool,
+    /// How long the connection had been idle, when it was a reused one.
+    idle: Option<Duration>,
 }
 
 /// Forwards a request; fails with the fault to reply with, and only while the response has not begun.
@@ -74,34 +75,8 @@ pub(crate) async fn run<D: Downstream>(
             Err(failed) => failed,
         };
         drop(in_flight);
-        if failed.fault.side() != Side::Upstream {
-            return Err(failed.fault);
-        }
-        counters.fault(failed.fault);
-        let attempt = Attempt {
-            fault: failed.fault,
-            sent: failed.sent,
-            method_idempotent: down.request().method().is_idempotent(),
-            reused: failed.reused,
-            body_replayable: record.bytes_in == 0,
-            response_started: false,
-        };
-        let verdict = verdict(&attempt, left);
-        match verdict {
-            Verdict::GiveUp => return Err(failed.fault),
-            Verdict::RetryFree => {
-                scene.worker.pool.forget(&endpoint.state);
-                tried.insert(index);
-            }
-            Verdict::Retry if budget.withdraw(scene.worker.millis(Instant::now())) => {
-                tried.insert(index);
-            }
-            Verdict::Retry => {
-                record.detail = Some(Fault::RetryBudgetSpent.name());
-                return Err(failed.fault);
-            }
-        }
-        left = left.after(verdict);
+        stage.judge(&failed, &down.request(), record, &mut left)?;
+        tried.insert(index);
     }
 }
 
@@ -128,7 +103,7 @@ impl Stage<'_> {
         let (stream, idle) = self.obtain(down, record).await.map_err(|fault| Failed {
             fault,
             sent: Sent::Nothing,
-            reused: false,
+            idle: None,
         })?;
         let mut up = H1Upstream::new(stream, self.scene.worker);
         self.begin_request(down, &mut up, record);
@@ -154,11 +129,50 @@ impl Stage<'_> {
                 } else {
                     Sent::Nothing
                 };
-                Err(Failed {
-                    fault,
-                    sent,
-                    reused: idle.is_some(),
-                })
+                Err(Failed { fault, sent, idle })
+            }
+        }
+    }
+
+    /// Decides about a failed attempt: another one may follow, or the exchange ends with the fault.
+    fn judge(
+        &self,
+        failed: &Failed,
+        request: &RequestView<'_>,
+        record: &mut Record,
+        left: &mut Allowance,
+    ) -> Result<(), Fault> {
+        if failed.fault.side() != Side::Upstream {
+            return Err(failed.fault);
+        }
+        self.counters.fault(failed.fault);
+        let attempt = Attempt {
+            fault: failed.fault,
+            sent: failed.sent,
+            method_idempotent: request.method().is_idempotent(),
+            reused: failed.idle.is_some(),
+            body_replayable: record.bytes_in == 0,
+            response_started: false,
+        };
+        let verdict = verdict(&attempt, *left);
+        *left = left.after(verdict);
+        match verdict {
+            Verdict::GiveUp => Err(failed.fault),
+            Verdict::RetryFree => {
+                // Its siblings in the pool are likely as dead.
+                self.scene.worker.pool.forget(&self.endpoint.state);
+                if let Some(idle) = failed.idle {
+                    self.endpoint.state.keepalive.closed_after(idle);
+                }
+                Ok(())
+            }
+            Verdict::Retry => {
+                let now = self.scene.worker.millis(Instant::now());
+                if self.cluster.state.budget.withdraw(now) {
+                    return Ok(());
+                }
+                record.detail = Some(Fault::RetryBudgetSpent.name());
+                Err(failed.fault)
             }
         }
     }

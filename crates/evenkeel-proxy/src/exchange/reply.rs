@@ -190,7 +190,12 @@ async fn write_all<D: Downstream>(
         };
         while !body.is_empty() {
             match down.poll_data(cx, body, true)? {
-                Poll::Ready(n) => body = &body[n..],
+                Poll::Ready(n) => {
+                    body = &body[n..];
+                    scene
+                        .deadline
+                        .set(Instant::now().checked_add(scene.listener.write_timeout));
+                }
                 Poll::Pending => return expired(cx),
             }
         }

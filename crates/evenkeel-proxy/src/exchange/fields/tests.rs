@@ -114,7 +114,7 @@ impl Request {
             client: Client::find(self.from, &trusted, &view),
             from: self.from,
             from_text: &from_text,
-            host: self.host.map_or(view.authority(), str::as_bytes),
+            host: self.host.map_or_else(|| view.authority(), str::as_bytes),
             request_id: b"made",
             expect: self.expect,
             trailers: self.trailers,
