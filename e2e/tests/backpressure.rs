@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use evenkeel_testkit::message::Framing;
-use evenkeel_testkit::{Evenkeel, Gate, Origin, Pattern, Setup, eventually};
+use evenkeel_testkit::{Evenkeel, Gate, Origin, Pattern, Reply, Setup, eventually};
 
 /// How much more memory a transfer may take at its peak than evenkeel had before it: buffers of one exchange, and what
 /// the allocator keeps.
@@ -206,4 +206,29 @@ fn big_bodies_pass_both_ways_at_once() {
         client.body(Framing::Length(size), &mut |piece| pattern.check(piece));
         assert_eq!(pattern.offset(), size);
     });
+}
+
+#[test]
+fn pipelined_requests_are_not_read_ahead_of_their_answers() {
+    let origin = Origin::http(|_| Reply::ok([b'x'; 1000]));
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    proxy.client().get("/").status(200);
+    let before = proxy.peak_memory();
+    let mut client = proxy.client().small_receive_buffer();
+    let mut sender = client.sender();
+    let sent = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+            while sender.send(&requests) {
+                sent.fetch_add(requests.len() as u64, Ordering::Relaxed);
+            }
+        });
+        // The client reads nothing: sooner or later nobody takes its requests either.
+        let held_up = wait_stuck(&sent);
+        assert!(held_up < STUCK, "{held_up} bytes of requests were taken");
+        client.finish();
+    });
+    let grown = proxy.peak_memory() - before;
+    assert!(grown < FLAT, "{grown} bytes more");
 }

@@ -159,3 +159,26 @@ fn an_idle_evenkeel_ends_at_once() {
     proxy.signal(Signal::Terminate);
     assert_eq!(proxy.wait(), 0);
 }
+
+#[test]
+fn a_tunnel_may_last_until_the_time_is_over() {
+    let origin = Origin::script(|conn| {
+        conn.head();
+        conn.send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n",
+        );
+        let byte = conn.exactly(1);
+        conn.send(byte);
+        conn.until_closed();
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]).top("shutdown_timeout = \"500ms\""));
+    let mut client = proxy.client();
+    client.send_request("GET", "/", "Connection: Upgrade\r\nUpgrade: foo\r\n", "");
+    assert_eq!(client.head().status(), 101);
+    proxy.signal(Signal::Terminate);
+    wait_draining(&proxy);
+    client.send("a");
+    assert_eq!(client.exactly(1), b"a");
+    assert_eq!(proxy.wait(), 0);
+    client.expect_closed();
+}

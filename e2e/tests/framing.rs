@@ -349,3 +349,21 @@ fn a_chunked_body_that_comes_byte_by_byte_is_whole() {
             .all(|request| values(&request.trailers, "x") == ["y"])
     );
 }
+
+#[test]
+fn trailers_of_grpc_always_pass() {
+    let origin = Origin::http(|_| {
+        Reply::raw(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nGrpc-Status: 0\r\n\r\n",
+        )
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    let mut client = proxy.client();
+    client.send(
+        "POST /s/m HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nTE: trailers\r\nConnection: TE\r\n\
+         Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 1\r\n\r\n",
+    );
+    let response = client.response("POST").status(200);
+    assert_eq!(values(&response.trailers, "grpc-status"), ["0"]);
+    assert_eq!(values(&origin.request().trailers, "x-sum"), ["1"]);
+}

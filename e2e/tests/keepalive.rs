@@ -263,3 +263,34 @@ fn a_leading_empty_line_is_skipped_once() {
     client.response("GET").status(400);
     client.expect_closed();
 }
+
+#[test]
+fn an_idle_connection_is_closed_before_the_endpoint_would_do_it() {
+    let announcing = Origin::http(|_| Reply::ok("ok").header("Keep-Alive", "timeout=2"));
+    let proxy = Evenkeel::start(&Setup::to([&announcing]).top("workers = 1"));
+    proxy.client().get("/").status(200);
+    // The default would keep it for 55 s, which is longer than a test waits.
+    announcing.wait_open(0);
+}
+
+#[test]
+fn an_idle_connection_is_kept_no_longer_than_configured() {
+    let origin = Origin::saying("ok");
+    let proxy = Evenkeel::start(&Setup::to([&origin]).cluster("keepalive_timeout = \"100ms\""));
+    proxy.client().get("/").status(200);
+    origin.wait_open(0);
+}
+
+#[test]
+fn no_more_idle_connections_are_kept_than_configured() {
+    let origin = Origin::saying("ok");
+    let setup = Setup::to([&origin])
+        .top("workers = 1")
+        .cluster("max_idle_connections = 0");
+    let proxy = Evenkeel::start(&setup);
+    for i in 1..=3 {
+        proxy.client().get("/").status(200);
+        origin.wait_open(0);
+        assert_eq!(origin.connections(), i);
+    }
+}

@@ -30,6 +30,7 @@ mod names;
 mod proxy_command;
 mod refusals;
 mod relay;
+mod restarts;
 mod rotation;
 mod routing;
 mod strangers;

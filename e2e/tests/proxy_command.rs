@@ -1,7 +1,9 @@
 //! `evenkeel proxy`: no file needed.
 
+use std::net::SocketAddr;
+
 use evenkeel_testkit::origin::answering;
-use evenkeel_testkit::{Evenkeel, Folder, Origin, Reply, run};
+use evenkeel_testkit::{Client, Evenkeel, Folder, Origin, Reply, run};
 
 #[test]
 fn every_form_of_an_address_serves() {
@@ -117,4 +119,25 @@ fn an_endpoint_that_refuses_connections_is_named_and_no_reason_to_die() {
         line.contains(&address) && line.contains("refuse")
     });
     proxy.client().get("/").status(502);
+}
+
+#[test]
+fn a_port_alone_listens_on_every_address() {
+    let origin = Origin::saying("ok");
+    let proxy = Evenkeel::start_args(&["proxy", "--listen", ":0", "--to", &origin.address()]);
+    let port = proxy.address().port();
+    for ip in ["127.0.0.1", "127.0.0.2", "::1"] {
+        let address = SocketAddr::new(ip.parse().unwrap(), port);
+        Client::connect(address).get("/").status(200).body("ok");
+    }
+    let seen: Vec<String> = origin
+        .requests()
+        .iter()
+        .map(|r| r.field("x-forwarded-for").unwrap())
+        .collect();
+    assert_eq!(
+        seen,
+        ["127.0.0.1", "127.0.0.1", "::1"],
+        "and a client has its own family of addresses"
+    );
 }
