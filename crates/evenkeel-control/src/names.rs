@@ -129,3 +129,6 @@ fn names_of(cluster: &Cluster) -> impl Iterator<Item = Name> {
             Address::Ip(_) | Address::Unix(_) => None,
         })
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,3 +87,6 @@ async fn ask(cluster: String, target: Target) -> Option<Unreachable> {
         why,
     })
 }
+
+#[cfg(test)]
+mod tests;
