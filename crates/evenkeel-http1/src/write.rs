@@ -50,7 +50,7 @@ impl<'a> HeadWriter<'a> {
     /// Frames the body by its length.
     #[inline]
     pub fn content_length(&mut self, length: u64) {
-        self.out.extend_from_slice(b"content-length: ");
+        self.out.extend_from_slice(b"Content-Length: ");
         put_number(self.out, length);
         self.out.extend_from_slice(b"\r\n");
     }
@@ -59,7 +59,7 @@ impl<'a> HeadWriter<'a> {
     #[inline]
     pub fn chunked(&mut self) {
         self.out
-            .extend_from_slice(b"transfer-encoding: chunked\r\n");
+            .extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
 
     /// Ends the head.
@@ -211,8 +211,8 @@ mod tests {
         head.chunked();
         head.content_length(0);
         head.end();
-        let expected = "POST /a?b=c HTTP/1.1\r\nhost: a\r\ncontent-length: 18446744073709551615\r\n\r\n\
-                        HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\ncontent-length: 0\r\n\r\n";
+        let expected = "POST /a?b=c HTTP/1.1\r\nhost: a\r\nContent-Length: 18446744073709551615\r\n\r\n\
+                        HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 

@@ -95,19 +95,19 @@ async fn perform(outgoing: &mut Outgoing, stream: &mut Stream, step: Step<'_>) {
 
 #[test]
 fn head_data_and_end_leave_in_one_write() {
-    let known = format!("{HEAD}content-length: 5\r\n\r\nhello");
+    let known = format!("{HEAD}Content-Length: 5\r\n\r\nhello");
     assert_eq!(
         writes(Coding::Length(5), &[Last("hello"), End(&[])]),
         [known]
     );
-    let chunked = format!("{HEAD}transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+    let chunked = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
     assert_eq!(
         writes(Coding::Chunked, &[Last("hello"), End(&[])]),
         [chunked]
     );
     let none = format!("{HEAD}\r\n");
     assert_eq!(writes(Coding::None, &[End(&[])]), [none]);
-    let zero = format!("{HEAD}content-length: 0\r\n\r\n");
+    let zero = format!("{HEAD}Content-Length: 0\r\n\r\n");
     assert_eq!(writes(Coding::Length(0), &[End(&[])]), [zero]);
     let close = format!("{HEAD}\r\nhello");
     assert_eq!(writes(Coding::Close, &[Data("hello"), End(&[])]), [close]);
@@ -116,12 +116,12 @@ fn head_data_and_end_leave_in_one_write() {
 #[test]
 fn a_head_does_not_wait_for_a_body_that_is_late() {
     let steps = [Flush, Data("he"), Flush, Last("llo"), End(&[])];
-    let head = format!("{HEAD}content-length: 5\r\n\r\n");
+    let head = format!("{HEAD}Content-Length: 5\r\n\r\n");
     assert_eq!(
         writes(Coding::Length(5), &steps),
         [head.as_str(), "he", "llo"]
     );
-    let head = format!("{HEAD}transfer-encoding: chunked\r\n\r\n");
+    let head = format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n");
     assert_eq!(
         writes(Coding::Chunked, &steps),
         [head.as_str(), "2\r\nhe\r\n", "3\r\nllo\r\n0\r\n\r\n"]
@@ -185,7 +185,7 @@ fn interim_responses_go_before_and_change_nothing() {
         let mut all = String::new();
         far.read_to_string(&mut all).await.unwrap();
         let expected = format!(
-            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{HEAD}content-length: 3\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nabc"
+            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{HEAD}Content-Length: 3\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nabc"
         );
         assert_eq!(all, expected);
     });
@@ -262,8 +262,8 @@ async fn capacity() -> usize {
 async fn stopping(coding: Coding, capacity: usize, left: usize, end: &str) {
     let head = |pad: &str| {
         let framing = match coding {
-            Coding::Length(n) => format!("content-length: {n}\r\n"),
-            Coding::Chunked => "transfer-encoding: chunked\r\n".to_owned(),
+            Coding::Length(n) => format!("Content-Length: {n}\r\n"),
+            Coding::Chunked => "Transfer-Encoding: chunked\r\n".to_owned(),
             Coding::None | Coding::Close => String::new(),
         };
         format!("{HEAD}X-Pad: {pad}\r\n{framing}\r\n")
@@ -294,6 +294,34 @@ async fn stopping(coding: Coding, capacity: usize, left: usize, end: &str) {
         "{left} bytes left, and then {:?}",
         &all[capacity..]
     );
+}
+
+#[test]
+fn a_chunk_that_was_announced_keeps_its_size_when_more_data_comes() {
+    rig::run(async {
+        let (mut stream, mut far) = rig::narrow_pair();
+        let mut outgoing = outgoing();
+        let pad = "x".repeat(capacity().await);
+        outgoing.begin_response((200, b"OK"), Coding::Chunked, |sink| {
+            sink.field(b"X-Pad", pad.as_bytes());
+        });
+        let taken = poll_fn(|cx| outgoing.poll_data(&mut stream, cx, b"abc", false)).await;
+        assert_eq!(
+            taken.unwrap(),
+            0,
+            "the head alone is more than the system takes"
+        );
+        let mut all = String::new();
+        let write = async {
+            perform(&mut outgoing, &mut stream, Last("abcde")).await;
+            perform(&mut outgoing, &mut stream, End(&[])).await;
+            drop(stream);
+        };
+        let (read, ()) = tokio::join!(far.read_to_string(&mut all), write);
+        read.unwrap();
+        let body = &all[all.find("\r\n\r\n").unwrap()..];
+        assert_eq!(body, "\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    });
 }
 
 #[test]
