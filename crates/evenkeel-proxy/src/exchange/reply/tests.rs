@@ -55,6 +55,9 @@ fn no_path_is_taken_for_a_host() {
         let found = leads([None, None, None], &format!("GET {path}"), "a.example").unwrap();
         assert!(found.starts_with("/evil.example"), "{found}");
     }
+    // Browsers read `\` as `/`.
+    let found = leads([None, None, None], "GET /\\evil.example", "a.example");
+    assert_eq!(found.as_deref(), Some("/evil.example"));
     // Behind a host the slashes are the path's.
     let found = leads(
         [Some("https"), None, None],
