@@ -33,6 +33,7 @@ pub mod message;
 pub mod origin;
 pub mod patience;
 pub mod pattern;
+mod port;
 pub mod setup;
 pub mod stream;
 pub mod vectors;

@@ -21,6 +21,7 @@ use crate::ends::{self, HangUp};
 use crate::faults::DeadAddress;
 use crate::message::Request;
 use crate::patience::PATIENCE;
+use crate::port::Port;
 use crate::stream::Stream;
 use listener::Listener;
 
@@ -29,6 +30,8 @@ use listener::Listener;
 pub struct Origin {
     inner: Arc<Inner>,
     acceptor: Option<JoinHandle<()>>,
+    /// None on a Unix socket.
+    port: Option<Port>,
 }
 
 impl Origin {
@@ -40,10 +43,7 @@ impl Origin {
     /// When no port is free.
     #[must_use]
     pub fn script(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        Self::on(
-            Listener::free_port().expect("a port is free"),
-            spoken_to(script),
-        )
+        Self::on_port(Port::free().expect("a port is free"), spoken_to(script))
     }
 
     /// As [`Origin::script`], without waiting for a first byte.
@@ -52,7 +52,7 @@ impl Origin {
     /// When no port is free.
     #[must_use]
     pub fn on_accept(script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        Self::on(Listener::free_port().expect("a port is free"), script)
+        Self::on_port(Port::free().expect("a port is free"), script)
     }
 
     /// Answers every request, as long as the connection lasts.
@@ -75,21 +75,28 @@ impl Origin {
     #[must_use]
     pub fn unix(path: &Path, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         let listener = Listener::unix(path).expect("a Unix socket can be made");
-        Self::on(listener, spoken_to(script))
+        Self::on(listener, None, spoken_to(script))
     }
 
     /// As [`Origin::script`], where nothing listened before.
     ///
     /// # Panics
-    /// When the port was lost.
+    /// When it cannot be listened on.
     #[must_use]
     pub fn revive(dead: DeadAddress, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        let address = dead.release();
-        let listener = Listener::tcp(address).expect("the port is still free");
-        Self::on(listener, spoken_to(script))
+        Self::on_port(dead.into_port(), spoken_to(script))
     }
 
-    fn on(listener: Listener, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+    fn on_port(port: Port, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
+        let listener = Listener::tcp(&port).expect("a port that is ours can be listened on");
+        Self::on(listener, Some(port), script)
+    }
+
+    fn on(
+        listener: Listener,
+        port: Option<Port>,
+        script: impl Fn(&mut Conn) + Send + Sync + 'static,
+    ) -> Self {
         let inner = Arc::new(Inner {
             listener,
             state: Mutex::default(),
@@ -104,6 +111,7 @@ impl Origin {
         Self {
             inner,
             acceptor: Some(acceptor),
+            port,
         }
     }
 
@@ -119,7 +127,8 @@ impl Origin {
     /// On a Unix socket.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.inner.listener.port().expect("it listens on TCP")
+        let port = self.port.as_ref().expect("it listens on TCP");
+        port.address().port()
     }
 
     /// The whole requests so far, in the order in which they ended.
@@ -216,8 +225,8 @@ impl Origin {
     /// # Panics
     /// On a Unix socket.
     #[must_use]
-    pub fn stop(self) -> DeadAddress {
-        let port = self.port();
+    pub fn stop(mut self) -> DeadAddress {
+        let port = self.port.take().expect("it listens on TCP");
         drop(self);
         DeadAddress::on(port)
     }

@@ -5,9 +5,10 @@ use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
-use crate::stream::{Stream, loopback};
+use crate::port::Port;
+use crate::stream::Stream;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -16,25 +17,9 @@ pub(super) enum Listener {
     Unix(UnixListener, PathBuf),
 }
 
-/// More than any test opens at once, so that no connect waits for an accept.
-const BACKLOG: i32 = 1024;
-
 impl Listener {
-    pub(super) fn free_port() -> io::Result<Self> {
-        Self::tcp(loopback(0))
-    }
-
-    /// Takes over an address of which an earlier life may have left connections in `TIME_WAIT`.
-    pub(super) fn tcp(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_reuse_address(address.port() != 0)?;
-        socket.bind(&address.into())?;
-        // Inherited by what it accepts, without which the port could not be taken again while a connection lingers.
-        socket.set_reuse_address(true)?;
-        socket.listen(BACKLOG)?;
-        let listener = TcpListener::from(socket);
-        let address = listener.local_addr()?;
-        Ok(Self::Tcp(listener, address))
+    pub(super) fn tcp(port: &Port) -> io::Result<Self> {
+        Ok(Self::Tcp(port.listen()?, port.address()))
     }
 
     pub(super) fn unix(path: &Path) -> io::Result<Self> {
@@ -45,13 +30,6 @@ impl Listener {
         match self {
             Self::Tcp(_, address) => address.to_string(),
             Self::Unix(_, path) => format!("unix:{}", path.display()),
-        }
-    }
-
-    pub(super) fn port(&self) -> Option<u16> {
-        match self {
-            Self::Tcp(_, address) => Some(address.port()),
-            Self::Unix(..) => None,
         }
     }
 
