@@ -228,7 +228,7 @@ mod tests {
             .map(Address::to_string)
             .collect();
         assert_eq!(ports, ["10.0.0.1:9002", "10.0.0.1:9003", "10.0.0.1:9004"]);
-        assert!(Address::parse("10.0.0.1:9002-9004").is_err());
+        Address::parse("10.0.0.1:9002-9004").unwrap_err();
     }
 
     #[test]

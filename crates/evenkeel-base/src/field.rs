@@ -22,7 +22,7 @@ pub enum Known {
     KeepAlive,
     /// Removed on every hop.
     ProxyConnection,
-    /// RFC 9110 §10.1.4: only `trailers` is passed on.
+    /// RFC 9110 §10.1.4, removed on every hop.
     Te,
     /// RFC 9110 §6.6.2.
     Trailer,

@@ -39,7 +39,13 @@ pub(crate) enum Expect {
 }
 
 /// The client's side of one exchange.
-pub(crate) trait Downstream: Source + Sink {
+pub(crate) trait Downstream {
+    /// Where bodies come from and go to.
+    type Body: Source + Sink;
+
+    /// The body of the request, to be read, and of the response, to be written.
+    fn body(&mut self) -> &mut Self::Body;
+
     /// The head of the request.
     fn request(&self) -> RequestView<'_>;
 

@@ -303,13 +303,12 @@ impl Source for Channel {
 
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         if let Incoming::Ended(trailers) = &self.incoming {
-            trailers.iter().for_each(|(name, value, known)| {
-                each(Field {
-                    name,
-                    value,
-                    known: *known,
-                });
-            });
+            for (name, value, known) in trailers {
+                if known.may_be_trailer() {
+                    let known = *known;
+                    each(Field { name, value, known });
+                }
+            }
         }
     }
 }

@@ -33,7 +33,13 @@ pub(crate) struct Ask<'a> {
 }
 
 /// The endpoint's side of one attempt.
-pub(crate) trait Upstream: Source + Sink {
+pub(crate) trait Upstream {
+    /// Where bodies come from and go to.
+    type Body: Source + Sink;
+
+    /// The body of the request, to be written, and of the response, to be read.
+    fn body(&mut self) -> &mut Self::Body;
+
     /// Begins the request.
     fn begin_request(
         &mut self,

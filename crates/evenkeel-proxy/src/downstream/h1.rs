@@ -3,12 +3,12 @@
 use std::task::{Context, Poll};
 
 use evenkeel_base::field::FieldSink;
-use evenkeel_base::head::{Field, Version};
-use evenkeel_base::{Fault, RequestHead, RequestView, Side};
+use evenkeel_base::head::Version;
+use evenkeel_base::{RequestHead, RequestView, Side};
 use evenkeel_http1::{self as http1, Limits, RequestBody, RequestParser};
 use evenkeel_net::Stream;
 
-use crate::body::{Fill, Length, Sink, Source, Trailers};
+use crate::body::Length;
 use crate::downstream::{Downstream, Expect, Facts};
 use crate::h1::{Boundary, Channel, Coding, Incoming, chunked_unless_known};
 use crate::worker::Worker;
@@ -150,6 +150,12 @@ impl Facts {
 }
 
 impl Downstream for H1Downstream {
+    type Body = Channel;
+
+    fn body(&mut self) -> &mut Channel {
+        &mut self.channel
+    }
+
     fn request(&self) -> RequestView<'_> {
         self.head.view(self.channel.block.message())
     }
@@ -209,54 +215,5 @@ impl Downstream for H1Downstream {
 
     fn retract_response(&mut self) -> bool {
         self.channel.outgoing.retract()
-    }
-}
-
-impl Source for H1Downstream {
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
-        self.channel.poll_fill(cx)
-    }
-
-    fn data(&self) -> &[u8] {
-        self.channel.data()
-    }
-
-    fn is_last(&self) -> bool {
-        self.channel.is_last()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.channel.consume(n);
-    }
-
-    fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
-        self.channel.trailers(&mut |field| {
-            if field.known.may_be_trailer() {
-                each(field);
-            }
-        });
-    }
-}
-
-impl Sink for H1Downstream {
-    fn poll_data(
-        &mut self,
-        cx: &mut Context<'_>,
-        data: &[u8],
-        last: bool,
-    ) -> Poll<Result<usize, Fault>> {
-        self.channel.poll_data(cx, data, last)
-    }
-
-    fn poll_end(
-        &mut self,
-        cx: &mut Context<'_>,
-        trailers: Trailers<'_>,
-    ) -> Poll<Result<(), Fault>> {
-        self.channel.poll_end(cx, trailers)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        self.channel.poll_flush(cx)
     }
 }

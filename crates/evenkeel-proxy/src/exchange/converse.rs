@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use evenkeel_base::edits::Edits;
 use evenkeel_base::{Fault, Side};
 
-use crate::body::{Length, Pump, Waiting};
+use crate::body::{Length, Pump, Sink, Waiting};
 use crate::downstream::{Downstream, Expect, Facts};
 use crate::exchange::fields;
 use crate::exchange::stage::{Stage, earliest};
@@ -78,7 +78,7 @@ impl Conversation {
         if self.pump.done || self.broken {
             return Ok(());
         }
-        match self.pump.poll(cx, down, up) {
+        match self.pump.poll(cx, down.body(), up.body()) {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(fault)) if fault.side() == Side::Upstream => self.broken = true,
@@ -125,7 +125,7 @@ fn step<D: Downstream, U: Upstream>(
         return Poll::Ready(Err(fault));
     }
     // An interim response leaves before the next head is read: a client that reads nothing collects no more than one.
-    while down.poll_flush(cx)?.is_ready() {
+    while down.body().poll_flush(cx)?.is_ready() {
         match up.poll_response(cx) {
             Poll::Ready(Ok(Answer::Interim)) => pass_interim(down, up, talk)?,
             Poll::Ready(Ok(answer)) => {

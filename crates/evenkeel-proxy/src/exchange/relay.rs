@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use evenkeel_base::{Fault, Known, Side};
 
-use crate::body::{Fill, Length, Pump, Waiting};
+use crate::body::{Fill, Length, Pump, Source, Waiting};
 use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::Conversation;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
@@ -91,13 +91,13 @@ async fn discard_rest<D: Downstream>(stage: &Stage<'_>, down: &mut D) -> bool {
     let mut left = LINGER_BYTES;
     poll_fn(|cx| {
         loop {
-            let n = down.data().len();
-            down.consume(n);
+            let n = down.body().data().len();
+            down.body().consume(n);
             match left.checked_sub(n) {
                 Some(still) => left = still,
                 None => return Poll::Ready(false),
             }
-            match down.poll_fill(cx) {
+            match down.body().poll_fill(cx) {
                 Poll::Ready(Ok(Fill::Data)) => {}
                 Poll::Ready(result) => return Poll::Ready(result.is_ok()),
                 Poll::Pending => return stage.scene.deadline.poll_expired(cx).map(|()| false),
@@ -277,7 +277,7 @@ fn step<D: Downstream, U: Upstream>(
         return Poll::Ready(Err(Fault::EndpointReset));
     }
     if !relay.response.done
-        && let Poll::Ready(Err(fault)) = relay.response.poll(cx, up, down)
+        && let Poll::Ready(Err(fault)) = relay.response.poll(cx, up.body(), down.body())
     {
         return Poll::Ready(Err(fault));
     }

@@ -10,7 +10,7 @@ use evenkeel_base::{Fault, Method, RequestView};
 use evenkeel_config::model::{Redirect, Respond, Route};
 use evenkeel_http1::reason_phrase;
 
-use crate::body::{Fill, Length};
+use crate::body::{Fill, Length, Sink, Source};
 use crate::downstream::{Downstream, Expect};
 use crate::record::Record;
 use crate::scene::{After, Scene};
@@ -189,7 +189,7 @@ async fn write_all<D: Downstream>(
                 .map(|()| Err(Fault::ClientStalled))
         };
         while !body.is_empty() {
-            match down.poll_data(cx, body, true)? {
+            match down.body().poll_data(cx, body, true)? {
                 Poll::Ready(n) => {
                     body = &body[n..];
                     scene
@@ -199,7 +199,7 @@ async fn write_all<D: Downstream>(
                 Poll::Pending => return expired(cx),
             }
         }
-        match down.poll_end(cx, &|_| {}) {
+        match down.body().poll_end(cx, &|_| {}) {
             Poll::Pending => expired(cx),
             ready @ Poll::Ready(_) => ready,
         }
@@ -293,12 +293,12 @@ fn location(redirect: &Redirect, request: &RequestView<'_>) -> Option<String> {
 fn discard_received<D: Downstream>(down: &mut D) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     loop {
-        let n = down.data().len();
+        let n = down.body().data().len();
         if n > 0 {
-            down.consume(n);
+            down.body().consume(n);
             continue;
         }
-        match down.poll_fill(&mut cx) {
+        match down.body().poll_fill(&mut cx) {
             Poll::Ready(Ok(Fill::Data)) => {}
             Poll::Ready(Ok(Fill::End)) => return true,
             Poll::Ready(Err(_)) | Poll::Pending => return false,

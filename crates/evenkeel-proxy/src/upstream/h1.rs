@@ -4,12 +4,11 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use evenkeel_base::field::FieldSink;
-use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, ResponseHead, ResponseView, Side};
 use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
 use evenkeel_net::Stream;
 
-use crate::body::{Fill, Length, Sink, Source, Trailers};
+use crate::body::Length;
 use crate::h1::{Boundary, Channel, Incoming, chunked_unless_known};
 use crate::upstream::{Answer, Ask, Line, Upstream};
 use crate::worker::Worker;
@@ -94,6 +93,12 @@ impl H1Upstream {
 }
 
 impl Upstream for H1Upstream {
+    type Body = Channel;
+
+    fn body(&mut self) -> &mut Channel {
+        &mut self.channel
+    }
+
     fn begin_request(
         &mut self,
         line: Line<'_>,
@@ -154,54 +159,5 @@ impl Upstream for H1Upstream {
 
     fn begin_tunnel(&mut self) {
         self.channel.begin_tunnel();
-    }
-}
-
-impl Source for H1Upstream {
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
-        self.channel.poll_fill(cx)
-    }
-
-    fn data(&self) -> &[u8] {
-        self.channel.data()
-    }
-
-    fn is_last(&self) -> bool {
-        self.channel.is_last()
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.channel.consume(n);
-    }
-
-    fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
-        self.channel.trailers(&mut |field| {
-            if field.known.may_be_trailer() {
-                each(field);
-            }
-        });
-    }
-}
-
-impl Sink for H1Upstream {
-    fn poll_data(
-        &mut self,
-        cx: &mut Context<'_>,
-        data: &[u8],
-        last: bool,
-    ) -> Poll<Result<usize, Fault>> {
-        self.channel.poll_data(cx, data, last)
-    }
-
-    fn poll_end(
-        &mut self,
-        cx: &mut Context<'_>,
-        trailers: Trailers<'_>,
-    ) -> Poll<Result<(), Fault>> {
-        self.channel.poll_end(cx, trailers)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        self.channel.poll_flush(cx)
     }
 }
