@@ -185,7 +185,7 @@ macro_rules! request_table {
 }
 use request_table;
 
-/// The verdicts as the lines of [`requests!`] name them.
+/// The verdicts as the lines of `requests!` name them.
 mod verdict {
     use super::{Message, RequestVerdict};
 
