@@ -1,6 +1,6 @@
 //! A mistake in the configuration, with its place and its remedy, and how it is shown.
 //!
-//! It does not find mistakes; [`crate::check`] does.
+//! It does not find mistakes; [`crate::check()`] does.
 
 use std::fmt::Write as _;
 use std::ops::Range;

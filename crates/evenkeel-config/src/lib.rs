@@ -1,6 +1,6 @@
 //! The configuration file: read it all, report every mistake at once, hand on only what is right.
 //!
-//! [`check`] turns text into a [`model::Config`] or into diagnostics; [`print()`] turns a configuration into the
+//! [`check()`] turns text into a [`model::Config`] or into diagnostics; [`print()`] turns a configuration into the
 //! shortest text that means it; [`proxy()`] makes the one that needs no file. [`schema()`] and
 //! [`reference_markdown`] come from the same knobs that reading uses. Nothing here opens a file, reads the environment
 //! or touches the network: [`Source`] is how the binary lends those.

@@ -9,10 +9,10 @@
 //!   replaced by one that is set up otherwise.
 //! - It is **seen**: a pooled connection was found closed after an idle time. The shortest counts. This may be wrong, as
 //!   an endpoint that restarts closes connections of every age. So ages below a second teach nothing, and the estimate
-//!   grows by an eighth again after [`PROOFS`] connections in a row proved good in its last quarter. Where it was right,
+//!   grows by an eighth again after `PROOFS` connections in a row proved good in its last quarter. Where it was right,
 //!   growing costs a closed idle connection now and then, and the estimate is back.
 //!
-//! Both are undercut by a tenth, at least half a second, at most half of the time ([`margin`]): what we measure is
+//! Both are undercut by a tenth, at least half a second, at most half of the time (`margin`): what we measure is
 //! shorter than what the endpoint measures by the way there and back, and its timers may be coarse. The result is
 //! never longer than what is configured, nor than 55 s: below the minute that load balancers, NAT boxes and endpoints
 //! have in common as a limit.
