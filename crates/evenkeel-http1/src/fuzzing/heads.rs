@@ -221,7 +221,9 @@ fn check_rewritten(block: &[u8], limits: &Limits, request: &Request, head: &Requ
         writer.field(field.name, field.value);
     }
     if view.known(Known::Host).is_none() {
-        writer.field(b"host", b"a");
+        // HTTP/1.0 may lack it, and what is written is HTTP/1.1: the authority is the target's when it has one.
+        let named = Some(view.authority()).filter(|authority| !authority.is_empty());
+        writer.field(b"host", named.unwrap_or(b"a"));
     }
     writer.end();
     let limits = Limits {

@@ -3,6 +3,7 @@
 use evenkeel_base::Method;
 
 use super::*;
+use crate::fuzzing;
 
 fn read(bytes: &[u8]) -> Result<(Request, RequestHead), Refusal> {
     let mut head = RequestHead::default();
@@ -145,6 +146,16 @@ fn te_and_lengths() {
         RequestBody::Chunked
     );
     assert!(!get("Connection: close\r\n").persistent);
+}
+
+#[test]
+fn without_host_the_authority_is_that_of_the_target() {
+    for line in ["CONNECT e:443", "GET http://e:443/x", "GET http://e:443"] {
+        let bytes = format!("{line} HTTP/1.0\r\nH0st:443\r\n\r\n");
+        let (_, head) = read(bytes.as_bytes()).unwrap();
+        assert_eq!(head.view(bytes.as_bytes()).authority(), b"e:443", "{line}");
+        fuzzing::request_head(bytes.as_bytes());
+    }
 }
 
 #[test]
