@@ -66,8 +66,8 @@ pub(crate) async fn run<D: Downstream>(
         let failed = match stage.attempt(down, record).await {
             Ok((mut up, mut talk)) => {
                 let relayed = relay::run(&stage, down, &mut up, &mut talk, record).await;
-                if relayed.reusable {
-                    relay::give_back(&stage, up);
+                if let Some(since) = relayed.free_since {
+                    relay::give_back(&stage, up, since);
                 }
                 drop(in_flight);
                 return Ok(relayed.after);
@@ -100,7 +100,7 @@ impl Stage<'_> {
         down: &mut D,
         record: &mut Record,
     ) -> Result<(H1Upstream, Conversation), Failed> {
-        let (stream, idle) = self.obtain(down, record).await.map_err(|fault| Failed {
+        let (stream, idle, at) = self.obtain(down, record).await.map_err(|fault| Failed {
             fault,
             sent: Sent::Nothing,
             idle: None,
@@ -108,11 +108,7 @@ impl Stage<'_> {
         let mut up = H1Upstream::new(stream, self.scene.worker);
         self.begin_request(down, &mut up, record);
         let limit = self.forward.route.max_request_body.bytes();
-        let pump = Pump::new(
-            Instant::now(),
-            limit,
-            self.passes_request_trailers(&down.request()),
-        );
+        let pump = Pump::new(at, limit, self.passes_request_trailers(&down.request()));
         let mut conversation = Conversation::new(pump, down.facts());
         let head = converse::run(self, down, &mut up, &mut conversation).await;
         record.bytes_in = conversation.pump.bytes;
@@ -177,13 +173,13 @@ impl Stage<'_> {
         }
     }
 
-    /// An idle connection, with how long it was idle, or a fresh one. A request that must not be sent twice takes an
+    /// An idle connection, with how long it was idle, or a fresh one, and when that was. A request that must not be sent twice takes an
     /// idle one only when it was used a moment ago.
     async fn obtain<D: Downstream>(
         &self,
         down: &mut D,
         record: &mut Record,
-    ) -> Result<(Stream, Option<Duration>), Fault> {
+    ) -> Result<(Stream, Option<Duration>, Instant), Fault> {
         let idempotent = down.request().method().is_idempotent();
         let want = if idempotent {
             Want::Any
@@ -199,12 +195,13 @@ impl Stage<'_> {
         {
             self.counters.reuses.add(1);
             record.connect = Duration::ZERO;
-            return Ok((stream, Some(idle)));
+            return Ok((stream, Some(idle), began));
         }
         let stream = self.connect(down, began).await?;
         self.counters.connects.add(1);
-        record.connect = began.elapsed();
-        Ok((stream, None))
+        let connected = Instant::now();
+        record.connect = connected.saturating_duration_since(began);
+        Ok((stream, None, connected))
     }
 
     fn begin_request<D: Downstream>(&self, down: &D, up: &mut H1Upstream, record: &Record) {

@@ -63,7 +63,7 @@ pub(crate) async fn run<D: Downstream>(
             } else {
                 After::Close
             },
-            reusable: talk.pump.done && !talk.broken,
+            free_since: (talk.pump.done && !talk.broken).then_some(relay.response.moved),
         },
         // Nothing has left yet: an honest reply is better than a cut connection.
         Err(fault) if fault.side() != Side::Downstream && down.retract_response() => {
@@ -111,15 +111,15 @@ async fn discard_rest<D: Downstream>(stage: &Stage<'_>, down: &mut D) -> bool {
 pub(crate) struct Relayed {
     /// What becomes of the client's connection.
     pub(crate) after: After,
-    /// Whether the endpoint's connection may carry another exchange, if it is at a boundary.
-    pub(crate) reusable: bool,
+    /// Since when the endpoint's connection is free, when it may carry another exchange and is at a boundary.
+    pub(crate) free_since: Option<Instant>,
 }
 
 impl Relayed {
     const fn cut() -> Self {
         Self {
             after: After::Cut,
-            reusable: false,
+            free_since: None,
         }
     }
 }
@@ -142,7 +142,7 @@ fn begin_response<D: Downstream>(
 }
 
 /// Keeps the endpoint's connection for the next exchange, when both sides want that and both directions allow it.
-pub(crate) fn give_back(stage: &Stage<'_>, up: H1Upstream) {
+pub(crate) fn give_back(stage: &Stage<'_>, up: H1Upstream, since: Instant) {
     let worker = stage.scene.worker;
     if let Some((connection, announced)) = up.into_reusable(worker)
         && !worker.is_draining()
@@ -159,7 +159,7 @@ pub(crate) fn give_back(stage: &Stage<'_>, up: H1Upstream) {
             connection,
             keep,
             stage.cluster.config.max_idle_connections,
-            Instant::now(),
+            since,
         );
     }
 }
@@ -176,7 +176,7 @@ async fn fail<D: Downstream>(
     let after = reply::fault(stage.scene, down, Some(stage.forward.route), fault, record).await;
     Relayed {
         after,
-        reusable: false,
+        free_since: None,
     }
 }
 
