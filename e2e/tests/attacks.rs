@@ -180,3 +180,16 @@ fn what_a_stop_cuts_is_seen_as_cut_and_recorded() {
     assert_eq!(proxy.record()["fault"], "shutdown");
     assert_eq!(proxy.wait(), 0);
 }
+
+#[test]
+fn a_client_that_waits_for_leave_is_not_late_with_its_body() {
+    let origin = Origin::http(|request| Reply::ok(request.text()));
+    let setup = Setup::to([&origin]).listener("request_body_idle_timeout = \"300ms\"");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    // The endpoint says nothing, so the leave is evenkeel's own, after a second: three times the time for a body.
+    assert_eq!(client.head().status(), 100);
+    client.send("body");
+    client.response("POST").status(200).body("body");
+}
