@@ -81,7 +81,6 @@ faults! {
     NoRoute "no-route" Local 404 "destination_not_found" "No route matches the request.";
     Internal "internal-error" Local 500 "proxy_internal_error" "A mistake of evenkeel's own; please report it.";
     NoEndpoint "no-endpoint" Local 503 "destination_unavailable" "The cluster has no endpoint that could be tried.";
-    RetryBudgetSpent "retry-budget-spent" Local 503 "destination_unavailable" "The cluster's retry budget is spent, so the failed attempt was not repeated.";
     Shutdown "shutdown" Local 503 "proxy_internal_response" "evenkeel is stopping and its time to drain is over.";
     TotalTimeout "total-timeout" Local 504 "http_response_timeout" "The exchange took longer than the total timeout of its route.";
     ConnectRefused "connect-refused" Upstream 502 "connection_refused" "The endpoint refused the connection.";

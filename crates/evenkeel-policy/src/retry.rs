@@ -164,7 +164,6 @@ pub const fn mendable(fault: Fault) -> bool {
         | Fault::NoRoute
         | Fault::Internal
         | Fault::NoEndpoint
-        | Fault::RetryBudgetSpent
         | Fault::Shutdown
         | Fault::TotalTimeout => false,
     }

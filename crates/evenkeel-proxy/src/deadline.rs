@@ -5,6 +5,7 @@
 //! (hedging) takes a real timer.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -112,6 +113,25 @@ impl Deadline {
     pub(crate) fn set(&self, at: Option<Instant>) {
         self.slot.at.set(at);
         self.slot.fired.set(false);
+    }
+
+    /// Takes steps until one has a result. A step that has to wait says (as its error) until when at the latest; the next
+    /// one finds out by [`Self::has_fired`] whether that was reached.
+    pub(crate) async fn drive<T>(
+        &self,
+        mut step: impl FnMut(&mut Context<'_>) -> Result<T, Option<Instant>>,
+    ) -> T {
+        poll_fn(|cx| match step(cx) {
+            Ok(result) => Poll::Ready(result),
+            Err(next) => {
+                self.set(next);
+                if self.poll_expired(cx).is_ready() {
+                    cx.waker().wake_by_ref();
+                }
+                Poll::Pending
+            }
+        })
+        .await
     }
 
     /// Whether the deadline has fired since it was set.

@@ -131,6 +131,7 @@ static LEVEL: Knob<LogLevel> = Knob {
     example: "\"warn\"",
 };
 
+/// The same for both logs.
 static LOG_FORMAT: Knob<LogFormat> = Knob {
     key: "format",
     about: "A line for people, or a JSON object a line.",
@@ -159,21 +160,11 @@ static TO: Knob<AccessLogTarget> = Knob {
     example: "{ file = \"/var/log/evenkeel/access.log\" }",
 };
 
-static ACCESS_FORMAT: Knob<LogFormat> = Knob {
-    key: "format",
-    about: "A line for people, or a JSON object a line.",
-    default: LogFormat::Text,
-    why: "people read it first",
-    bounds: None,
-    required: false,
-    example: "\"json\"",
-};
-
 /// `[access_log]`.
 pub(crate) static ACCESS_LOG: Section = Section {
     name: "access_log",
     about: "One record for each exchange: what was asked, where it went, how long each part took, and which fault ended it.",
-    knobs: &[&TO, &ACCESS_FORMAT],
+    knobs: &[&TO, &LOG_FORMAT],
     sample: "version = 1\n[access_log]\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
 };
 
@@ -226,7 +217,7 @@ pub(crate) fn print(process: &Process) -> String {
     log.knob(&LOG_FORMAT, &process.log.format);
     let mut access = Lines::default();
     access.knob(&TO, &process.access_log.to);
-    access.knob(&ACCESS_FORMAT, &process.access_log.format);
+    access.knob(&LOG_FORMAT, &process.access_log.format);
     top.top() + &log.table("[log]", false) + &access.table("[access_log]", false)
 }
 
@@ -240,7 +231,7 @@ pub(crate) fn defaults() -> Process {
         },
         access_log: AccessLog {
             to: TO.default.clone(),
-            format: ACCESS_FORMAT.default,
+            format: LOG_FORMAT.default,
         },
         shutdown: Shutdown {
             delay: SHUTDOWN_DELAY.default,
@@ -270,7 +261,7 @@ fn read_access_log(top: &Table<'_>, cx: &mut Cx<'_>) -> AccessLog {
         || defaults().access_log,
         |table| AccessLog {
             to: TO.read(&table, cx),
-            format: ACCESS_FORMAT.read(&table, cx),
+            format: LOG_FORMAT.read(&table, cx),
         },
     )
 }

@@ -3,7 +3,6 @@
 //!
 //! The body is sent while the response is awaited, because an endpoint may answer before it has the whole request.
 
-use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -96,19 +95,11 @@ pub(crate) async fn run<D: Downstream, U: Upstream>(
     up: &mut U,
     talk: &mut Conversation,
 ) -> Result<(), Fault> {
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = step(stage, cx, down, up, talk) {
-            return Poll::Ready(result);
-        }
-        stage.scene.deadline.set(deadline(stage, talk));
-        // Just set, so it cannot have fired: this leaves the waker there.
-        stage
-            .scene
-            .deadline
-            .poll_expired(cx)
-            .map(|()| Err(Fault::Internal))
-    })
-    .await
+    let steps = |cx: &mut Context<'_>| match step(stage, cx, down, up, talk) {
+        Poll::Ready(result) => Ok(result),
+        Poll::Pending => Err(deadline(stage, talk)),
+    };
+    stage.scene.deadline.drive(steps).await
 }
 
 fn step<D: Downstream, U: Upstream>(

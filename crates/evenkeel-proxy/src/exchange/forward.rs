@@ -23,6 +23,9 @@ use crate::scene::{After, Scene};
 use crate::upstream::h1::H1Upstream;
 use crate::upstream::{Ask, Upstream};
 
+/// The detail in the access record of a fault that was not tried again because the cluster's retry budget was spent.
+const BUDGET_SPENT: &str = "retry-budget-spent";
+
 /// An attempt that failed before its response head.
 struct Failed {
     fault: Fault,
@@ -167,7 +170,7 @@ impl Stage<'_> {
                 if self.cluster.state.budget.withdraw(now) {
                     return Ok(());
                 }
-                record.detail = Some(Fault::RetryBudgetSpent.name());
+                record.detail = Some(BUDGET_SPENT);
                 Err(failed.fault)
             }
         }

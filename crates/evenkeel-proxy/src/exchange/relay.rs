@@ -240,19 +240,11 @@ async fn drive<D: Downstream, U: Upstream>(
 ) -> Result<(), Fault> {
     // What was armed for the response's head must not end the body.
     stage.scene.deadline.set(None);
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = step(stage, cx, down, up, talk, relay) {
-            return Poll::Ready(result);
-        }
-        stage.scene.deadline.set(deadline(stage, talk, relay).0);
-        // Just set, so it cannot have fired: this leaves the waker there.
-        stage
-            .scene
-            .deadline
-            .poll_expired(cx)
-            .map(|()| Err(Fault::Internal))
-    })
-    .await
+    let steps = |cx: &mut Context<'_>| match step(stage, cx, down, up, talk, relay) {
+        Poll::Ready(result) => Ok(result),
+        Poll::Pending => Err(deadline(stage, talk, relay).0),
+    };
+    stage.scene.deadline.drive(steps).await
 }
 
 fn step<D: Downstream, U: Upstream>(

@@ -33,10 +33,9 @@ pub(crate) struct Outgoing {
     pool: Rc<Blocks>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     /// No message has been begun, or the one that was is complete.
-    #[default]
     Done,
     /// So many bytes are still to come.
     Known { left: u64 },
