@@ -8,11 +8,11 @@
     reason = "a command line tool: its two outputs are its interface"
 )]
 
+mod bench;
 mod ci;
 mod docs;
 mod floors;
 mod fuzz;
-mod look;
 mod metrics;
 mod modules;
 mod setup;
@@ -36,7 +36,7 @@ cargo xtask VERB
   docs [--check]   write the generated pages, or compare them
   metrics          print sizes of files and functions, and the share of documented items
   fuzz [SECONDS]   run every fuzz target for so long
-  look [--release] a quick look at CPU per request beside nginx and HAProxy
+  bench …          speed beside nginx and HAProxy; bench --list, bench --quick
 ";
 
 fn main() -> ExitCode {
@@ -63,8 +63,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["metrics"] => metrics::run(),
         ["fuzz"] => fuzz::run(None),
         ["fuzz", seconds] => fuzz::run(Some(seconds)),
-        ["look"] => look::run(false),
-        ["look", "--release"] => look::run(true),
+        ["bench", ref rest @ ..] => bench::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

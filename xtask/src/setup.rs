@@ -1,18 +1,21 @@
 //! `cargo xtask setup`: installs the Debian packages that the tests need, where this process may.
 //!
-//! Where it may not, it says which are missing and how to get them, and goes on: most tests need none of them.
+//! Where it may not, it says which are missing and how to get them, and goes on: most tests need none of them. Other
+//! verbs have lists of their own and use [`ensure`].
 
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-/// A Debian package that a test needs.
-struct Package {
-    name: &'static str,
+/// A Debian package that something here needs.
+#[derive(Debug)]
+pub(crate) struct Package {
+    /// What Debian calls it.
+    pub(crate) name: &'static str,
     /// A command that succeeds where the package, or the same thing from elsewhere, is installed.
-    probe: &'static [&'static str],
+    pub(crate) probe: &'static [&'static str],
     /// What it is for.
-    reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 const PACKAGES: &[Package] = &[
@@ -35,7 +38,7 @@ const PACKAGES: &[Package] = &[
         name: "wrk",
         // It has no option that succeeds without a run.
         probe: &["sh", "-c", "command -v wrk"],
-        reason: "256 connections at once, and the quick look at speed",
+        reason: "256 connections at once",
     },
 ];
 
@@ -45,12 +48,25 @@ const PACKAGES: &[Package] = &[
     reason = "a verb: all have one signature, and this one goes on whatever happens"
 )]
 pub(crate) fn run() -> Result<()> {
-    let missing: Vec<&Package> = PACKAGES
+    match obtain(PACKAGES) {
+        Ok(()) => println!("everything the tests need is installed"),
+        Err(missing) => println!("{missing}; tests without them will say so"),
+    }
+    Ok(())
+}
+
+/// Installs what is missing of `packages`, and fails where it may not.
+pub(crate) fn ensure(packages: &[Package]) -> Result<()> {
+    obtain(packages).map_err(anyhow::Error::msg)
+}
+
+/// Installs what is missing; the error is a sentence about what still is.
+fn obtain(packages: &[Package]) -> Result<(), String> {
+    let missing: Vec<&Package> = packages
         .iter()
         .filter(|package| !succeeds(package.probe))
         .collect();
     if missing.is_empty() {
-        println!("everything the tests need is installed");
         return Ok(());
     }
     for package in &missing {
@@ -59,16 +75,21 @@ pub(crate) fn run() -> Result<()> {
     let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
     let names = names.join(" ");
     if !succeeds(&["apt-get", "--version"]) {
-        println!(
-            "this is not Debian: install {names} your system's way; tests without them will say so"
-        );
-    } else if !succeeds(&["sh", "-c", "test \"$(id -u)\" = 0"]) {
-        println!("only root may install packages: sudo apt-get install {names}");
-    } else if install(&names) {
-        println!("installed {names}");
-    } else {
-        println!("apt-get failed (its own words are above); tests that need {names} will say so");
+        return Err(format!(
+            "this is not Debian: install {names} your system's way"
+        ));
     }
+    if !succeeds(&["sh", "-c", "test \"$(id -u)\" = 0"]) {
+        return Err(format!(
+            "only root may install packages: sudo apt-get install {names}"
+        ));
+    }
+    if !install(&names) {
+        return Err(format!(
+            "apt-get failed to install {names} (its own words are above)"
+        ));
+    }
+    println!("installed {names}");
     Ok(())
 }
 

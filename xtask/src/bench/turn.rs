@@ -1,0 +1,172 @@
+//! One turn of one contestant: a warm-up that does not count, then the load between two looks at what it cost.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::load::{self, Held};
+use super::measure::{Report, Turn};
+use super::perf::Counting;
+use super::proc::{self, Core};
+use super::process::PROXY_CORE;
+use super::scenario::{Drive, Scenario};
+use super::start::{Contestant, Ground};
+
+/// The load of a warm-up, in seconds: pools and caches are full after a few thousand requests.
+const WARM_UP: f64 = 0.3;
+
+/// How long a proxy may take to come to rest when all its connections are idle.
+const REST: Duration = Duration::from_secs(10);
+
+/// How often we look whether it has.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How a turn is taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    pub(super) seconds: f64,
+    /// Requests a second, where the scenario fixes them.
+    pub(super) rate: Option<f64>,
+    /// Whether instructions can be counted.
+    pub(super) perf: bool,
+}
+
+/// Takes a turn of a contestant that may have had others.
+pub(super) fn take(
+    ground: &Ground,
+    contestant: &Contestant,
+    scenario: &Scenario,
+    manner: Manner,
+) -> Result<Turn> {
+    drive(ground, contestant, scenario, manner, WARM_UP)?;
+    let family = contestant.process.family()?;
+    let core_before = Core::now(&format!("cpu{PROXY_CORE}"))?;
+    let before = proc::cpu(&family)?;
+    let counting = if manner.perf {
+        let file = ground.scratch.path("perf");
+        Some(Counting::start(&family, &file)?)
+    } else {
+        None
+    };
+    let report = drive(ground, contestant, scenario, manner, manner.seconds)?;
+    let instructions = counting.map(Counting::stop).transpose()?.flatten();
+    let cpu = proc::cpu(&family)?.saturating_sub(before);
+    let core = Core::now(&format!("cpu{PROXY_CORE}"))?;
+    let (core_busy, stolen) = core.shares_since(core_before);
+    Ok(Turn {
+        report,
+        cpu_micros: cpu.as_secs_f64() * 1e6,
+        instructions,
+        peak: proc::peak(&family)? as f64,
+        core_busy,
+        stolen,
+        idle_bytes: None,
+    })
+}
+
+/// What a contestant answers at most to this load, in requests a second.
+pub(super) fn saturation(
+    ground: &Ground,
+    contestant: &Contestant,
+    scenario: &Scenario,
+    seconds: f64,
+) -> Result<f64> {
+    let closed = Scenario {
+        drive: Drive::Closed,
+        ..*scenario
+    };
+    let manner = Manner {
+        seconds,
+        rate: None,
+        perf: false,
+    };
+    drive(ground, contestant, &closed, manner, WARM_UP)?;
+    let report = drive(ground, contestant, &closed, manner, seconds)?;
+    Ok(report.requests / report.seconds)
+}
+
+/// Holds idle connections to a contestant that has just been started, and sees what it needs for them.
+pub(super) fn hold(ground: &Ground, contestant: &Contestant, scenario: &Scenario) -> Result<Turn> {
+    let Drive::Idle { asked } = scenario.drive else {
+        bail!("scenario {} holds nothing", scenario.name);
+    };
+    // Code is paged in and tables are made by the first requests; they are not what a connection costs.
+    let mut load = scenario.load;
+    load.connections = 16;
+    let words = timed(
+        load::arguments("closed", &load, contestant.port, &ground.paths),
+        WARM_UP,
+    );
+    load::run(&ground.programs.load, &words)?;
+    let family = contestant.process.family()?;
+    rest(&family)?;
+    let (files, before) = (proc::open_files(&family)?, proc::resident(&family)?);
+    let mut words = load::arguments("idle", &scenario.load, contestant.port, &ground.paths);
+    if !asked {
+        words.push("--fresh".to_owned());
+    }
+    let held = Held::open(&ground.programs.load, &words)?;
+    rest(&family)?;
+    let after = proc::resident(&family)?;
+    let open = proc::open_files(&family)?.saturating_sub(files);
+    drop(held);
+    let wanted = u64::from(scenario.load.connections);
+    let lost = wanted.saturating_sub(open as u64);
+    let mut report = Report {
+        requests: if asked { wanted as f64 } else { 0.0 },
+        ..Report::default()
+    };
+    if lost > 0 {
+        report.errors.insert("not held".to_owned(), lost);
+    }
+    Ok(Turn {
+        report,
+        peak: proc::peak(&family)? as f64,
+        idle_bytes: Some(after.saturating_sub(before) as f64 / wanted as f64),
+        ..Turn::default()
+    })
+}
+
+/// Waits until these processes do nothing, so that every connection has been accepted and is idle.
+fn rest(pids: &[u32]) -> Result<()> {
+    let deadline = Instant::now() + REST;
+    let mut before = proc::cpu(pids)?;
+    while Instant::now() < deadline {
+        std::thread::sleep(LOOK);
+        let now = proc::cpu(pids)?;
+        // A proxy's own timers run even so, for some microseconds.
+        if now.saturating_sub(before) < LOOK / 100 {
+            return Ok(());
+        }
+        before = now;
+    }
+    bail!("still busy {} s after the last request", REST.as_secs())
+}
+
+fn drive(
+    ground: &Ground,
+    contestant: &Contestant,
+    scenario: &Scenario,
+    manner: Manner,
+    seconds: f64,
+) -> Result<Report> {
+    let (asked, port) = (&scenario.load, contestant.port);
+    if scenario.drive == Drive::Wrk {
+        return load::wrk(asked, port, seconds);
+    }
+    let mode = if manner.rate.is_some() {
+        "open"
+    } else {
+        "closed"
+    };
+    let mut words = load::arguments(mode, asked, port, &ground.paths);
+    if let Some(rate) = manner.rate {
+        words.extend(["--rate".to_owned(), format!("{rate:.0}")]);
+    }
+    load::run(&ground.programs.load, &timed(words, seconds))
+}
+
+fn timed(mut words: Vec<String>, seconds: f64) -> Vec<String> {
+    words.extend(["--seconds".to_owned(), format!("{seconds}")]);
+    words
+}
