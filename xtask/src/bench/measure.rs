@@ -14,9 +14,9 @@ pub(super) struct Report {
     pub(super) bytes: f64,
     /// What went wrong: statuses other than 200, and errors by their kind.
     pub(super) errors: BTreeMap<String, u64>,
-    pub(super) p50: f64,
-    pub(super) p99: f64,
-    /// wrk does not tell.
+    /// Latencies, in microseconds; `None` where there are none, or the client does not tell.
+    pub(super) p50: Option<f64>,
+    pub(super) p99: Option<f64>,
     pub(super) p999: Option<f64>,
 }
 
@@ -74,7 +74,7 @@ impl Measure {
             Self::Throughput => {
                 (turn.cpu_micros > 0.0).then(|| turn.report.bytes / turn.cpu_micros)
             }
-            Self::P99 => Some(turn.report.p99),
+            Self::P99 => turn.report.p99,
             Self::P999 => turn.report.p999,
             Self::IdleBytes => turn.idle_bytes,
             Self::Instructions => each(
@@ -115,7 +115,7 @@ mod tests {
                 requests: 1_000.0,
                 seconds: 2.0,
                 bytes: 4e6,
-                p99: 7.0,
+                p99: Some(7.0),
                 ..Report::default()
             },
             cpu_micros: 500_000.0,

@@ -350,7 +350,7 @@ mod tests {
                 requests: 1.0,
                 p999: Some(1.0),
                 bytes: 1.0,
-                p99: 1.0,
+                p99: Some(1.0),
                 ..Report::default()
             },
             cpu_micros: 1.0,

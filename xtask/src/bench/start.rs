@@ -235,7 +235,7 @@ impl Ground {
 /// The table of 10,000 hosts and 10,000 paths, in a proxy's own language.
 fn routes(host: impl Fn(&str) -> String, path: impl Fn(&str) -> String) -> String {
     let hosts = (0..MANY_ROUTES).map(|number| host(&format!("h{number}.example")));
-    let paths = (0..MANY_ROUTES).map(|number| path(&format!("/b/128/p{number}")));
+    let paths = (0..MANY_ROUTES).map(|number| path(&format!("/p{number:05}")));
     hosts.chain(paths).collect()
 }
 
@@ -244,7 +244,7 @@ fn asked_paths() -> String {
     let mut text = String::new();
     for number in 0..MANY_ROUTES {
         let _ = writeln!(text, "h{number}.example /b/128");
-        let _ = writeln!(text, "{PATHS_HOST} /b/128/p{number}");
+        let _ = writeln!(text, "{PATHS_HOST} /p{number:05}/b/128");
     }
     text
 }
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(text.lines().count(), 20_000);
         let known = routes(
             |host| format!("{host} /b/128\n"),
-            |path| format!("{PATHS_HOST} {path}\n"),
+            |path| format!("{PATHS_HOST} {path}/b/128\n"),
         );
         let sorted = |text: &str| {
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();

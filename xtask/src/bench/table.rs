@@ -220,12 +220,12 @@ const BUSY: &[Column] = &[
     Column {
         head: "p50 µs",
         when: When::Always,
-        cell: |_, _, turns| median(turns, |turn| turn.report.p50, 0),
+        cell: |_, _, turns| median(turns, |turn| turn.report.p50.unwrap_or(f64::NAN), 0),
     },
     Column {
         head: "p99 µs",
         when: When::Always,
-        cell: |_, _, turns| median(turns, |turn| turn.report.p99, 0),
+        cell: |_, _, turns| median(turns, |turn| turn.report.p99.unwrap_or(f64::NAN), 0),
     },
     Column {
         head: "p99.9 µs",

@@ -48,7 +48,10 @@ pub(super) fn take(
     } else {
         None
     };
-    let report = drive(ground, contestant, scenario, manner, manner.seconds)?;
+    let mut report = drive(ground, contestant, scenario, manner, manner.seconds)?;
+    if report.requests < 1.0 {
+        report.errors.insert("no response".to_owned(), 1);
+    }
     let instructions = counting.map(Counting::stop).transpose()?.flatten();
     let cpu = proc::cpu(&family)?.saturating_sub(before);
     let core = Core::now(&format!("cpu{PROXY_CORE}"))?;

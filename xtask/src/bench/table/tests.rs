@@ -12,8 +12,8 @@ fn turn(cost: f64, failed: u64) -> Turn {
             requests: 1_000.0,
             seconds: 1.0,
             errors: failure.into_iter().collect(),
-            p50: 10.0,
-            p99: 20.0,
+            p50: Some(10.0),
+            p99: Some(20.0),
             p999: None,
             ..Report::default()
         },
