@@ -3,6 +3,8 @@
 //! A codec classifies each name once, while it is in the cache; the pipeline then switches on a byte instead of comparing
 //! names over and over. Names are case-insensitive (RFC 9110 §5.1).
 
+use crate::head::Run;
+
 /// A field name the pipeline knows; everything else is `Other` and passes as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -233,6 +235,13 @@ fn differ<const W: usize>(name: &[u8], text: &[u8], at: usize) -> u64 {
 pub trait FieldSink {
     /// Adds one field after those before it. Name and value have been validated by whoever read or compiled them.
     fn field(&mut self, name: &[u8], value: &[u8]);
+
+    /// Adds fields as they came with a message.
+    fn run(&mut self, run: Run<'_>) {
+        for field in run.fields() {
+            self.field(field.name, field.value);
+        }
+    }
 }
 
 impl FieldSink for Vec<(Vec<u8>, Vec<u8>)> {

@@ -180,6 +180,16 @@ impl<'a> RequestView<'a> {
         fields(&self.head.fields, self.block)
     }
 
+    /// All fields, as the run of which parts may be passed on.
+    #[inline]
+    #[must_use]
+    pub fn run(&self) -> Run<'a> {
+        Run {
+            table: &self.head.fields,
+            block: self.block,
+        }
+    }
+
     /// The value of the first field with this known name.
     #[must_use]
     pub fn known(&self, known: Known) -> Option<&'a [u8]> {
@@ -250,10 +260,93 @@ impl<'a> ResponseView<'a> {
         fields(&self.head.fields, self.block)
     }
 
+    /// All fields, as the run of which parts may be passed on.
+    #[inline]
+    #[must_use]
+    pub fn run(&self) -> Run<'a> {
+        Run {
+            table: &self.head.fields,
+            block: self.block,
+        }
+    }
+
     /// The value of the first field with this known name.
     #[must_use]
     pub fn known(&self, known: Known) -> Option<&'a [u8]> {
         find(&self.head.fields, self.block, known)
+    }
+}
+
+/// Fields that stand one after the other in the head they came with: what passes on unchanged, passes on as a run.
+///
+/// A codec that writes what it reads copies the lines of a run whole, where they are spelt as it would spell them.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    table: &'a [FieldSpan],
+    block: &'a [u8],
+}
+
+impl<'a> Run<'a> {
+    /// How many fields there are.
+    #[inline]
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The fields from `start` up to `end`, as far as they are there.
+    #[inline]
+    #[must_use]
+    pub fn part(&self, start: usize, end: usize) -> Self {
+        Self {
+            table: self.table.get(start..end).unwrap_or_default(),
+            block: self.block,
+        }
+    }
+
+    /// The fields in their order.
+    #[inline]
+    pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
+        fields(self.table, self.block)
+    }
+
+    /// The lines of the longest beginning that stands in the block as `name: value CRLF` line after line, to be copied as
+    /// they are, and the run of the others. Without such a beginning the lines are empty.
+    #[inline]
+    #[must_use]
+    pub fn split_lines(&self) -> (&'a [u8], Self) {
+        let Some(first) = self.table.first() else {
+            return (&[], *self);
+        };
+        let start = usize::from(first.name.start);
+        let (mut end, mut count) = (start, 0);
+        for field in self.table {
+            let (colon, value) = (usize::from(field.name.end), usize::from(field.value.end));
+            let follows = usize::from(field.name.start) == end;
+            let spaced = usize::from(field.value.start) == colon + 2;
+            if !(follows && spaced && self.has(colon, *b": ") && self.has(value, *b"\r\n")) {
+                break;
+            }
+            end = value + 2;
+            count += 1;
+        }
+        (
+            self.block.get(start..end).unwrap_or_default(),
+            self.part(count, self.table.len()),
+        )
+    }
+
+    /// Whether these two bytes stand at `at`.
+    #[inline(always)]
+    fn has(&self, at: usize, two: [u8; 2]) -> bool {
+        self.block.get(at..).and_then(|rest| rest.first_chunk()) == Some(&two)
     }
 }
 

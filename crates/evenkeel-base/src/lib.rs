@@ -21,7 +21,7 @@ pub use address::{Address, Target};
 pub use balancer::BalancerKind;
 pub use fault::{Fault, Side};
 pub use field::{FieldSink, Known};
-pub use head::{RequestHead, RequestView, ResponseHead, ResponseView, Span};
+pub use head::{RequestHead, RequestView, ResponseHead, ResponseView, Run, Span};
 pub use id::{ClusterId, ListenerId, RouteId};
 pub use method::Method;
 pub use network::Network;

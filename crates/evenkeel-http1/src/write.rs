@@ -3,7 +3,8 @@
 //! No byte that ends a line can come in through a name or a value: readers and configuration have refused it before, a
 //! debug build asserts it, and a release build writes a space instead.
 
-use evenkeel_base::FieldSink;
+use evenkeel_base::head::Field;
+use evenkeel_base::{FieldSink, Run};
 
 use crate::scan::{is_plain, value_end};
 
@@ -74,6 +75,27 @@ impl FieldSink for HeadWriter<'_> {
     fn field(&mut self, name: &[u8], value: &[u8]) {
         put_field(self.out, name, value);
     }
+
+    /// Lines that stand in the message as they would be written are copied many at a time: the reader has validated every
+    /// byte of them. Lines with other white space around the value are written one by one.
+    #[inline]
+    fn run(&mut self, mut run: Run<'_>) {
+        while !run.is_empty() {
+            let (lines, rest) = run.split_lines();
+            debug_assert!(run.part(0, run.len() - rest.len()).fields().all(is_clean));
+            self.out.extend_from_slice(lines);
+            run = rest;
+            if let Some(odd) = run.fields().next() {
+                put_field(self.out, odd.name, odd.value);
+                run = run.part(1, run.len());
+            }
+        }
+    }
+}
+
+/// Whether a field can stand in a line.
+fn is_clean(field: Field<'_>) -> bool {
+    [field.name, field.value].map(|text| value_end(text, 0) == text.len()) == [true; 2]
 }
 
 /// Ends a chunked body with trailers: writes the last chunk, fields through [`FieldSink`], and the empty line.
@@ -149,35 +171,47 @@ pub fn chunk_head(length: usize) -> ChunkHead {
 #[inline]
 fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
-    put(out, name);
+    let start = out.len();
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
-    put(out, value);
+    out.extend_from_slice(value);
+    check(out, start);
     out.extend_from_slice(b"\r\n");
 }
 
 /// Writes text within a line.
 #[inline]
 fn put(out: &mut Vec<u8>, text: &[u8]) {
-    if is_plain(text) {
-        out.extend_from_slice(text);
-    } else {
-        put_rare(out, text);
+    let start = out.len();
+    out.extend_from_slice(text);
+    check(out, start);
+}
+
+/// Looks at what was written within a line from `start` on: almost always it is text without a control byte.
+#[inline(always)]
+fn check(out: &mut [u8], start: usize) {
+    if let Some(text) = out.get_mut(start..)
+        && !is_plain(text)
+    {
+        check_rare(text);
     }
 }
 
-/// Writes text that has a HTAB, or what it cannot have.
+/// Looks at text that has a HTAB, or what it cannot have.
 #[cold]
-fn put_rare(out: &mut Vec<u8>, text: &[u8]) {
+fn check_rare(text: &mut [u8]) {
     let clean = value_end(text, 0) == text.len();
     debug_assert!(clean, "no control byte gets this far");
-    put_tamed(out, text);
+    tame(text);
 }
 
-/// Writes text with a space for every control byte but HTAB.
-fn put_tamed(out: &mut Vec<u8>, text: &[u8]) {
-    let wild = |byte: u8| byte.is_ascii_control() && byte != b'\t';
-    let tame = |&byte: &u8| if wild(byte) { b' ' } else { byte };
-    out.extend(text.iter().map(tame));
+/// Puts a space for every control byte but HTAB.
+fn tame(text: &mut [u8]) {
+    for byte in text {
+        if byte.is_ascii_control() && *byte != b'\t' {
+            *byte = b' ';
+        }
+    }
 }
 
 #[inline]
@@ -239,9 +273,9 @@ mod tests {
 
     #[test]
     fn what_cannot_get_this_far_would_not_end_a_line() {
-        let mut out = Vec::new();
-        put_tamed(&mut out, b"a\r\nX: b\0c\x7f\td");
-        assert_eq!(out, b"a  X: b c \td");
+        let mut text = *b"a\r\nX: b\0c\x7f\td";
+        tame(&mut text);
+        assert_eq!(&text, b"a  X: b c \td");
     }
 
     #[test]

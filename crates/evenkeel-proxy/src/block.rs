@@ -171,6 +171,15 @@ impl Block {
         }
     }
 
+    /// Gives the memory back when nothing is in it.
+    pub(crate) fn release(&mut self) {
+        if self.end == 0 || (self.pos == self.end && self.start == self.pos) {
+            self.give_back();
+            (self.start, self.pos, self.end) = (0, 0, 0);
+        }
+    }
+
+    #[inline]
     fn hold(&mut self) {
         if self.bytes.is_empty() {
             self.bytes = self
@@ -181,15 +190,20 @@ impl Block {
                 .unwrap_or_else(|| vec![0; BLOCK]);
         }
     }
+
+    fn give_back(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        let mut free = self.pool.free.borrow_mut();
+        // A block that grew for one large head is not kept: the next user would hold more than it needs.
+        if bytes.len() == BLOCK && free.len() < MAX_FREE {
+            free.push(bytes);
+        }
+    }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        let mut free = self.pool.free.borrow_mut();
-        // A block that grew for one large head is not kept: the next user would hold more than it needs.
-        if self.bytes.len() == BLOCK && free.len() < MAX_FREE {
-            free.push(std::mem::take(&mut self.bytes));
-        }
+        self.give_back();
     }
 }
 

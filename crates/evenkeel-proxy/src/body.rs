@@ -89,6 +89,8 @@ pub(crate) struct Pump {
     pub(crate) moved: Instant,
     /// Payload bytes so far.
     pub(crate) bytes: u64,
+    /// Whether it has had to wait.
+    waited: bool,
     /// More payload than this is refused.
     limit: u64,
     /// Whether trailers pass.
@@ -103,6 +105,7 @@ impl Pump {
             waiting: Waiting::Source,
             moved: now,
             bytes: 0,
+            waited: false,
             limit,
             trailers,
         }
@@ -117,9 +120,11 @@ impl Pump {
     ) -> Poll<Result<(), Fault>> {
         let before = self.bytes;
         let polled = self.poll_inner(cx, source, sink);
-        if self.bytes != before || polled.is_ready() {
+        // What is done at once is done when it began: no clock is read for it.
+        if self.waited && (self.bytes != before || polled.is_ready()) {
             self.moved = Instant::now();
         }
+        self.waited |= polled.is_pending();
         self.done |= matches!(polled, Poll::Ready(Ok(())));
         polled
     }

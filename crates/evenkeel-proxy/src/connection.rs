@@ -16,7 +16,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evenkeel_base::{Fault, ListenerId};
 use evenkeel_http1::Limits;
@@ -29,31 +29,57 @@ use crate::h1::{Boundary, Channel};
 use crate::scene::{After, From, LINGER, LINGER_BYTES, Scene};
 use crate::worker::Worker;
 
+/// A connection whose last request is over keeps what a request needs for this long: the next one finds everything made, and
+/// a connection that idles longer than that holds none of it.
+const REST: Duration = Duration::from_secs(1);
+
 /// Serves a connection until it ends.
 pub(crate) async fn serve(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, from: From) {
-    let deadline = worker.deadlines.slot();
+    let mut idle = Idle {
+        worker,
+        listener,
+        from,
+        deadline: worker.deadlines.slot(),
+        since: Instant::now(),
+        first: true,
+    };
     let mut stream = stream;
-    let mut first = true;
     loop {
-        let accepted = Instant::now();
-        let Some(idle) = worker.snapshot().listener(listener).map(|listener| {
-            // A new connection is in a hurry: it counts as a request that has not come yet.
-            if first {
-                listener.request_header_timeout
-            } else {
-                listener.keepalive_timeout
-            }
-        }) else {
-            return;
-        };
-        deadline.set(accepted.checked_add(idle));
-        if !wait_for_bytes(&stream, &deadline).await {
+        let Some(limit) = idle.limit() else { return };
+        idle.deadline.set(idle.since.checked_add(limit));
+        if !wait_for_bytes(&stream, &idle.deadline).await {
             return;
         }
-        match Box::pin(busy(worker, listener, stream, &from, &deadline, &mut first)).await {
+        match Box::pin(busy(&mut idle, stream)).await {
             Some(boundary) => stream = boundary.into_stream(),
             None => return,
         }
+    }
+}
+
+/// What is known of a connection while it waits.
+struct Idle<'a> {
+    worker: &'a Rc<Worker>,
+    listener: ListenerId,
+    from: From,
+    deadline: Deadline,
+    /// Since when.
+    since: Instant,
+    /// No request has come yet.
+    first: bool,
+}
+
+impl Idle<'_> {
+    /// How long it may wait; none when its listener is gone. A new connection is in a hurry: it counts as a request that has not
+    /// come yet.
+    fn limit(&self) -> Option<Duration> {
+        let snapshot = self.worker.snapshot();
+        let listener = snapshot.listener(self.listener)?;
+        Some(if self.first {
+            listener.request_header_timeout
+        } else {
+            listener.keepalive_timeout
+        })
     }
 }
 
@@ -66,89 +92,118 @@ async fn wait_for_bytes(stream: &Stream, deadline: &Deadline) -> bool {
     .await
 }
 
-/// Serves requests for as long as they follow each other; gives the stream back when it is idle.
-async fn busy(
-    worker: &Rc<Worker>,
-    listener_id: ListenerId,
-    stream: Stream,
-    from: &From,
-    deadline: &Deadline,
-    first: &mut bool,
-) -> Option<Boundary> {
+/// Serves requests for as long as they follow each other soon; gives the connection back when it idles.
+async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
+    let worker = idle.worker;
     let mut snapshot = worker.snapshot();
-    let half_close = snapshot.listener(listener_id)?.half_close;
+    let half_close = snapshot.listener(idle.listener)?.half_close;
     let mut down = H1Downstream::new(stream, worker, half_close);
     loop {
-        let listener = snapshot.listener(listener_id)?;
-        let began = Instant::now();
-        deadline.set(began.checked_add(listener.request_header_timeout));
+        let listener = snapshot.listener(idle.listener)?;
         let limits = Limits {
             head_bytes: listener.head.bytes,
             fields: listener.head.fields,
             line_bytes: listener.head.line,
         };
-        let scene = Scene {
+        match next_bytes(&mut down, &limits, &idle.deadline).await {
+            Next::Bytes => {}
+            Next::Gone => return None,
+            Next::Late => return down.into_idle(worker),
+        }
+        let began = Instant::now();
+        idle.deadline
+            .set(began.checked_add(listener.request_header_timeout));
+        let mut scene = Scene {
             worker,
             snapshot: &snapshot,
-            listener_id,
+            listener_id: idle.listener,
             listener,
-            from,
-            deadline,
+            from: &idle.from,
+            deadline: &idle.deadline,
             began,
+            asked: began,
         };
-        let after = match read_request(&mut down, &limits, deadline).await {
+        let (after, ended) = match read_request(&mut down, &limits, &mut scene).await {
             Ok(true) => {
-                *first = false;
+                idle.first = false;
                 exchange::run(&scene, &mut down).await
             }
             Ok(false) | Err(Stopped::Gone) => return None,
-            Err(Stopped::Nothing) => return down.into_idle(worker),
             Err(Stopped::Fault(fault, detail)) => {
                 down.refuse();
                 match exchange::refuse(&scene, &mut down, fault, detail).await {
-                    After::Cut => After::Cut,
-                    After::Persist | After::Close => After::Close,
+                    After::Cut => return None,
+                    After::Persist | After::Close => (After::Close, began),
                 }
             }
         };
         match after {
             After::Cut => return None,
             After::Close => {
-                linger(down.channel(), deadline).await;
+                linger(down.channel(), &idle.deadline).await;
                 return None;
             }
-            After::Persist if !down.has_bytes() => return down.into_idle(worker),
             After::Persist if !down.next_request() => return None,
-            After::Persist => snapshot = worker.snapshot(),
+            After::Persist => {
+                snapshot = worker.snapshot();
+                idle.since = ended;
+                down.rest();
+                idle.deadline
+                    .set(ended.checked_add(REST.min(idle.limit()?)));
+            }
         }
     }
 }
 
+/// What came of waiting for a request.
+enum Next {
+    Bytes,
+    Gone,
+    Late,
+}
+
+/// Waits for a request's first bytes until the deadline.
+async fn next_bytes(down: &mut H1Downstream, limits: &Limits, deadline: &Deadline) -> Next {
+    poll_fn(|cx| match down.poll_begin(cx, limits) {
+        Poll::Ready(true) => Poll::Ready(Next::Bytes),
+        Poll::Ready(false) => Poll::Ready(Next::Gone),
+        Poll::Pending => deadline.poll_expired(cx).map(|()| Next::Late),
+    })
+    .await
+}
+
 enum Stopped {
-    /// The event loop spoke of bytes, and there are none: it does after a read that filled its buffer to the last byte.
-    Nothing,
     Gone,
     Fault(Fault, Option<&'static str>),
 }
 
+/// Reads a request's head; false when the client left before its first byte.
 async fn read_request(
     down: &mut H1Downstream,
     limits: &Limits,
-    deadline: &Deadline,
+    scene: &mut Scene<'_>,
 ) -> Result<bool, Stopped> {
-    poll_fn(|cx| match down.poll_request(cx, limits) {
-        Poll::Pending if !down.has_bytes() => Poll::Ready(Err(Stopped::Nothing)),
+    let mut waited = false;
+    let read = poll_fn(|cx| match down.poll_request(cx, limits) {
         Poll::Ready(Ok(there)) => Poll::Ready(Ok(there)),
         Poll::Ready(Err(Refused::Gone)) => Poll::Ready(Err(Stopped::Gone)),
         Poll::Ready(Err(Refused::Head(refusal))) => Poll::Ready(Err(Stopped::Fault(
             refusal.fault_of_request(),
             Some(refusal.name()),
         ))),
-        Poll::Pending => deadline
-            .poll_expired(cx)
-            .map(|()| Err(Stopped::Fault(Fault::RequestHeaderTimeout, None))),
+        Poll::Pending => {
+            waited = true;
+            scene
+                .deadline
+                .poll_expired(cx)
+                .map(|()| Err(Stopped::Fault(Fault::RequestHeaderTimeout, None)))
+        }
     })
-    .await
+    .await;
+    if waited {
+        scene.asked = Instant::now();
+    }
+    read
 }
 
 /// Closes the sending side, then reads and discards until the client has closed too, within limits.

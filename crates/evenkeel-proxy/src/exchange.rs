@@ -16,6 +16,8 @@ mod relay;
 mod reply;
 mod stage;
 
+use std::time::Instant;
+
 use evenkeel_base::{Fault, Method, RouteId};
 use evenkeel_config::model::{self, Action};
 use evenkeel_http1::has_dot_segments;
@@ -28,13 +30,13 @@ use crate::exchange::stage::Forward;
 use crate::record::Record;
 use crate::scene::{After, Scene};
 
-/// Runs one exchange from its parsed head to its access record.
-pub(crate) async fn run<D: Downstream>(scene: &Scene<'_>, down: &mut D) -> After {
+/// Runs one exchange from its parsed head to its access record; says when it ended.
+pub(crate) async fn run<D: Downstream>(scene: &Scene<'_>, down: &mut D) -> (After, Instant) {
     let mut record = Record::new(scene.began, scene.worker.make_request_id());
     scene.worker.counters().exchanges.add(1);
     let after = answer(scene, down, &mut record).await;
     log(scene, down, &record);
-    after
+    (after, record.ended)
 }
 
 /// A request that was refused before it could be understood gets its reply and its record as well.

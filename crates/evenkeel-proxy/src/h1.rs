@@ -28,23 +28,29 @@ pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
 use crate::block::{Block, Blocks};
 use crate::body::{Fill, Sink, Source, Trailers};
 
-/// A stream that is provably between two messages: everything received was used and everything begun was written.
-/// Only [`Channel::into_boundary`] makes one, and only a stream in this state can wait idle or go into a pool.
+/// A channel that is provably between two messages: everything received was used and everything begun was written.
+/// Only [`Channel::into_boundary`] makes one, and only a channel in this state can wait idle or go into a pool. It holds no
+/// buffer.
 #[derive(Debug)]
 pub(crate) struct Boundary {
-    stream: Stream,
+    channel: Box<Channel>,
     doubtful: bool,
 }
 
 impl Boundary {
     /// The stream.
     pub(crate) const fn stream(&self) -> &Stream {
-        &self.stream
+        &self.channel.stream
     }
 
-    /// The stream, for the next exchange.
+    /// The stream alone, to wait long.
     pub(crate) fn into_stream(self) -> Stream {
-        self.stream
+        self.channel.stream
+    }
+
+    /// The channel, for the next exchange.
+    pub(crate) fn into_channel(self) -> Box<Channel> {
+        self.channel
     }
 
     /// Bytes that nobody asked for may be on their way: a response without a body by rule (HEAD, 204, 304) may be followed
@@ -70,20 +76,28 @@ pub(crate) struct Channel {
     pub(crate) head: usize,
     pub(crate) incoming: Incoming,
     pub(crate) outgoing: Outgoing,
+    /// The event loop was asked to wake the task when there are bytes, so that they are probably there by now.
+    awaited: bool,
 }
 
 impl Channel {
     /// A channel on a fresh stream or one that is at a message boundary.
-    pub(crate) fn new(stream: Stream, side: Side, blocks: &Rc<Blocks>) -> Self {
+    pub(crate) fn new(stream: Stream, side: Side, blocks: &Rc<Blocks>) -> Box<Self> {
         let (block, outgoing) = (blocks.take(), Outgoing::new(blocks));
-        Self {
+        Box::new(Self {
             stream,
             side,
             block,
             head: 0,
             incoming: Incoming::Head,
             outgoing,
-        }
+            awaited: false,
+        })
+    }
+
+    /// The event loop has just said that there are bytes.
+    pub(crate) const fn expect_bytes(&mut self) {
+        self.awaited = true;
     }
 
     /// Goes on to the next message, when both directions are at a boundary.
@@ -103,33 +117,60 @@ impl Channel {
         (before || self.incoming.is_done()) && self.outgoing.is_settled()
     }
 
-    /// The stream, when both directions are at a message boundary.
-    pub(crate) fn into_boundary(self) -> Option<Boundary> {
-        (self.is_settled() && self.block.is_empty()).then_some(Boundary {
-            stream: self.stream,
+    /// A channel that can wait and go on, when both directions are at a message boundary; its buffers go back to their pool.
+    pub(crate) fn into_boundary(mut self: Box<Self>) -> Option<Boundary> {
+        if !self.block.is_empty() || !self.next_message() {
+            return None;
+        }
+        self.rest();
+        Some(Boundary {
+            channel: self,
             doubtful: false,
         })
     }
 
-    /// Reads more of a head of at most `limit` bytes: false at the end of the stream. Without memory to read into it
-    /// waits for the bytes first and takes a block second.
+    /// Gives its buffers back to their pool, between two messages.
+    pub(crate) fn rest(&mut self) {
+        self.block.release();
+        self.outgoing.release();
+    }
+
+    /// Reads more of a head of at most `limit` bytes: false at the end of the stream.
     pub(crate) fn poll_read_head(
         &mut self,
         cx: &mut Context<'_>,
         limit: usize,
     ) -> Poll<io::Result<bool>> {
-        if !self.block.is_held() {
-            ready!(self.stream.poll_read_ready(cx))?;
-        }
+        ready!(self.poll_worth_reading(cx))?;
         self.block.make_room_for_head(limit);
-        let room = self.block.room();
-        if room.is_empty() {
+        if self.block.room().is_empty() {
             // The parser refuses a head before it gets this far; this only keeps a full block from reading as an end.
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        let n = ready!(self.stream.poll_read(cx, room))?;
-        self.block.received(n);
-        Poll::Ready(Ok(n > 0))
+        self.poll_read_room(cx)
+    }
+
+    /// Without memory to read into: waits for the bytes first, so that a block is taken second. Whoever was woken after that
+    /// may take one and look.
+    fn poll_worth_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.block.is_held() || self.awaited {
+            return Poll::Ready(Ok(()));
+        }
+        let polled = self.stream.poll_read_ready(cx);
+        self.awaited = polled.is_pending();
+        polled
+    }
+
+    /// Reads into the room there is; a block that nothing came into is given back.
+    fn poll_read_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let polled = self.stream.poll_read(cx, self.block.room());
+        self.awaited = polled.is_pending();
+        if let Poll::Ready(Ok(n)) = polled {
+            self.block.received(n);
+            return Poll::Ready(Ok(n > 0));
+        }
+        self.block.release();
+        polled.map_ok(|_| false)
     }
 
     /// Reads ahead while nothing is expected, to learn whether the other side is still there. Ready when it is gone.
@@ -197,19 +238,11 @@ impl Channel {
     }
 
     fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
-        if !self.block.is_held() {
-            ready!(self.stream.poll_read_ready(cx)).map_err(|_| self.broken())?;
-        }
+        ready!(self.poll_worth_reading(cx)).map_err(|_| self.broken())?;
         if !self.block.make_room_for_body(self.head) {
             return Poll::Ready(Err(self.malformed()));
         }
-        match ready!(self.stream.poll_read(cx, self.block.room())) {
-            Ok(n) => {
-                self.block.received(n);
-                Poll::Ready(Ok(n > 0))
-            }
-            Err(_) => Poll::Ready(Err(self.broken())),
-        }
+        self.poll_read_room(cx).map_err(|_| self.broken())
     }
 
     /// The fault of a body whose connection ended or failed before it was complete.

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
-use evenkeel_net::Stream;
 use evenkeel_policy::KeepAlive;
 use evenkeel_state::EndpointState;
 
@@ -54,7 +53,7 @@ impl Pool {
         endpoint: &EndpointState,
         want: Want,
         now: Instant,
-    ) -> Option<(Stream, Duration)> {
+    ) -> Option<(Boundary, Duration)> {
         let mut idle = self.idle.borrow_mut();
         let connections = idle.get_mut(&endpoint.serial)?;
         while let Some(place) = connections.iter().rposition(|one| one.has_rested(now)) {
@@ -71,7 +70,7 @@ impl Pool {
                 .stream()
                 .is_quiet(want == Want::JustUsed || last.connection.is_doubtful())
             {
-                return Some((last.connection.into_stream(), age));
+                return Some((last.connection, age));
             }
             endpoint.keepalive.closed_after(age);
         }

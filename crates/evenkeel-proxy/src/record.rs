@@ -10,6 +10,8 @@ use evenkeel_base::{ClusterId, Fault, RouteId};
 pub(crate) struct Record {
     /// When its first byte was there.
     pub(crate) began: Instant,
+    /// When its last byte was written or its end was decided.
+    pub(crate) ended: Instant,
     /// Who asked.
     pub(crate) client: Option<IpAddr>,
     /// The status the client got, or would have got; 0 before there is one.
@@ -41,6 +43,7 @@ impl Record {
     pub(crate) const fn new(began: Instant, made_id: [u8; 32]) -> Self {
         Self {
             began,
+            ended: began,
             client: None,
             status: 0,
             fault: None,

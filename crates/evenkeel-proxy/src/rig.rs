@@ -39,7 +39,7 @@ pub(crate) fn narrow_pair() -> (Stream, UnixStream) {
 }
 
 /// A channel that reads a body or writes a message.
-pub(crate) fn channel(stream: Stream, side: Side, incoming: Incoming) -> Channel {
+pub(crate) fn channel(stream: Stream, side: Side, incoming: Incoming) -> Box<Channel> {
     let mut channel = Channel::new(stream, side, &Rc::new(Blocks::default()));
     channel.incoming = incoming;
     channel

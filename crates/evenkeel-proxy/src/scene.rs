@@ -28,6 +28,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) deadline: &'a Deadline,
     /// When the request's first byte was there.
     pub(crate) began: Instant,
+    /// When its head was there whole.
+    pub(crate) asked: Instant,
 }
 
 /// The other end of a client's connection.

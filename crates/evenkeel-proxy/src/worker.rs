@@ -19,6 +19,18 @@ use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::spare::Spares;
 
+/// Every byte as two hexadecimal digits.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
 /// The state of one worker.
 pub(crate) struct Worker {
     /// Its number, from 0.
@@ -89,14 +101,15 @@ impl Worker {
 
     /// A request id: 128 bits of chance as hexadecimal digits.
     pub(crate) fn make_request_id(&self) -> [u8; 32] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut rng = self.rng();
-        let mut bits = (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64());
-        [(); 32].map(|()| {
-            let digit = DIGITS[(bits & 15) as usize];
-            bits >>= 4;
-            digit
-        })
+        let mut id = [0; 32];
+        for half in id.as_chunks_mut::<16>().0 {
+            let bits = rng.next_u64().to_be_bytes();
+            for (digits, byte) in half.as_chunks_mut::<2>().0.iter_mut().zip(bits) {
+                *digits = HEX[usize::from(byte)];
+            }
+        }
+        id
     }
 
     /// From now on every response closes its connection.

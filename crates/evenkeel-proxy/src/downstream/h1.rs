@@ -16,7 +16,7 @@ use crate::worker::Worker;
 /// A client's connection while it is busy. An idle one is a [`Stream`] and no more.
 #[derive(Debug)]
 pub(crate) struct H1Downstream {
-    channel: Channel,
+    channel: Box<Channel>,
     parser: RequestParser,
     head: RequestHead,
     facts: Facts,
@@ -26,8 +26,10 @@ pub(crate) struct H1Downstream {
 impl H1Downstream {
     /// Takes up a stream that has something to say.
     pub(crate) fn new(stream: Stream, worker: &Worker, half_close: bool) -> Self {
+        let mut channel = Channel::new(stream, Side::Downstream, &worker.blocks);
+        channel.expect_bytes();
         Self {
-            channel: Channel::new(stream, Side::Downstream, &worker.blocks),
+            channel,
             parser: RequestParser::default(),
             head: worker.request_heads.take(),
             facts: Facts::none(),
@@ -35,7 +37,17 @@ impl H1Downstream {
         }
     }
 
-    /// Reads a request's head: `Ok(false)` when the connection is idle or ended before its first byte.
+    /// Waits without a buffer for the first bytes of a request: false when the client left instead.
+    pub(crate) fn poll_begin(&mut self, cx: &mut Context<'_>, limits: &Limits) -> Poll<bool> {
+        if self.has_bytes() {
+            return Poll::Ready(true);
+        }
+        self.channel
+            .poll_read_head(cx, limits.head_bytes)
+            .map(|read| read.unwrap_or_default())
+    }
+
+    /// Reads a request's head: `Ok(false)` when the connection ended before its first byte.
     pub(crate) fn poll_request(
         &mut self,
         cx: &mut Context<'_>,
@@ -74,6 +86,11 @@ impl H1Downstream {
         self.channel.next_message()
     }
 
+    /// Gives its buffers back for the time until the next request.
+    pub(crate) fn rest(&mut self) {
+        self.channel.rest();
+    }
+
     /// The stream, to wait idle, when the connection is at a boundary with nothing received beyond it.
     pub(crate) fn into_idle(self, worker: &Worker) -> Option<Boundary> {
         worker.request_heads.give(self.head);
@@ -88,7 +105,7 @@ impl H1Downstream {
     }
 
     /// The channel, for closing in good order.
-    pub(crate) const fn channel(&mut self) -> &mut Channel {
+    pub(crate) fn channel(&mut self) -> &mut Channel {
         &mut self.channel
     }
 

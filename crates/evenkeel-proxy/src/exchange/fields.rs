@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::field::FieldSink;
 use evenkeel_base::head::Field;
-use evenkeel_base::{Known, RequestView, ResponseView};
+use evenkeel_base::{Known, RequestView, ResponseView, Run};
 
 use crate::exchange::client::Client;
 use crate::request_id;
@@ -37,7 +37,8 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
     let trusted = rules.client.behind_proxy;
     sink.field(b"Host", rules.host);
     let (mut has_id, mut proto, mut host) = (false, false, false);
-    for field in view.fields() {
+    let mut passing = Passing::new(view.run());
+    for (place, field) in view.fields().enumerate() {
         let passes = match field.known {
             Known::Other => !shadows(field.name) && !nominated.names(field.name),
             Known::Host | Known::ContentLength | Known::XForwardedFor => false,
@@ -48,12 +49,14 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
         if passes && (rules.edits.is_empty() || !rules.edits.drops(&field)) {
-            sink.field(field.name, field.value);
             has_id |= field.known == Known::XRequestId;
             proto |= field.known == Known::XForwardedProto;
             host |= field.known == Known::XForwardedHost;
+        } else {
+            passing.stop(place, sink);
         }
     }
+    passing.stop(view.run().len(), sink);
     let mut set = |name: &[u8], value: &[u8]| {
         if !value.is_empty() && (rules.edits.is_empty() || !rules.edits.names(name)) {
             sink.field(name, value);
@@ -90,18 +93,41 @@ pub(crate) fn response(
     if upgrade {
         sink.field(b"Connection", b"upgrade");
     }
-    for field in view.fields() {
+    let mut passing = Passing::new(view.run());
+    for (place, field) in view.fields().enumerate() {
         let passes = match field.known {
             Known::Other => !nominated.names(field.name),
             Known::ContentLength => length,
             Known::Upgrade => upgrade,
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
-        if passes && (edits.is_empty() || !edits.drops(&field)) {
-            sink.field(field.name, field.value);
+        if !passes || (!edits.is_empty() && edits.drops(&field)) {
+            passing.stop(place, sink);
         }
     }
+    passing.stop(view.run().len(), sink);
     edits.write(sink);
+}
+
+/// Fields that pass, collected until one does not: neighbors leave as one run.
+struct Passing<'a> {
+    all: Run<'a>,
+    since: usize,
+}
+
+impl<'a> Passing<'a> {
+    const fn new(all: Run<'a>) -> Self {
+        Self { all, since: 0 }
+    }
+
+    /// Writes those before `place`; the one that stands there does not pass.
+    #[inline]
+    fn stop(&mut self, place: usize, sink: &mut dyn FieldSink) {
+        if place > self.since {
+            sink.run(self.all.part(self.since, place));
+        }
+        self.since = place + 1;
+    }
 }
 
 /// Whether an endpoint that reads `_` as `-` would take this for a field that frames, routes or identifies.

@@ -17,6 +17,7 @@ use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::{self, Conversation};
 use crate::exchange::stage::{Forward, Stage, asked_protocol, earliest};
 use crate::exchange::{fields, relay};
+use crate::h1::Channel;
 use crate::pool::Want;
 use crate::record::Record;
 use crate::scene::{After, Scene};
@@ -32,6 +33,15 @@ struct Failed {
     sent: Sent,
     /// How long the connection had been idle, when it was a reused one.
     idle: Option<Duration>,
+}
+
+/// A connection to an endpoint, for one attempt.
+struct Link {
+    channel: Box<Channel>,
+    /// How long it was idle; none: it is fresh.
+    idle: Option<Duration>,
+    /// When it was there.
+    at: Instant,
 }
 
 /// Forwards a request; fails with the fault to reply with, and only while the response has not begun.
@@ -66,16 +76,42 @@ pub(crate) async fn run<D: Downstream>(
             counters,
             total_at,
         };
-        let failed = match stage.attempt(down, record).await {
-            Ok((mut up, mut talk)) => {
-                let relayed = relay::run(&stage, down, &mut up, &mut talk, record).await;
-                if let Some(since) = relayed.free_since {
-                    relay::give_back(&stage, up, since);
+        let failed = match stage.obtain(down, record).await {
+            Ok(link) => {
+                let idle = link.idle;
+                let mut up = H1Upstream::new(link.channel, scene.worker);
+                let mut talk = stage.ask(down, &mut up, link.at, record);
+                match converse::run(&stage, down, &mut up, &mut talk).await {
+                    Ok(()) => {
+                        if let Some(idle) = idle {
+                            endpoint.state.keepalive.good_after(idle);
+                        }
+                        let relayed = relay::run(&stage, down, &mut up, &mut talk, record).await;
+                        if let Some(since) = relayed.free_since {
+                            relay::give_back(&stage, up, since);
+                        }
+                        drop(in_flight);
+                        return Ok(relayed.after);
+                    }
+                    Err(fault) => {
+                        record.bytes_in = talk.pump.bytes;
+                        Failed {
+                            fault,
+                            sent: if up.has_sent() {
+                                Sent::Some
+                            } else {
+                                Sent::Nothing
+                            },
+                            idle,
+                        }
+                    }
                 }
-                drop(in_flight);
-                return Ok(relayed.after);
             }
-            Err(failed) => failed,
+            Err(fault) => Failed {
+                fault,
+                sent: Sent::Nothing,
+                idle: None,
+            },
         };
         drop(in_flight);
         stage.judge(&failed, &down.request(), record, &mut left)?;
@@ -97,42 +133,6 @@ fn pick(scene: &Scene<'_>, cluster: &ClusterSnapshot, tried: &Tried) -> Option<u
 }
 
 impl Stage<'_> {
-    /// Obtains a connection, sends the request and waits for the response's head.
-    async fn attempt<D: Downstream>(
-        &self,
-        down: &mut D,
-        record: &mut Record,
-    ) -> Result<(H1Upstream, Conversation), Failed> {
-        let (stream, idle, at) = self.obtain(down, record).await.map_err(|fault| Failed {
-            fault,
-            sent: Sent::Nothing,
-            idle: None,
-        })?;
-        let mut up = H1Upstream::new(stream, self.scene.worker);
-        self.begin_request(down, &mut up, record);
-        let limit = self.forward.route.max_request_body.bytes();
-        let pump = Pump::new(at, limit, self.passes_request_trailers(&down.request()));
-        let mut conversation = Conversation::new(pump, down.facts());
-        let head = converse::run(self, down, &mut up, &mut conversation).await;
-        record.bytes_in = conversation.pump.bytes;
-        match head {
-            Ok(()) => {
-                if let Some(idle) = idle {
-                    self.endpoint.state.keepalive.good_after(idle);
-                }
-                Ok((up, conversation))
-            }
-            Err(fault) => {
-                let sent = if up.has_sent() {
-                    Sent::Some
-                } else {
-                    Sent::Nothing
-                };
-                Err(Failed { fault, sent, idle })
-            }
-        }
-    }
-
     /// Decides about a failed attempt: another one may follow, or the exchange ends with the fault.
     fn judge(
         &self,
@@ -176,35 +176,57 @@ impl Stage<'_> {
         }
     }
 
-    /// An idle connection, with how long it was idle, or a fresh one, and when that was. A request that must not be sent twice takes an
-    /// idle one only when it was used a moment ago.
+    /// An idle connection or a fresh one. A request that must not be sent twice takes an idle one only when it was used a moment
+    /// ago.
     async fn obtain<D: Downstream>(
         &self,
         down: &mut D,
         record: &mut Record,
-    ) -> Result<(Stream, Option<Duration>, Instant), Fault> {
-        let idempotent = down.request().method().is_idempotent();
-        let want = if idempotent {
+    ) -> Result<Link, Fault> {
+        let want = if down.request().method().is_idempotent() {
             Want::Any
         } else {
             Want::JustUsed
         };
-        let began = Instant::now();
-        if let Some((stream, idle)) = self
-            .scene
-            .worker
-            .pool
-            .take(&self.endpoint.state, want, began)
-        {
+        let now = if record.attempts == 1 {
+            self.scene.asked
+        } else {
+            Instant::now()
+        };
+        let pool = &self.scene.worker.pool;
+        if let Some((connection, idle)) = pool.take(&self.endpoint.state, want, now) {
             self.counters.reuses.add(1);
             record.connect = Duration::ZERO;
-            return Ok((stream, Some(idle), began));
+            return Ok(Link {
+                channel: connection.into_channel(),
+                idle: Some(idle),
+                at: now,
+            });
         }
-        let stream = self.connect(down, began).await?;
+        // Boxed: an exchange's future is as large as its widest state, and most find an idle connection.
+        let stream = Box::pin(self.connect(down, now)).await?;
         self.counters.connects.add(1);
         let connected = Instant::now();
-        record.connect = connected.saturating_duration_since(began);
-        Ok((stream, None, connected))
+        record.connect = connected.saturating_duration_since(now);
+        Ok(Link {
+            channel: H1Upstream::channel(stream, self.scene.worker),
+            idle: None,
+            at: connected,
+        })
+    }
+
+    /// Begins the request.
+    fn ask<D: Downstream>(
+        &self,
+        down: &D,
+        up: &mut H1Upstream,
+        at: Instant,
+        record: &Record,
+    ) -> Conversation {
+        self.begin_request(down, up, record);
+        let limit = self.forward.route.max_request_body.bytes();
+        let pump = Pump::new(at, limit, self.passes_request_trailers(&down.request()));
+        Conversation::new(pump, down.facts())
     }
 
     fn begin_request<D: Downstream>(&self, down: &D, up: &mut H1Upstream, record: &Record) {

@@ -51,6 +51,7 @@ pub(crate) async fn run<D: Downstream>(
         tunnel: false,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
+    record.ended = talk.pump.moved.max(relay.response.moved);
     record.bytes_in = talk.pump.bytes;
     record.bytes_out = relay.response.bytes;
     stage.counters.bytes_sent.add(talk.pump.bytes);
@@ -204,6 +205,7 @@ async fn tunnel<D: Downstream>(
         tunnel: true,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
+    record.ended = talk.pump.moved.max(relay.response.moved);
     record.bytes_in = talk.pump.bytes;
     record.bytes_out = relay.response.bytes;
     stage.counters.bytes_sent.add(talk.pump.bytes);

@@ -157,7 +157,9 @@ async fn send<D: Downstream>(
     } else {
         &[]
     };
-    match write_all(scene, down, body).await {
+    let written = write_all(scene, down, body).await;
+    record.ended = Instant::now();
+    match written {
         Ok(()) => {
             record.bytes_out = body.len() as u64;
             if persist {

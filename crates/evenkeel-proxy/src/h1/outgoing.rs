@@ -61,10 +61,10 @@ pub(crate) enum Coding {
 }
 
 impl Outgoing {
-    /// Nothing begun yet, with a buffer of the worker's.
+    /// Nothing begun yet. It takes a buffer of the worker's with the first message.
     pub(crate) fn new(pool: &Rc<Blocks>) -> Self {
         Self {
-            pending: pool.take_out(),
+            pending: Vec::new(),
             sent: 0,
             begun: false,
             framing: Framing::Done,
@@ -79,8 +79,7 @@ impl Outgoing {
         coding: Coding,
         fields: impl FnOnce(&mut dyn FieldSink),
     ) {
-        self.forget_sent();
-        self.begun = false;
+        self.begin();
         let (method, path, query) = line;
         let mut writer = HeadWriter::request(&mut self.pending, method, path, query);
         fields(&mut writer);
@@ -94,8 +93,7 @@ impl Outgoing {
         coding: Coding,
         fields: impl FnOnce(&mut dyn FieldSink),
     ) {
-        self.forget_sent();
-        self.begun = false;
+        self.begin();
         let mut writer = HeadWriter::response(&mut self.pending, line.0, line.1);
         fields(&mut writer);
         self.framing = finish(writer, coding);
@@ -258,6 +256,22 @@ impl Outgoing {
                 }
             }
             Framing::Done | Framing::Raw | Framing::RawEnded => {}
+        }
+    }
+
+    /// Gives its buffer back when everything in it was written.
+    pub(crate) fn release(&mut self) {
+        self.forget_sent();
+        if self.pending.is_empty() {
+            self.pool.give_out(std::mem::take(&mut self.pending));
+        }
+    }
+
+    fn begin(&mut self) {
+        self.forget_sent();
+        self.begun = false;
+        if self.pending.capacity() == 0 {
+            self.pending = self.pool.take_out();
         }
     }
 

@@ -123,7 +123,7 @@ async fn relay(case: &Case) -> (Vec<u8>, [bool; 2]) {
     };
     let pass = async {
         let mut pump = Pump::new(Instant::now(), u64::MAX, true);
-        poll_fn(|cx| pump.poll(cx, &mut from, &mut to))
+        poll_fn(|cx| pump.poll(cx, &mut *from, &mut *to))
             .await
             .unwrap();
         assert!(pump.done && pump.bytes == case.body().len() as u64);

@@ -42,7 +42,8 @@ impl Pond {
     }
 
     fn take(&self, want: Want) -> Option<(Stream, Duration)> {
-        self.pool.take(&self.endpoint, want, self.now)
+        let (connection, age) = self.pool.take(&self.endpoint, want, self.now)?;
+        Some((connection.into_stream(), age))
     }
 
     fn after(&mut self, time: Duration) -> &Self {

@@ -16,7 +16,7 @@ use crate::worker::Worker;
 /// An endpoint's connection in the middle of an attempt.
 #[derive(Debug)]
 pub(crate) struct H1Upstream {
-    channel: Channel,
+    channel: Box<Channel>,
     parser: ResponseParser,
     head: ResponseHead,
     asked: Asked,
@@ -25,10 +25,15 @@ pub(crate) struct H1Upstream {
 }
 
 impl H1Upstream {
-    /// Takes up a fresh or idle stream.
-    pub(crate) fn new(stream: Stream, worker: &Worker) -> Self {
+    /// A channel on a fresh connection.
+    pub(crate) fn channel(stream: Stream, worker: &Worker) -> Box<Channel> {
+        Channel::new(stream, Side::Upstream, &worker.blocks)
+    }
+
+    /// Takes up a fresh or idle connection.
+    pub(crate) fn new(channel: Box<Channel>, worker: &Worker) -> Self {
         Self {
-            channel: Channel::new(stream, Side::Upstream, &worker.blocks),
+            channel,
             parser: ResponseParser::default(),
             head: worker.response_heads.take(),
             asked: Asked {
