@@ -97,6 +97,8 @@ pub struct RequestHead {
     pub query: Option<Span>,
     /// The version of the message.
     pub version: Version,
+    /// Whether Connection names more than the usual options: fields, which then concern this hop only (RFC 9110 §7.6.1).
+    pub nominates: bool,
     /// The fields in their order.
     pub fields: Vec<FieldSpan>,
 }
@@ -180,6 +182,13 @@ impl<'a> RequestView<'a> {
         fields(&self.head.fields, self.block)
     }
 
+    /// Whether Connection names fields, which then concern this hop only (RFC 9110 §7.6.1).
+    #[inline]
+    #[must_use]
+    pub const fn nominates(&self) -> bool {
+        self.head.nominates
+    }
+
     /// All fields, as the run of which parts may be passed on.
     #[inline]
     #[must_use]
@@ -206,6 +215,8 @@ pub struct ResponseHead {
     pub reason: Span,
     /// The version of the message.
     pub version: Version,
+    /// Whether Connection names more than the usual options: fields, which then concern this hop only (RFC 9110 §7.6.1).
+    pub nominates: bool,
     /// The fields in their order.
     pub fields: Vec<FieldSpan>,
 }
@@ -258,6 +269,13 @@ impl<'a> ResponseView<'a> {
     /// The fields in their order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         fields(&self.head.fields, self.block)
+    }
+
+    /// Whether Connection names fields, which then concern this hop only (RFC 9110 §7.6.1).
+    #[inline]
+    #[must_use]
+    pub const fn nominates(&self) -> bool {
+        self.head.nominates
     }
 
     /// All fields, as the run of which parts may be passed on.

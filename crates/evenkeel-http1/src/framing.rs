@@ -54,6 +54,8 @@ pub(crate) struct Options {
     keep_alive: bool,
     /// Whether the Upgrade field counts.
     pub(crate) upgrade: bool,
+    /// Whether anything else is named.
+    pub(crate) nominates: bool,
 }
 
 impl Options {
@@ -68,11 +70,14 @@ impl Options {
     }
 
     fn add_one(&mut self, option: &[u8]) {
-        match option.len() {
-            5 => self.close |= option.eq_ignore_ascii_case(b"close"),
-            7 => self.upgrade |= option.eq_ignore_ascii_case(b"upgrade"),
-            10 => self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive"),
-            _ => {}
+        if option.eq_ignore_ascii_case(b"close") {
+            self.close = true;
+        } else if option.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrade = true;
+        } else if option.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+        } else {
+            self.nominates |= !option.is_empty();
         }
     }
 

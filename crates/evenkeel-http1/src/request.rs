@@ -157,6 +157,7 @@ impl RequestParser {
     /// What the head as a whole says.
     fn finish(&self, window: &[u8], head: &mut RequestHead) -> Result<Request, Refusal> {
         let facts = &self.facts;
+        head.nominates = facts.connection.nominates;
         match facts.host {
             Some(host) => match self.form {
                 Form::Origin => head.authority = host,

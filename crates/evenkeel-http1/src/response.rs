@@ -136,12 +136,13 @@ impl ResponseParser {
     }
 
     /// What the head as a whole says.
-    fn finish(&self, request: Asked, head: &ResponseHead) -> Result<Response, Refusal> {
+    fn finish(&self, request: Asked, head: &mut ResponseHead) -> Result<Response, Refusal> {
         let Facts {
             framing,
             connection,
             keep_alive_timeout,
         } = self.facts;
+        head.nominates = connection.nominates;
         let interim = head.status < 200;
         if head.status == 101 && !(request.upgrade && head.version == Version::Http11) {
             return Err(Refusal::UpgradeUnasked);

@@ -1,40 +1,50 @@
 //! Where a run of allowed bytes ends: the inner loops of the codec. They judge bytes, never lines.
 //!
-//! Values and targets are long, and their sets are ranges with a few holes: sixteen bytes at a time are compared without
-//! a branch between them, which the compiler turns into vector instructions. Names are short, and tokens are no range:
-//! a table is as good there.
+//! Sixteen bytes are judged at once, as a vector whose comparisons give a bit per byte. Where less than sixteen are left, the
+//! last sixteen there are get judged, so that only what is shorter than that altogether is read byte by byte.
 
 use evenkeel_base::field::is_tchar;
+use wide::u8x16;
 
 /// The first byte from `at` on that no token may have, or the end.
 #[inline]
 pub(crate) fn token_end(bytes: &[u8], at: usize) -> usize {
-    table_end(bytes, at, &TCHAR)
+    set_end(bytes, at, &TCHAR, |block| {
+        is_alphanumeric(block) | block.simd_eq(u8x16::splat(b'-'))
+    })
 }
 
 /// The first byte from `at` on that no registered name may have (RFC 3986 §3.2.2), or the end. Percent-encoding ends
 /// it, and so does the comma, which makes a list of it to some.
 #[inline]
 pub(crate) fn host_end(bytes: &[u8], at: usize) -> usize {
-    table_end(bytes, at, &HOST)
+    set_end(bytes, at, &HOST, |block| {
+        is_alphanumeric(block)
+            | block.simd_eq(u8x16::splat(b'-'))
+            | block.simd_eq(u8x16::splat(b'.'))
+    })
 }
 
 /// The first byte from `at` on that no field value may have (a control byte other than HTAB), or the end.
 #[inline]
 pub(crate) fn value_end(bytes: &[u8], at: usize) -> usize {
-    range_end(bytes, at, is_value_byte)
+    end(bytes, at, is_value_byte, |block| {
+        is_control(block) & !block.simd_eq(u8x16::splat(b'\t'))
+    })
 }
 
 /// The first byte from `at` on that no path may have, or the end: `?` and `#` end it, and only VCHAR stands in it.
 #[inline]
 pub(crate) fn path_end(bytes: &[u8], at: usize) -> usize {
-    range_end(bytes, at, is_path_byte)
+    end(bytes, at, is_path_byte, |block| {
+        is_no_query(block) | block.simd_eq(u8x16::splat(b'?'))
+    })
 }
 
 /// The first byte from `at` on that no query may have, or the end: `#` ends it, and only VCHAR stands in it.
 #[inline]
 pub(crate) fn query_end(bytes: &[u8], at: usize) -> usize {
-    range_end(bytes, at, is_query_byte)
+    end(bytes, at, is_query_byte, is_no_query)
 }
 
 /// Whether `text` surely has no control byte; a HTAB is one here. Text of 4 bytes and more is read as words or blocks
@@ -64,11 +74,7 @@ fn is_plain_inside(text: &[u8]) -> bool {
 
 #[inline(always)]
 fn is_plain_block(block: &[u8; 16]) -> bool {
-    let mut control = false;
-    for &byte in block {
-        control |= (byte < 0x20) | (byte == 0x7f);
-    }
-    !control
+    is_control(u8x16::new(*block)).to_bitmask() == 0
 }
 
 /// Eight bytes at once: subtracting 0x20 borrows from the high bit of a byte below it, and so does subtracting 1 of one
@@ -81,35 +87,65 @@ const fn is_plain_word(word: u64) -> bool {
     (below_space | is_delete) & 0x8080_8080_8080_8080 == 0
 }
 
-/// The first byte that is not in `set`. Eight bytes are looked up without asking for the end.
+/// The first byte that is not in `set`, of which `usual` finds most; the others are looked up.
 #[inline(always)]
-fn table_end(bytes: &[u8], mut at: usize, set: &Set) -> usize {
-    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        for (offset, &byte) in eight.iter().enumerate() {
-            if !set[usize::from(byte)] {
-                return at + offset;
-            }
-        }
-        at += 8;
+fn set_end(bytes: &[u8], at: usize, set: &Set, usual: impl Fn(u8x16) -> u8x16) -> usize {
+    let at = end(bytes, at, |byte| set[usize::from(byte)], |block| !usual(block));
+    match bytes.get(at) {
+        Some(&rare) if set[usize::from(rare)] => plain_end(bytes, at, |byte| set[usize::from(byte)]),
+        _ => at,
     }
-    plain_end(bytes, at, |byte| set[usize::from(byte)])
 }
 
-/// The first byte of which `holds` does not hold.
+/// The first byte of which `holds` does not hold, or that `stops` marks: for the same bytes, or for a few more.
 #[inline(always)]
-fn range_end(bytes: &[u8], mut at: usize, holds: impl Fn(u8) -> bool) -> usize {
+fn end(
+    bytes: &[u8],
+    mut at: usize,
+    holds: impl Fn(u8) -> bool,
+    stops: impl Fn(u8x16) -> u8x16,
+) -> usize {
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        let mut stops = [0_u8; 16];
-        for (stop, &byte) in stops.iter_mut().zip(block) {
-            *stop = if holds(byte) { 0 } else { u8::MAX };
-        }
-        let stops = u128::from_le_bytes(stops);
-        if stops != 0 {
-            return at + (stops.trailing_zeros() / 8) as usize;
+        let marked = stops(u8x16::new(*block)).to_bitmask();
+        if marked != 0 {
+            return at + marked.trailing_zeros() as usize;
         }
         at += 16;
     }
-    plain_end(bytes, at, holds)
+    match bytes.last_chunk::<16>() {
+        Some(last) if at < bytes.len() => {
+            let read = at + 16 - bytes.len();
+            let marked = stops(u8x16::new(*last)).to_bitmask() >> read;
+            if marked == 0 {
+                bytes.len()
+            } else {
+                at + marked.trailing_zeros() as usize
+            }
+        }
+        _ => plain_end(bytes, at, holds),
+    }
+}
+
+/// The control bytes, HTAB among them.
+#[inline(always)]
+fn is_control(block: u8x16) -> u8x16 {
+    block.simd_le(u8x16::splat(0x1f)) | block.simd_eq(u8x16::splat(0x7f))
+}
+
+/// What stands in no query: all but VCHAR, and `#`.
+#[inline(always)]
+fn is_no_query(block: u8x16) -> u8x16 {
+    block.simd_le(u8x16::splat(0x20))
+        | block.simd_ge(u8x16::splat(0x7f))
+        | block.simd_eq(u8x16::splat(b'#'))
+}
+
+/// Letters and digits.
+#[inline(always)]
+fn is_alphanumeric(block: u8x16) -> u8x16 {
+    let letters = (block | u8x16::splat(0x20)) - u8x16::splat(b'a');
+    let digits = block - u8x16::splat(b'0');
+    letters.simd_le(u8x16::splat(25)) | digits.simd_le(u8x16::splat(9))
 }
 
 /// The same, byte by byte.

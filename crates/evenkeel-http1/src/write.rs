@@ -19,13 +19,15 @@ impl<'a> HeadWriter<'a> {
     #[inline]
     #[must_use]
     pub fn request(out: &'a mut Vec<u8>, method: &[u8], path: &[u8], query: Option<&[u8]>) -> Self {
-        put(out, method);
+        let start = out.len();
+        out.extend_from_slice(method);
         out.push(b' ');
-        put(out, path);
+        out.extend_from_slice(path);
         if let Some(query) = query {
             out.push(b'?');
-            put(out, query);
+            out.extend_from_slice(query);
         }
+        check(out, start);
         out.extend_from_slice(b" HTTP/1.1\r\n");
         Self { out }
     }
@@ -40,9 +42,9 @@ impl<'a> HeadWriter<'a> {
         } else {
             500
         };
+        let digit = |place: u16| b"0123456789"[usize::from(status / place % 10)];
         out.extend_from_slice(b"HTTP/1.1 ");
-        put_number(out, u64::from(status));
-        out.push(b' ');
+        out.extend_from_slice(&[digit(100), digit(10), digit(1), b' ']);
         put(out, reason);
         out.extend_from_slice(b"\r\n");
         Self { out }

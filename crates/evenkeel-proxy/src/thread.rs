@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use evenkeel_base::ListenerId;
 use evenkeel_net::ListenSocket;
 use tokio::sync::watch;
-use tokio::task::{self, JoinSet, LocalSet};
-use tokio::{runtime, time};
+use tokio::runtime::{self, LocalOptions};
+use tokio::task::{self, JoinSet};
+use tokio::time;
 
 use crate::accept;
 use crate::shared::{Order, Shared};
@@ -73,12 +74,12 @@ fn run_loop(
     orders: &mut watch::Receiver<Order>,
     started: &SyncSender<io::Result<()>>,
 ) -> io::Result<()> {
+    // Tasks that stay on this thread: waking one takes no lock, and no set of them stands between it and the loop.
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?;
+        .build_local(LocalOptions::default())?;
     let worker = Rc::new(Worker::new(place.id, &place.shared, place.seed));
-    let local = LocalSet::new();
-    local.block_on(&runtime, async {
+    runtime.block_on(async {
         let stop_accepting = watch::Sender::new(false);
         for (listener_id, socket) in &place.sockets {
             let stop = stop_accepting.subscribe();

@@ -33,7 +33,7 @@ pub(crate) struct RequestRules<'a> {
 
 /// Writes the fields of a request on its way to an endpoint.
 pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &mut dyn FieldSink) {
-    let nominated = Nominated::of(view.fields());
+    let nominated = Nominated::of(view.nominates(), view.fields());
     let trusted = rules.client.behind_proxy;
     sink.field(b"Host", rules.host);
     let (mut has_id, mut proto, mut host) = (false, false, false);
@@ -87,7 +87,7 @@ pub(crate) fn response(
     edits: &Edits,
     sink: &mut dyn FieldSink,
 ) {
-    let nominated = Nominated::of(view.fields());
+    let nominated = Nominated::of(view.nominates(), view.fields());
     // RFC 9110 §15.5.22: a 426 says to what one has to upgrade, and nobody but the endpoint knows.
     let upgrade = view.status() == 426 && view.known(Known::Upgrade).is_some();
     if upgrade {
@@ -162,10 +162,12 @@ fn chain(view: &RequestView<'_>, from: &str) -> Vec<u8> {
 struct Nominated<'a>(Option<Vec<&'a [u8]>>);
 
 impl<'a> Nominated<'a> {
-    fn of(fields: impl Iterator<Item = Field<'a>>) -> Self {
+    fn of(any: bool, fields: impl Iterator<Item = Field<'a>>) -> Self {
+        if !any {
+            return Self(None);
+        }
         let mut names: Option<Vec<&'a [u8]>> = None;
         for field in fields.filter(|field| field.known == Known::Connection) {
-            // The usual values name no field: nothing is allocated for them.
             let usual: [&[u8]; 3] = [b"keep-alive", b"close", b"upgrade"];
             for option in field.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
                 if !option.is_empty()
