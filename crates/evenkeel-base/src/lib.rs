@@ -20,7 +20,7 @@ pub mod unit;
 pub use address::{Address, Target};
 pub use balancer::BalancerKind;
 pub use fault::{Fault, Side};
-pub use field::{FieldSink, Known};
+pub use field::{FieldName, FieldSink, Known};
 pub use head::{RequestHead, RequestView, ResponseHead, ResponseView, Run, Span};
 pub use id::{ClusterId, ListenerId, RouteId};
 pub use method::Method;

@@ -49,6 +49,10 @@ impl Framing {
 
 /// The options of Connection fields that change how we read; the others only name fields to remove.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "options of a list, each of which is there or not"
+)]
 pub(crate) struct Options {
     close: bool,
     keep_alive: bool,

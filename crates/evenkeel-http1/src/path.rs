@@ -4,6 +4,9 @@
 /// endpoints cut off before they resolve the dots.
 #[must_use]
 pub fn has_dot_segments(path: &[u8]) -> bool {
+    if path == b"/" {
+        return false;
+    }
     let mut from = 0;
     // A dot segment begins with `.` or `%`, right after a slash: most paths are done after one search.
     while let Some(found) = path

@@ -90,9 +90,16 @@ const fn is_plain_word(word: u64) -> bool {
 /// The first byte that is not in `set`, of which `usual` finds most; the others are looked up.
 #[inline(always)]
 fn set_end(bytes: &[u8], at: usize, set: &Set, usual: impl Fn(u8x16) -> u8x16) -> usize {
-    let at = end(bytes, at, |byte| set[usize::from(byte)], |block| !usual(block));
+    let at = end(
+        bytes,
+        at,
+        |byte| set[usize::from(byte)],
+        |block| !usual(block),
+    );
     match bytes.get(at) {
-        Some(&rare) if set[usize::from(rare)] => plain_end(bytes, at, |byte| set[usize::from(byte)]),
+        Some(&rare) if set[usize::from(rare)] => {
+            plain_end(bytes, at, |byte| set[usize::from(byte)])
+        }
         _ => at,
     }
 }

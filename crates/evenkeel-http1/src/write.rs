@@ -4,7 +4,7 @@
 //! debug build asserts it, and a release build writes a space instead.
 
 use evenkeel_base::head::Field;
-use evenkeel_base::{FieldSink, Run};
+use evenkeel_base::{FieldName, FieldSink, Run};
 
 use crate::scan::{is_plain, value_end};
 
@@ -76,6 +76,13 @@ impl FieldSink for HeadWriter<'_> {
     #[inline]
     fn field(&mut self, name: &[u8], value: &[u8]) {
         put_field(self.out, name, value);
+    }
+
+    #[inline]
+    fn set(&mut self, name: FieldName, value: &[u8]) {
+        self.out.extend_from_slice(name.line_start());
+        put(self.out, value);
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// Lines that stand in the message as they would be written are copied many at a time: the reader has validated every

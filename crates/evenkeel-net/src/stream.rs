@@ -8,13 +8,12 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -99,16 +98,10 @@ impl Stream {
     /// loop has seen so far, at the price of one call of the system.
     #[must_use]
     pub fn is_quiet(&self, ask_system: bool) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        // A task that has used up its turn is told "pending" whatever the truth is.
-        let may_ask = task::coop::has_budget_remaining();
-        if !ask_system && may_ask && self.poll_read_ready(&mut cx).is_pending() {
-            return true;
-        }
         let mut byte = [0_u8; 1];
         let read = match self {
-            // The runtime's own read answers from what the event loop has seen; the socket itself knows more.
             _ if ask_system => self.socket().recv(&mut [MaybeUninit::uninit()]),
+            // The runtime's own read answers from what the event loop has seen, and asks the system only if that was bytes.
             Self::Tcp(stream) => stream.try_read(&mut byte),
             Self::Unix(stream) => stream.try_read(&mut byte),
         };

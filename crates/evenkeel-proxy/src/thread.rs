@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
 use evenkeel_net::ListenSocket;
-use tokio::sync::watch;
 use tokio::runtime::{self, LocalOptions};
+use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time;
 

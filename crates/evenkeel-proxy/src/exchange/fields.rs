@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::field::FieldSink;
 use evenkeel_base::head::Field;
-use evenkeel_base::{Known, RequestView, ResponseView, Run};
+use evenkeel_base::{FieldName, Known, RequestView, ResponseView, Run};
 
 use crate::exchange::client::Client;
 use crate::request_id;
@@ -35,7 +35,7 @@ pub(crate) struct RequestRules<'a> {
 pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &mut dyn FieldSink) {
     let nominated = Nominated::of(view.nominates(), view.fields());
     let trusted = rules.client.behind_proxy;
-    sink.field(b"Host", rules.host);
+    sink.set(FieldName::HOST, rules.host);
     let (mut has_id, mut proto, mut host) = (false, false, false);
     let mut passing = Passing::new(view.run());
     for (place, field) in view.fields().enumerate() {
@@ -57,24 +57,24 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
         }
     }
     passing.stop(view.run().len(), sink);
-    let mut set = |name: &[u8], value: &[u8]| {
-        if !value.is_empty() && (rules.edits.is_empty() || !rules.edits.names(name)) {
-            sink.field(name, value);
+    let mut set = |name: FieldName, value: &[u8]| {
+        if !value.is_empty() && (rules.edits.is_empty() || !rules.edits.names(name.name())) {
+            sink.set(name, value);
         }
     };
     if trusted {
-        set(b"X-Forwarded-For", &chain(view, rules.from_text));
+        set(FieldName::X_FORWARDED_FOR, &chain(view, rules.from_text));
     } else if rules.from.is_some() {
-        set(b"X-Forwarded-For", rules.from_text.as_bytes());
+        set(FieldName::X_FORWARDED_FOR, rules.from_text.as_bytes());
     }
     if !proto {
-        set(b"X-Forwarded-Proto", b"http");
+        set(FieldName::X_FORWARDED_PROTO, b"http");
     }
     if !host {
-        set(b"X-Forwarded-Host", view.authority());
+        set(FieldName::X_FORWARDED_HOST, view.authority());
     }
     if !has_id {
-        set(b"X-Request-Id", rules.request_id);
+        set(FieldName::X_REQUEST_ID, rules.request_id);
     }
     rules.edits.write(sink);
 }
