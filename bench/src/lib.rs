@@ -11,5 +11,7 @@ pub mod message;
 pub mod origin;
 pub mod poll;
 pub mod ready;
+pub mod relay_epoll;
+pub mod relay_tokio;
 pub mod slab;
 pub mod socket;
