@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::LocalSet;
+use tokio::runtime::{Builder, LocalOptions};
 
 /// Room for a head, and for one read of a body.
 const BUFFER: usize = 16 * 1024;
@@ -72,10 +72,10 @@ impl Relay {
     ///
     /// Fails when the port is taken.
     pub fn run(&self, port: u16, listening: impl FnOnce(u16) -> io::Result<()>) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = Builder::new_current_thread()
             .enable_io()
-            .build()?;
-        LocalSet::new().block_on(&runtime, async {
+            .build_local(LocalOptions::default())?;
+        runtime.block_on(async {
             let listener = listen(port)?;
             listening(listener.local_addr()?.port())?;
             loop {

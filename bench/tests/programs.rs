@@ -1,6 +1,12 @@
 //! The programs together, as processes: every mode of the load generator against the origin, straight and through each
 //! relay, and against listeners that misbehave. How fast they are is no matter of a test.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::tests_outside_test_module,
+    reason = "all of this is test code, also what is outside of a #[test]"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
