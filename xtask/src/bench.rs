@@ -25,6 +25,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::disable_transparent_huge_pages;
 
 use crate::setup::{self, Package};
 use crate::step::cargo;
@@ -173,7 +174,7 @@ fn rounds(ground: &mut Ground, options: &Options, perf: bool, outcome: &mut Outc
             // Another one begins in each round, so that nobody always follows the same.
             let at = (place + round) % entrants.len();
             let turn: Result<Turn> = if idle {
-                let fresh = ground.start(entrants[at])?;
+                let fresh = without_huge_pages(|| ground.start(entrants[at]))?;
                 turn::hold(ground, &fresh, scenario)
             } else {
                 turn::take(ground, &running[at], scenario, manner)
@@ -183,6 +184,15 @@ fn rounds(ground: &mut Ground, options: &Options, perf: bool, outcome: &mut Outc
         }
     }
     Ok(())
+}
+
+/// Starts something whose memory comes in pages of 4 KiB. In pages of 2 MiB, which some allocators ask for, 5,000
+/// connections of 1 KB cost two pages or three, and the figure would be made of that.
+fn without_huge_pages<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
+    disable_transparent_huge_pages(true)?;
+    let started = start();
+    disable_transparent_huge_pages(false)?;
+    started
 }
 
 /// The fixed rate: half of what the slowest rival can do, or of what the slowest of all can where no rival runs.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Output, Stdio};
+use std::process::{Child, ChildStdout, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -66,35 +66,49 @@ pub(super) fn wrk(load: &Load, port: u16, seconds: f64) -> Result<Report> {
     read_wrk(&text).with_context(|| format!("wrk reported something else:\n{text}"))
 }
 
-/// Connections that are open for as long as this is kept.
+/// Connections that are open until they are let go.
 #[derive(Debug)]
-pub(super) struct Held(Child);
+pub(super) struct Held {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
 
 impl Held {
     /// Opens them, and waits until all are.
     pub(super) fn open(program: &Path, arguments: &[String]) -> Result<Self> {
-        let child = command(LOAD_CORE, program)
+        let mut child = command(LOAD_CORE, program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let mut held = Self(child);
-        let output = held.0.stdout.take().context("no output")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        let ready: Option<Value> = serde_json::from_str(&line).ok();
-        if !ready.is_some_and(|ready| ready["ready"].is_u64()) {
-            bail!("bench-load did not open its connections: {line}");
-        }
+        let output = child.stdout.take().context("no output")?;
+        let output = BufReader::new(output);
+        let mut held = Self { child, output };
+        held.read("ready")?;
         Ok(held)
+    }
+
+    /// Lets them go, and says how many there still were.
+    pub(super) fn release(mut self) -> Result<u64> {
+        // The end of its input is what it waits for.
+        drop(self.child.stdin.take());
+        self.read("held")
+    }
+
+    /// The number in the next line, which is an object with this one key.
+    fn read(&mut self, key: &str) -> Result<u64> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        let value: Option<Value> = serde_json::from_str(&line).ok();
+        let number = value.and_then(|value| value[key].as_u64());
+        number.with_context(|| format!("bench-load did not say what is {key}: {line}"))
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The end of its input is what it waits for.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
     }
 }
 

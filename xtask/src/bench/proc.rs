@@ -95,14 +95,6 @@ pub(super) fn resident(pids: &[u32]) -> Result<u64> {
     each.sum()
 }
 
-/// How many files, sockets among them, these processes have open.
-pub(super) fn open_files(pids: &[u32]) -> Result<usize> {
-    let each = pids
-        .iter()
-        .map(|pid| Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count()));
-    each.sum()
-}
-
 fn kilobytes(pid: u32, file: &str, key: &str) -> Result<u64> {
     let path = format!("/proc/{pid}/{file}");
     let text = fs::read_to_string(&path).with_context(|| format!("process {pid} has ended"))?;

@@ -283,7 +283,10 @@ const ERRORS: Column = Column {
 /// The ratio of evenkeel to this contestant.
 fn against(outcome: &Outcome, entrant: Entrant, turns: &[Turn]) -> String {
     let field = Field(&outcome.turns);
-    if entrant.who == Who::Evenkeel && !entrant.baseline {
+    if entrant.baseline {
+        return String::new();
+    }
+    if entrant.who == Who::Evenkeel {
         return "1".to_owned();
     }
     quotient(outcome.scenario.measure, field.subject(), Some(turns))

@@ -49,7 +49,7 @@ pub(super) fn take(
         None
     };
     let mut report = drive(ground, contestant, scenario, manner, manner.seconds)?;
-    if report.requests < 1.0 {
+    if report.bytes < 1.0 {
         report.errors.insert("no response".to_owned(), 1);
     }
     let instructions = counting.map(Counting::stop).transpose()?.flatten();
@@ -103,7 +103,7 @@ pub(super) fn hold(ground: &Ground, contestant: &Contestant, scenario: &Scenario
     load::run(&ground.programs.load, &words)?;
     let family = contestant.process.family()?;
     rest(&family)?;
-    let (files, before) = (proc::open_files(&family)?, proc::resident(&family)?);
+    let before = proc::resident(&family)?;
     let mut words = load::arguments("idle", &scenario.load, contestant.port, &ground.paths);
     if !asked {
         words.push("--fresh".to_owned());
@@ -111,16 +111,11 @@ pub(super) fn hold(ground: &Ground, contestant: &Contestant, scenario: &Scenario
     let held = Held::open(&ground.programs.load, &words)?;
     rest(&family)?;
     let after = proc::resident(&family)?;
-    let open = proc::open_files(&family)?.saturating_sub(files);
-    drop(held);
     let wanted = u64::from(scenario.load.connections);
-    let lost = wanted.saturating_sub(open as u64);
-    let mut report = Report {
-        requests: if asked { wanted as f64 } else { 0.0 },
-        ..Report::default()
-    };
+    let lost = wanted.saturating_sub(held.release()?);
+    let mut report = Report::default();
     if lost > 0 {
-        report.errors.insert("not held".to_owned(), lost);
+        report.errors.insert("closed".to_owned(), lost);
     }
     Ok(Turn {
         report,
