@@ -278,10 +278,8 @@ fn a_connection_closed_in_order_is_no_error() {
         answer(stream, &format!("{head}{}", "x".repeat(128)));
     });
     let until_close = listener(|stream| {
-        answer(
-            stream,
-            &format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(128)),
-        )
+        let response = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(128));
+        answer(stream, &response);
     });
     for (port, arguments) in [
         (&announced, "closed --requests 30 --connections 2"),
