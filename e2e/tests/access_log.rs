@@ -116,13 +116,16 @@ fn nothing_a_client_sends_breaks_a_record() {
     client.response("GET").status(200);
     let record = proxy.record();
     assert_eq!(record["target"], "/\"}\\%0a?\"<a>&{");
-    assert!(
-        record["user_agent"]
-            .as_str()
-            .unwrap()
-            .starts_with("\"},{\"\\u0000 "),
-        "{record}"
+    assert_eq!(
+        record["user_agent"], "\"},{\"\\u0000 \u{efe9}\u{efff}",
+        "a byte that is no UTF-8 has a character that stands for it: {record}"
     );
+    client
+        .get_with("/", "User-Agent: Grüße \u{202e}🦀\r\n")
+        .status(200);
+    assert_eq!(proxy.records(2)[1]["user_agent"], "Grüße \u{202e}🦀");
+    let log = proxy.log().stdout();
+    assert!(log.contains("Grüße \\u202e🦀"), "{log}");
 }
 
 #[test]

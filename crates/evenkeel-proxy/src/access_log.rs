@@ -1,34 +1,40 @@
 //! The access log: one record per exchange, formatted by the worker, written by a thread of its own.
 //!
-//! A worker appends to its own buffer and hands it over from time to time; the writer gives it back empty. When disk or
-//! pipe are slow, buffers fill up and records are dropped and counted: traffic never waits for a log.
+//! A worker appends to its own page and hands it over from time to time; the writer gives it back empty. When disk or
+//! pipe are slow, pages fill up and records are dropped and counted: traffic never waits for a log.
+//!
+//! Measured in user instructions per record, the writer's thread included: 1,380 as text and 1,690 as JSON, where the
+//! formatting of the standard library, two clocks and new memory for each handover took 4,600 and 6,180.
 
 mod format;
+mod line;
+mod page;
 mod time;
+mod writer;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use evenkeel_base::RequestView;
 use evenkeel_config::model::{self, AccessLogTarget, LogFormat};
 use evenkeel_state::{Snapshot, WorkerCounters};
 
-use crate::access_log::time::Stamp;
+use crate::access_log::page::Page;
+use crate::access_log::time::Clock;
+use crate::access_log::writer::{Full, Writer};
 use crate::record::Record;
 
-/// A worker hands its buffer over when it holds this much, or when the flush comes round.
-const HAND_OVER: usize = 32 * 1024;
-/// While the writer is busy a worker collects this much; records beyond it are dropped.
-const MAX_BUFFER: usize = 256 * 1024;
-/// Buffers that wait for the writer.
-const MAX_WAITING: usize = 16;
+/// A worker hands its page over when it holds this much, or when the flush comes round: some 400 records, so that waking
+/// the writer and its call of the system are nothing to each of them.
+const HAND_OVER: usize = 64 * 1024;
+/// Empty pages that wait for a worker to need them: one while the other is written.
+const SPARES: usize = 2;
 /// How long the end of the process waits for the last records to be written.
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
@@ -51,9 +57,9 @@ pub(crate) struct Exchange<'a> {
 #[derive(Debug)]
 pub struct AccessLog {
     format: LogFormat,
-    full: SyncSender<Vec<u8>>,
-    /// Ends when the writer has. Locked by nobody but the end of the log: the lock only lets workers share the rest.
-    written: Mutex<Receiver<()>>,
+    full: SyncSender<Full>,
+    /// Locked by nobody but the end of the log: the lock only lets workers share the rest.
+    writer: Mutex<Option<Writer>>,
 }
 
 impl AccessLog {
@@ -68,20 +74,16 @@ impl AccessLog {
             AccessLogTarget::Stderr => Box::new(io::stderr()),
             AccessLogTarget::File(path) => Box::new(append(path)?),
         };
-        let (full, waiting) = sync_channel(MAX_WAITING);
-        // The writer never sends: it lets go of its end when it is done.
-        let (done, written) = sync_channel(0);
-        thread::Builder::new()
-            .name("access-log".into())
-            .spawn(move || {
-                write(&waiting, target);
-                drop(done);
-            })?;
-        Ok(Some(Self {
-            format: config.format,
-            full,
-            written: Mutex::new(written),
-        }))
+        Self::to(target, config.format).map(Some)
+    }
+
+    fn to(target: Box<dyn Write + Send>, format: LogFormat) -> io::Result<Self> {
+        let writer = Writer::start(target)?;
+        Ok(Self {
+            format,
+            full: writer.full.clone(),
+            writer: Mutex::new(Some(writer)),
+        })
     }
 }
 
@@ -91,11 +93,12 @@ impl Drop for AccessLog {
     fn drop(&mut self) {
         let (closed, _) = sync_channel(1);
         self.full = closed;
-        let written = self
-            .written
+        let writer = self
+            .writer
             .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if written.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout) {
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if writer.is_some_and(|writer| !writer.finish(LAST_WRITES)) {
             tracing::warn!(
                 "access records are lost: the log took none for {} s",
                 LAST_WRITES.as_secs()
@@ -108,98 +111,126 @@ fn append(path: &Path) -> io::Result<std::fs::File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-fn write(waiting: &Receiver<Vec<u8>>, mut target: Box<dyn Write + Send>) {
-    let mut failing = false;
-    for buffer in waiting {
-        let written = target.write_all(&buffer).and_then(|()| target.flush());
-        match written {
-            Ok(()) => failing = false,
-            Err(error) if !failing => {
-                failing = true;
-                tracing::warn!(%error, "access records are being lost: the log cannot be written");
-            }
-            Err(_) => {}
-        }
-    }
-}
-
 /// A worker's end.
 #[derive(Debug)]
-pub(crate) struct WorkerLog {
+pub(crate) struct WorkerLog(Option<Desk>);
+
+/// Where a worker writes, when there is a log.
+#[derive(Debug)]
+struct Desk {
     format: LogFormat,
-    full: Option<SyncSender<Vec<u8>>>,
-    buffer: RefCell<Vec<u8>>,
-    stamp: Cell<Stamp>,
+    full: SyncSender<Full>,
+    /// Empty pages come back here, and this end goes with those that leave.
+    spares: Receiver<Page>,
+    home: SyncSender<Page>,
+    open: RefCell<Open>,
+}
+
+/// The page that lies open, and the clock beside it.
+#[derive(Debug)]
+struct Open {
+    page: Page,
+    /// With this much on it the page is handed over.
+    enough: usize,
+    clock: Clock,
 }
 
 impl WorkerLog {
     /// A worker's end of the log, or of none.
     pub(crate) fn new(log: Option<&AccessLog>) -> Self {
-        Self {
-            format: log.map_or(LogFormat::Text, |log| log.format),
-            full: log.map(|log| log.full.clone()),
-            buffer: RefCell::default(),
-            stamp: Cell::default(),
-        }
+        Self(log.map(|log| {
+            let (home, spares) = sync_channel(SPARES);
+            let open = Open {
+                page: Page::new(),
+                enough: HAND_OVER,
+                clock: Clock::new(Instant::now()),
+            };
+            Desk {
+                format: log.format,
+                full: log.full.clone(),
+                spares,
+                home,
+                open: RefCell::new(open),
+            }
+        }))
     }
 
     /// Whether there is a log.
     pub(crate) const fn is_on(&self) -> bool {
-        self.full.is_some()
+        self.0.is_some()
     }
 
     /// Appends the record of an exchange that ends now.
+    #[inline]
     pub(crate) fn record(&self, exchange: &Exchange<'_>, counters: &WorkerCounters) {
-        if !self.is_on() {
-            return;
-        }
-        if self.buffer.borrow().len() >= MAX_BUFFER {
-            counters.log_dropped.add(1);
-            return;
-        }
-        let stamp = self.stamp.get().at(SystemTime::now());
-        self.stamp.set(stamp);
-        let total = Instant::now().saturating_duration_since(exchange.record.began);
-        let entry = format::Entry {
-            stamp,
-            total,
-            exchange,
-        };
-        let mut buffer = self.buffer.borrow_mut();
-        match self.format {
-            LogFormat::Text => format::text(&entry, &mut buffer),
-            LogFormat::Json => format::json(&entry, &mut buffer),
-        }
-        let full = buffer.len() >= HAND_OVER;
-        drop(buffer);
-        if full {
-            self.flush(counters);
+        if let Some(desk) = &self.0 {
+            desk.record(exchange, counters);
         }
     }
 
     /// Hands over what was collected last; what the writer has no room for is dropped and counted.
     pub(crate) fn finish(&self, counters: &WorkerCounters) {
         self.flush(counters);
-        count_lost(&self.buffer.take(), counters);
+        if let Some(desk) = &self.0 {
+            let left = desk.open.borrow().page.records();
+            counters.log_dropped.add(left);
+        }
     }
 
     /// Hands what was collected to the writer, if it has room.
     pub(crate) fn flush(&self, counters: &WorkerCounters) {
-        let Some(full) = &self.full else { return };
-        let mut buffer = self.buffer.borrow_mut();
-        if buffer.is_empty() {
-            return;
-        }
-        let collected = std::mem::take(&mut *buffer);
-        match full.try_send(collected) {
-            Ok(()) => buffer.reserve(HAND_OVER),
-            Err(TrySendError::Full(back)) => *buffer = back,
-            Err(TrySendError::Disconnected(lost)) => count_lost(&lost, counters),
+        if let Some(desk) = &self.0 {
+            desk.flush(&mut desk.open.borrow_mut(), counters);
         }
     }
 }
 
-fn count_lost(records: &[u8], counters: &WorkerCounters) {
-    let lines = records.iter().filter(|byte| **byte == b'\n').count();
-    counters.log_dropped.add(lines as u64);
+impl Desk {
+    fn record(&self, exchange: &Exchange<'_>, counters: &WorkerCounters) {
+        let mut open = self.open.borrow_mut();
+        if open.page.is_full() {
+            self.flush(&mut open, counters);
+        }
+        let Open { page, clock, .. } = &mut *open;
+        let now = Instant::now();
+        let entry = format::Entry {
+            stamp: clock.stamp(now),
+            total: now.saturating_duration_since(exchange.record.began),
+            exchange,
+        };
+        let added = page.add(|line| match self.format {
+            LogFormat::Text => format::text(&entry, line),
+            LogFormat::Json => format::json(&entry, line),
+        });
+        if !added {
+            counters.log_dropped.add(1);
+        }
+        if page.filled().len() >= open.enough {
+            self.flush(&mut open, counters);
+        }
+    }
+
+    fn flush(&self, open: &mut Open, counters: &WorkerCounters) {
+        if open.page.records() == 0 {
+            return;
+        }
+        let next = self.spares.try_recv().unwrap_or_else(|_| Page::new());
+        let full = Full {
+            page: std::mem::replace(&mut open.page, next),
+            home: self.home.clone(),
+        };
+        match self.full.try_send(full) {
+            Ok(()) => open.enough = HAND_OVER,
+            Err(TrySendError::Full(back)) => {
+                // Not asked again for each record.
+                open.enough = back.page.filled().len() + HAND_OVER;
+                let spare = std::mem::replace(&mut open.page, back.page);
+                let _ = self.home.try_send(spare);
+            }
+            Err(TrySendError::Disconnected(lost)) => counters.log_dropped.add(lost.page.records()),
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,7 +163,7 @@ static TO: Knob<AccessLogTarget> = Knob {
 /// `[access_log]`.
 pub(crate) static ACCESS_LOG: Section = Section {
     name: "access_log",
-    about: "One record for each exchange: what was asked, where it went, how long each part took, and which fault ended it.",
+    about: "One record for each exchange: what was asked, where it went, how long each part took, and which fault ended it. What a client sent stands in it as UTF-8, at most 1,024 bytes of each text. Quotes, backslashes, control characters and what breaks lines or turns text around are escaped as in JSON, in both formats; a byte NN that is no part of UTF-8 is written `\\uefNN`.",
     knobs: &[&TO, &LOG_FORMAT],
     sample: "version = 1\n[access_log]\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
 };

@@ -1,124 +1,156 @@
 //! The two forms of an access record. Whatever a client sent is escaped: a record is one line, always.
 
-use std::io::Write;
 use std::time::Duration;
 
-use evenkeel_base::RequestView;
 use evenkeel_base::head::Version;
+use evenkeel_base::{Known, RequestView};
 
 use crate::access_log::Exchange;
+use crate::access_log::line::Line;
 use crate::access_log::time::Stamp;
 use crate::request_id;
 
 /// What a record is made of.
 pub(crate) struct Entry<'a> {
-    pub(crate) stamp: Stamp,
+    pub(crate) stamp: &'a Stamp,
     pub(crate) total: Duration,
     pub(crate) exchange: &'a Exchange<'a>,
 }
 
-/// A longer target or field is cut in the record: one request must not fill the log.
-const MAX_TEXT: usize = 1024;
-
 /// A line for people.
-pub(crate) fn text(entry: &Entry<'_>, out: &mut Vec<u8>) {
+pub(crate) fn text(entry: &Entry<'_>, line: &mut Line<'_>) {
     let (record, request) = (entry.exchange.record, &entry.exchange.request);
-    out.extend_from_slice(entry.stamp.as_bytes());
-    out.push(b' ');
-    client(entry, out);
-    out.extend_from_slice(b" \"");
-    escaped(request.method_name(), out);
-    out.push(b' ');
-    target(request, out);
-    out.push(b'"');
-    number(b" ", record.status.into(), out);
-    number(b" in=", record.bytes_in, out);
-    number(b" out=", record.bytes_out, out);
+    line.put(entry.stamp);
+    line.put(b" ");
+    client(entry, line);
+    line.put(b" \"");
+    line.text(request.method_name());
+    line.put(b" ");
+    target(request, line);
+    line.put(b"\" ");
+    line.number(record.status.into());
+    line.put(b" in=");
+    line.number(record.bytes_in);
+    line.put(b" out=");
+    line.number(record.bytes_out);
     if let Some(name) = route(entry) {
-        out.extend_from_slice(b" route=");
-        escaped(name.as_bytes(), out);
+        line.put(b" route=");
+        line.text(name.as_bytes());
     }
     if let Some((cluster, endpoint)) = endpoint(entry) {
-        out.extend_from_slice(b" endpoint=");
-        escaped(cluster.as_bytes(), out);
-        out.push(b'/');
-        escaped(endpoint.as_bytes(), out);
-        number(b" attempts=", record.attempts.into(), out);
-        millis(b" connect=", record.connect, out);
+        line.put(b" endpoint=");
+        line.text(cluster.as_bytes());
+        line.put(b"/");
+        line.text(endpoint.as_bytes());
+        line.put(b" attempts=");
+        line.number(record.attempts.into());
+        line.put(b" connect=");
+        line.millis(record.connect);
+        line.put(b"ms");
     }
     if let Some(first) = record.first_byte {
-        millis(b" first=", first, out);
+        line.put(b" first=");
+        line.millis(first);
+        line.put(b"ms");
     }
-    millis(b" total=", entry.total, out);
+    line.put(b" total=");
+    line.millis(entry.total);
+    line.put(b"ms");
     if let Some(fault) = record.fault {
-        out.extend_from_slice(b" fault=");
-        out.extend_from_slice(fault.name().as_bytes());
+        line.put(b" fault=");
+        line.text(fault.name().as_bytes());
     }
     if let Some(detail) = record.detail {
-        out.extend_from_slice(b" detail=");
-        out.extend_from_slice(detail.as_bytes());
+        line.put(b" detail=");
+        line.text(detail.as_bytes());
     }
-    out.push(b'\n');
+    line.put(b"\n");
 }
 
 /// A JSON object. Times are milliseconds; what is not there is left out.
-pub(crate) fn json(entry: &Entry<'_>, out: &mut Vec<u8>) {
-    let (record, request) = (entry.exchange.record, &entry.exchange.request);
-    out.extend_from_slice(b"{\"time\":\"");
-    out.extend_from_slice(entry.stamp.as_bytes());
-    out.extend_from_slice(b"\",\"listener\":\"");
-    escaped(entry.exchange.listener.as_bytes(), out);
-    out.extend_from_slice(b"\",\"client\":\"");
-    client(entry, out);
-    out.extend_from_slice(b"\",\"method\":\"");
-    escaped(request.method_name(), out);
-    out.extend_from_slice(b"\",\"host\":\"");
-    escaped(request.authority(), out);
-    out.extend_from_slice(b"\",\"target\":\"");
-    target(request, out);
-    out.extend_from_slice(b"\",\"version\":\"");
-    out.extend_from_slice(match request.version() {
+pub(crate) fn json(entry: &Entry<'_>, line: &mut Line<'_>) {
+    let record = entry.exchange.record;
+    asked(entry, line);
+    line.put(b"\",\"status\":");
+    line.number(record.status.into());
+    if let Some(name) = route(entry) {
+        line.put(b",\"route\":\"");
+        line.text(name.as_bytes());
+        line.put(b"\"");
+    }
+    if let Some((cluster, endpoint)) = endpoint(entry) {
+        line.put(b",\"cluster\":\"");
+        line.text(cluster.as_bytes());
+        line.put(b"\",\"endpoint\":\"");
+        line.text(endpoint.as_bytes());
+        line.put(b"\",\"attempts\":");
+        line.number(record.attempts.into());
+        line.put(b",\"connect_ms\":");
+        line.millis(record.connect);
+    }
+    if let Some(first) = record.first_byte {
+        line.put(b",\"first_byte_ms\":");
+        line.millis(first);
+    }
+    line.put(b",\"total_ms\":");
+    line.millis(entry.total);
+    line.put(b",\"bytes_in\":");
+    line.number(record.bytes_in);
+    line.put(b",\"bytes_out\":");
+    line.number(record.bytes_out);
+    if let Some(fault) = record.fault {
+        line.put(b",\"fault\":\"");
+        line.text(fault.name().as_bytes());
+        line.put(b"\"");
+    }
+    if let Some(detail) = record.detail {
+        line.put(b",\"detail\":\"");
+        line.text(detail.as_bytes());
+        line.put(b"\"");
+    }
+    told(entry, line);
+    line.put(b"}\n");
+}
+
+/// The beginning of the object: when, who and what, up to the value of the version.
+fn asked(entry: &Entry<'_>, line: &mut Line<'_>) {
+    let request = &entry.exchange.request;
+    line.put(b"{\"time\":\"");
+    line.put(entry.stamp);
+    line.put(b"\",\"listener\":\"");
+    line.text(entry.exchange.listener.as_bytes());
+    line.put(b"\",\"client\":\"");
+    client(entry, line);
+    line.put(b"\",\"method\":\"");
+    line.text(request.method_name());
+    line.put(b"\",\"host\":\"");
+    line.text(request.authority());
+    line.put(b"\",\"target\":\"");
+    target(request, line);
+    line.put(b"\",\"version\":\"");
+    line.put(match request.version() {
         Version::Http10 => b"1.0",
         Version::Http11 => b"1.1",
     });
-    number(b"\",\"status\":", record.status.into(), out);
-    if let Some(name) = route(entry) {
-        out.extend_from_slice(b",\"route\":\"");
-        escaped(name.as_bytes(), out);
-        out.push(b'"');
+}
+
+/// The end of the object: what the client says about the request and itself.
+fn told(entry: &Entry<'_>, line: &mut Line<'_>) {
+    let request = &entry.exchange.request;
+    line.put(b",\"request_id\":\"");
+    match request_id::kept(request) {
+        Some(id) => line.text(id),
+        None => line.put(&entry.exchange.record.made_id),
     }
-    if let Some((cluster, endpoint)) = endpoint(entry) {
-        out.extend_from_slice(b",\"cluster\":\"");
-        escaped(cluster.as_bytes(), out);
-        out.extend_from_slice(b"\",\"endpoint\":\"");
-        escaped(endpoint.as_bytes(), out);
-        number(b"\",\"attempts\":", record.attempts.into(), out);
-        json_millis(b",\"connect_ms\":", record.connect, out);
+    line.put(b"\"");
+    let agent = request.fields().find(|field| {
+        field.known == Known::Other && field.name.eq_ignore_ascii_case(b"user-agent")
+    });
+    if let Some(agent) = agent {
+        line.put(b",\"user_agent\":\"");
+        line.text(agent.value);
+        line.put(b"\"");
     }
-    if let Some(first) = record.first_byte {
-        json_millis(b",\"first_byte_ms\":", first, out);
-    }
-    json_millis(b",\"total_ms\":", entry.total, out);
-    number(b",\"bytes_in\":", record.bytes_in, out);
-    number(b",\"bytes_out\":", record.bytes_out, out);
-    if let Some(fault) = record.fault {
-        let _ = write!(out, ",\"fault\":\"{fault}\"");
-    }
-    if let Some(detail) = record.detail {
-        let _ = write!(out, ",\"detail\":\"{detail}\"");
-    }
-    out.extend_from_slice(b",\"request_id\":\"");
-    escaped(request_id::kept(request).unwrap_or(&record.made_id), out);
-    out.push(b'"');
-    if let Some(agent) = request
-        .fields()
-        .find(|field| field.name.eq_ignore_ascii_case(b"user-agent"))
-    {
-        out.extend_from_slice(b",\"user_agent\":\"");
-        escaped(agent.value, out);
-        out.push(b'"');
-    }
-    out.extend_from_slice(b"}\n");
 }
 
 fn route<'a>(entry: &Entry<'a>) -> Option<&'a str> {
@@ -142,52 +174,21 @@ fn endpoint<'a>(entry: &Entry<'a>) -> Option<(&'a str, &'a str)> {
         .map(|endpoint| (cluster.config.name.as_str(), &*endpoint.id))
 }
 
-fn client(entry: &Entry<'_>, out: &mut Vec<u8>) {
+fn client(entry: &Entry<'_>, line: &mut Line<'_>) {
     match entry.exchange.record.client {
         Some(ip) if Some(ip) == entry.exchange.from.0 => {
-            out.extend_from_slice(entry.exchange.from.1.as_bytes());
+            line.text(entry.exchange.from.1.as_bytes());
         }
-        Some(ip) => {
-            let _ = write!(out, "{ip}");
-        }
-        None => out.extend_from_slice(b"unix"),
+        Some(ip) => line.text(ip.to_string().as_bytes()),
+        None => line.put(b"unix"),
     }
 }
 
-fn target(request: &RequestView<'_>, out: &mut Vec<u8>) {
-    escaped(request.path(), out);
+fn target(request: &RequestView<'_>, line: &mut Line<'_>) {
+    line.text(request.path());
     if let Some(query) = request.query() {
-        out.push(b'?');
-        escaped(query, out);
-    }
-}
-
-fn number(before: &[u8], number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(before);
-    let _ = write!(out, "{number}");
-}
-
-fn millis(before: &[u8], duration: Duration, out: &mut Vec<u8>) {
-    json_millis(before, duration, out);
-    out.extend_from_slice(b"ms");
-}
-
-fn json_millis(before: &[u8], duration: Duration, out: &mut Vec<u8>) {
-    out.extend_from_slice(before);
-    let us = duration.as_micros();
-    let _ = write!(out, "{}.{:03}", us / 1000, us % 1000);
-}
-
-/// Writes text so that it can stand between quotes, in JSON and for people: what is not printable ASCII becomes `\u00NN`.
-fn escaped(text: &[u8], out: &mut Vec<u8>) {
-    for byte in text.iter().take(MAX_TEXT) {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', *byte]),
-            0x20..=0x7e => out.push(*byte),
-            _ => {
-                let _ = write!(out, "\\u00{byte:02x}");
-            }
-        }
+        line.put(b"?");
+        line.text(query);
     }
 }
 

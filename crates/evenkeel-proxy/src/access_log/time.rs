@@ -1,38 +1,64 @@
 //! Time stamps for access records: RFC 3339 in UTC with milliseconds, the date part computed once a second.
+//!
+//! Exchanges are timed by the monotonic clock, and a record does not read another one: the time of day is looked up once
+//! a second and carried on from there. A step of it shows in the records a second late at most.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment as text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
+/// A moment as text: `2026-11-22T18:20:17.123Z`.
+pub(super) type Stamp = [u8; 24];
+
+/// How long the time of day is carried on.
+const TRUST: Duration = Duration::from_secs(1);
+
+/// What tells a worker the time of day.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// When the time of day was looked up, and what it was, since the epoch.
+    looked: Instant,
+    was: Duration,
+    /// The second that the stamp is of.
     second: u64,
-    text: [u8; 24],
+    stamp: Stamp,
 }
 
-impl Default for Stamp {
-    fn default() -> Self {
+impl Clock {
+    /// A clock that is looked at now.
+    pub(super) fn new(now: Instant) -> Self {
+        Self::set(now, SystemTime::now())
+    }
+
+    /// A clock that showed `time` at `now`.
+    pub(super) fn set(now: Instant, time: SystemTime) -> Self {
         Self {
+            looked: now,
+            was: time.duration_since(UNIX_EPOCH).unwrap_or_default(),
             second: u64::MAX,
-            text: *b"1970-01-01T00:00:00.000Z",
+            stamp: *b"1970-01-01T00:00:00.000Z",
         }
     }
-}
 
-impl Stamp {
-    /// The stamp of `now`.
-    pub(crate) fn at(mut self, now: SystemTime) -> Self {
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        if since.as_secs() != self.second {
-            self.second = since.as_secs();
+    /// The stamp of `now`, which is now.
+    #[inline]
+    pub(super) fn stamp(&mut self, now: Instant) -> &Stamp {
+        let mut since = now.saturating_duration_since(self.looked);
+        if since >= TRUST {
+            *self = Self::new(now);
+            since = Duration::ZERO;
+        }
+        self.carry(since)
+    }
+
+    /// The stamp of the moment `since` after the look.
+    #[inline]
+    fn carry(&mut self, since: Duration) -> &Stamp {
+        let time = self.was.saturating_add(since);
+        if time.as_secs() != self.second {
+            self.second = time.as_secs();
             self.write_second();
         }
-        self.digits(20, 3, u64::from(since.subsec_millis()));
-        self
-    }
-
-    /// `2026-11-22T18:20:17.123Z`.
-    pub(crate) const fn as_bytes(&self) -> &[u8] {
-        &self.text
+        self.digits(20, 3, time.subsec_millis().into());
+        &self.stamp
     }
 
     fn write_second(&mut self) {
@@ -50,9 +76,10 @@ impl Stamp {
         }
     }
 
+    #[inline]
     fn digits(&mut self, at: usize, width: usize, mut number: u64) {
         for place in (at..at + width).rev() {
-            self.text[place] = b'0' + (number % 10) as u8;
+            self.stamp[place] = b'0' + (number % 10) as u8;
             number /= 10;
         }
     }
@@ -78,9 +105,15 @@ const fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    const fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn read(stamp: &Stamp) -> &str {
+        std::str::from_utf8(stamp).unwrap()
+    }
 
     #[test]
     fn known_moments() {
@@ -91,10 +124,38 @@ mod tests {
             (1_795_371_617_123, "2026-11-22T18:20:17.123Z"),
             (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
         ];
-        let mut stamp = Stamp::default();
+        let now = Instant::now();
+        let mut carried = Clock::set(now, UNIX_EPOCH);
         for (millis, expected) in cases {
-            stamp = stamp.at(UNIX_EPOCH + Duration::from_millis(millis));
-            assert_eq!(std::str::from_utf8(stamp.as_bytes()).unwrap(), expected);
+            let mut fresh = Clock::set(now, UNIX_EPOCH + at(millis));
+            assert_eq!(read(fresh.stamp(now)), expected);
+            assert_eq!(read(carried.carry(at(millis))), expected);
         }
+    }
+
+    #[test]
+    fn the_time_of_day_is_carried_on_for_a_second_and_then_looked_up() {
+        let now = Instant::now();
+        let mut clock = Clock::set(now, UNIX_EPOCH + at(1_795_371_617_123));
+        for (after, expected) in [
+            (0, "2026-11-22T18:20:17.123Z"),
+            (876, "2026-11-22T18:20:17.999Z"),
+            (877, "2026-11-22T18:20:18.000Z"),
+            (999, "2026-11-22T18:20:18.122Z"),
+        ] {
+            assert_eq!(read(clock.stamp(now + at(after))), expected);
+        }
+        // Set long ago, as by a step of the clock: whatever the test's own time is, it is not that.
+        let mut clock = Clock::set(now, UNIX_EPOCH);
+        assert_eq!(read(clock.stamp(now + at(999))), "1970-01-01T00:00:00.999Z");
+        let stamp = clock.stamp(now + TRUST);
+        assert!(read(stamp) > "2026", "{}", read(stamp));
+    }
+
+    #[test]
+    fn a_moment_before_the_look_or_the_epoch_is_no_panic() {
+        let now = Instant::now();
+        let mut clock = Clock::set(now + TRUST, UNIX_EPOCH - at(1));
+        assert_eq!(read(clock.stamp(now)), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -1,7 +1,7 @@
 //! Access records of whole exchanges: JSON that a parser reads back, and lines that stay lines whatever was sent.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use evenkeel_base::{ClusterId, Fault, RequestHead, RouteId};
 use evenkeel_config::{Nowhere, check};
@@ -9,9 +9,10 @@ use evenkeel_state::{Registry, Resolved, Snapshot};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Entry, MAX_TEXT, escaped, json as write_json, text as write_text};
+use super::{Entry, json as write_json, text as write_text};
 use crate::access_log::Exchange;
-use crate::access_log::time::Stamp;
+use crate::access_log::line::{Line, MAX_TEXT};
+use crate::access_log::page::Page;
 use crate::record::Record;
 use crate::rig;
 
@@ -33,14 +34,13 @@ fn snapshot() -> Snapshot {
 
 /// Writes the record of a request in one of the forms.
 fn write(
-    form: fn(&Entry<'_>, &mut Vec<u8>),
+    form: fn(&Entry<'_>, &mut Line<'_>),
     bytes: &[u8],
     head: &RequestHead,
     record: &Record,
 ) -> String {
     let snapshot = snapshot();
     let from: IpAddr = "203.0.113.9".parse().unwrap();
-    let mut out = Vec::new();
     let exchange = Exchange {
         snapshot: &snapshot,
         listener: "web",
@@ -49,12 +49,13 @@ fn write(
         record,
     };
     let entry = Entry {
-        stamp: Stamp::default().at(UNIX_EPOCH + Duration::from_millis(1_795_371_617_123)),
+        stamp: b"2026-11-22T18:20:17.123Z",
         total: Duration::from_micros(12_345),
         exchange: &exchange,
     };
-    form(&entry, &mut out);
-    String::from_utf8(out).unwrap()
+    let mut page = Page::new();
+    assert!(page.add(|line| form(&entry, line)));
+    String::from_utf8(page.filled().to_vec()).unwrap()
 }
 
 /// An exchange in which everything happened.
@@ -197,26 +198,31 @@ fn one_request_does_not_fill_the_log() {
     }
 }
 
+/// The longest record there can be fits on a page that calls itself not full.
 #[test]
-fn nothing_a_client_sends_ends_a_line_or_a_string() {
-    let mut out = Vec::new();
-    escaped(b"a\"b\\c\r\n\x1b[31m\xe9", &mut out);
-    assert_eq!(out, br#"a\"b\\c\u000d\u000a\u001b[31m\u00e9"#);
-    let all: Vec<u8> = (0..=255).collect();
-    out.clear();
-    escaped(&all, &mut out);
-    assert!(out.iter().all(|b| (0x20..0x7f).contains(b)));
-    out.clear();
-    escaped(&[b'x'; 5000], &mut out);
-    assert_eq!(out.len(), MAX_TEXT);
+fn the_longest_record_fits() {
+    let worst = "\u{ef80}".repeat(400);
+    let bytes = format!(
+        "GET /?{} HTTP/1.1\r\nHost: a\r\nUser-Agent: {worst}\r\n\r\n",
+        "\"".repeat(1_400)
+    );
+    let head = rig::parse(bytes.as_bytes()).unwrap();
+    let agent = 6 * (MAX_TEXT - 1);
+    for (form, least) in [
+        (write_json as fn(&Entry<'_>, &mut Line<'_>), agent),
+        (write_text, 0),
+    ] {
+        let line = write(form, bytes.as_bytes(), &head, &full());
+        assert!(line.len() > 2 * MAX_TEXT + least, "{} bytes", line.len());
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever bytes a field has: JSON that reads back byte for byte (as Latin-1), and one line of printable text.
+    /// Whatever bytes a field has: JSON with the agent as text when it is text, and always one line.
     #[test]
-    fn any_bytes_read_back(value in prop::collection::vec(any::<u8>(), 0..40), query in "[!-~]{0,20}") {
+    fn any_bytes_are_one_line(value in prop::collection::vec(any::<u8>(), 0..40), query in "[!-~]{0,20}") {
         let mut bytes = format!("GET /?{query} HTTP/1.1\r\nHost: a\r\nUser-Agent:").into_bytes();
         bytes.extend_from_slice(&value);
         bytes.extend_from_slice(b"\r\n\r\n");
@@ -226,13 +232,14 @@ proptest! {
         let line = write(write_json, &bytes, &head, &bare());
         let read: Value = serde_json::from_str(&line).unwrap();
         let agent = head.view(&bytes).fields().nth(1).unwrap().value;
-        let latin1: String = agent.iter().map(|b| char::from(*b)).collect();
-        prop_assert_eq!(read["user_agent"].as_str(), Some(latin1.as_str()));
+        if let Ok(agent) = str::from_utf8(agent) {
+            prop_assert_eq!(read["user_agent"].as_str(), Some(agent));
+        }
         prop_assert_eq!(&read["target"], &json!(format!("/?{query}")));
         for form in [write_json, write_text] {
             let line = write(form, &bytes, &head, &bare());
-            let printable = line.strip_suffix('\n').unwrap().bytes().all(|b| (0x20..0x7f).contains(&b));
-            prop_assert!(printable, "{line:?}");
+            let inside = line.strip_suffix('\n').unwrap();
+            prop_assert!(!inside.chars().any(char::is_control), "{line:?}");
         }
     }
 }
