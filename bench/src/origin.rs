@@ -41,6 +41,7 @@ impl Origin {
         let mut bound = Vec::new();
         for (port, token) in ports.iter().zip(LISTENERS..) {
             let (listener, port) = socket::listen(address, *port)?;
+            socket::use_reno(&listener)?;
             poll.watch_input(&listener, token)?;
             listeners.push(listener);
             bound.push(port);

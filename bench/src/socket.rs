@@ -45,6 +45,16 @@ pub fn listen(address: Ipv4Addr, port: u16) -> io::Result<(OwnedFd, u16)> {
     Ok((fd, bound.port()))
 }
 
+/// Takes the plainest congestion control for a socket and what it accepts, which no proxy sees: loopback is never
+/// congested, and a system default that paces (BBR) arms a timer for what we send and takes some of our core.
+///
+/// # Errors
+///
+/// Fails when the system has no `reno`, which every Linux has.
+pub fn use_reno(fd: &OwnedFd) -> io::Result<()> {
+    Ok(sockopt::set_tcp_congestion(fd, "reno")?)
+}
+
 /// The next waiting connection; none when none waits, or when the process is out of descriptors and it has to go on
 /// waiting.
 #[must_use]

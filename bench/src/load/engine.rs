@@ -293,6 +293,7 @@ impl Engine {
         while self.number.missing > 0 && self.number.opening < OPENING {
             self.number.missing -= 1;
             let opened = socket::connect(self.to).and_then(|fd| {
+                socket::use_reno(&fd)?;
                 self.lines.insert(|token| {
                     self.poll.watch(&fd, token)?;
                     Ok(Line {
