@@ -192,10 +192,15 @@ impl Desk {
             self.flush(&mut open, counters);
         }
         let Open { page, clock, .. } = &mut *open;
-        let now = Instant::now();
+        // An exchange that went well ended when its last byte moved, which was a moment ago; one that failed waited longer.
+        let record = exchange.record;
+        let now = match record.fault {
+            None => record.ended,
+            Some(_) => Instant::now(),
+        };
         let entry = format::Entry {
             stamp: clock.stamp(now),
-            total: now.saturating_duration_since(exchange.record.began),
+            total: now.saturating_duration_since(record.began),
             exchange,
         };
         let added = page.add(|line| match self.format {

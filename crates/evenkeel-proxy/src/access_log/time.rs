@@ -38,13 +38,13 @@ impl Clock {
         }
     }
 
-    /// The stamp of `now`, which is now.
+    /// The stamp of `moment`, which is not long ago; one before the last look gets the time of the look.
     #[inline]
-    pub(super) fn stamp(&mut self, now: Instant) -> &Stamp {
-        let mut since = now.saturating_duration_since(self.looked);
+    pub(super) fn stamp(&mut self, moment: Instant) -> &Stamp {
+        let mut since = moment.saturating_duration_since(self.looked);
         if since >= TRUST {
-            *self = Self::new(now);
-            since = Duration::ZERO;
+            *self = Self::new(Instant::now());
+            since = moment.saturating_duration_since(self.looked);
         }
         self.carry(since)
     }
