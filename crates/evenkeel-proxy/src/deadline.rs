@@ -1,19 +1,27 @@
-//! Coarse deadlines: one slot per connection, checked by a sweep, instead of a timer per wait.
+//! Coarse deadlines: one place per connection, looked through by a sweep, instead of a timer per wait.
 //!
-//! Setting a deadline is one store. A tokio timer around every wait costs about 650 instructions, and a request has half
+//! Setting a deadline is a few stores. A tokio timer around every wait costs about 650 instructions, and a request has half
 //! a dozen waits. The price is precision: a deadline fires up to [`MAX_SLEEP`] late. Work that needs exact instants
 //! (hedging) takes a real timer.
+//!
+//! Places stand together in groups, and a group in which nothing was set since the last look is passed over until its
+//! earliest deadline, so that of idle connections the sweep looks at one in 64. Measured with 5,000 of them, in user
+//! instructions a second: 69,000, where a walk from connection to connection took 2,990,000.
+
+mod group;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time;
 
-/// The sweep runs at least this often while any slot exists, so a deadline fires at most this late.
+use crate::deadline::group::Group;
+
+/// The sweep runs at least this often while any place is taken, so a deadline fires at most this late.
 const MAX_SLEEP: Duration = Duration::from_millis(50);
 /// And at most this often.
 const MIN_SLEEP: Duration = Duration::from_millis(5);
@@ -21,57 +29,57 @@ const MIN_SLEEP: Duration = Duration::from_millis(5);
 /// The deadlines of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
-    slots: RefCell<Vec<Rc<Slot>>>,
+    groups: RefCell<Vec<Rc<Group>>>,
+    /// The group where the last place was found.
+    found: Cell<usize>,
     first: Notify,
     stopped: Cell<bool>,
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    at: Cell<Option<Instant>>,
-    fired: Cell<bool>,
-    position: Cell<usize>,
-    waker: RefCell<Option<Waker>>,
-}
-
 impl Deadlines {
-    /// A slot for one connection, without a deadline yet.
-    pub(crate) fn slot(self: &Rc<Self>) -> Deadline {
-        let slot = Rc::new(Slot::default());
-        let mut slots = self.slots.borrow_mut();
-        slot.position.set(slots.len());
-        slots.push(Rc::clone(&slot));
-        if slots.len() == 1 {
-            self.first.notify_one();
-        }
+    /// A place for one connection, without a deadline yet.
+    pub(crate) fn slot(&self) -> Deadline {
+        let mut groups = self.groups.borrow_mut();
+        let (start, count) = (self.found.get(), groups.len());
+        let found = (0..count)
+            .map(|n| (start + n) % count)
+            .find_map(|at| Some((at, groups[at].take()?)));
+        let (at, place) = found.unwrap_or_else(|| {
+            let group = Group::new(self.stopped.get());
+            let place = group.take().unwrap_or_default();
+            groups.push(Rc::new(group));
+            if count == 0 {
+                self.first.notify_one();
+            }
+            (count, place)
+        });
+        self.found.set(at);
         Deadline {
-            slot,
-            owner: Rc::clone(self),
+            group: Rc::clone(&groups[at]),
+            place,
         }
     }
 
-    /// Fires what is due, for ever; sleeps without a timer while there is no slot.
+    /// Fires what is due, for ever; sleeps without a timer while no place is taken.
     pub(crate) async fn sweep(self: Rc<Self>) {
         loop {
-            if self.slots.borrow().is_empty() {
-                self.first.notified().await;
-                continue;
-            }
             let now = Instant::now();
             let next = self
                 .fire(now)
                 .map_or(MAX_SLEEP, |at| at.saturating_duration_since(now));
-            time::sleep(next.clamp(MIN_SLEEP, MAX_SLEEP)).await;
+            if self.groups.borrow().is_empty() {
+                self.first.notified().await;
+            } else {
+                time::sleep(next.clamp(MIN_SLEEP, MAX_SLEEP)).await;
+            }
         }
     }
 
     /// Nothing is waited for any more: every deadline fires now, and those that are set from now on at once.
     pub(crate) fn stop(&self) {
         self.stopped.set(true);
-        for slot in self.slots.borrow().iter() {
-            if let Some(waker) = slot.waker.borrow_mut().take() {
-                waker.wake();
-            }
+        for group in self.groups.borrow().iter() {
+            group.stop();
         }
     }
 
@@ -80,22 +88,16 @@ impl Deadlines {
         self.stopped.get()
     }
 
-    /// Wakes the owner of every slot that is due, and says when the next one will be.
+    /// Wakes the owner of every place that is due, and says when the next one will be. Groups without a place taken go.
     fn fire(&self, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        for slot in self.slots.borrow().iter() {
-            let Some(at) = slot.at.get() else { continue };
-            if at <= now {
-                slot.at.set(None);
-                slot.fired.set(true);
-                // Waking only schedules the task, so nothing borrows the slots again before this ends.
-                if let Some(waker) = slot.waker.borrow_mut().take() {
-                    waker.wake();
-                }
-            } else if next.is_none_or(|next| at < next) {
-                next = Some(at);
+        // Waking only schedules tasks, so nothing borrows the groups again before this ends.
+        self.groups.borrow_mut().retain(|group| {
+            if let Some(at) = group.fire(now) {
+                next = Some(next.map_or(at, |next| next.min(at)));
             }
-        }
+            !group.is_empty()
+        });
         next
     }
 }
@@ -103,16 +105,15 @@ impl Deadlines {
 /// One connection's deadline.
 #[derive(Debug)]
 pub(crate) struct Deadline {
-    slot: Rc<Slot>,
-    owner: Rc<Deadlines>,
+    group: Rc<Group>,
+    place: u8,
 }
 
 impl Deadline {
     /// From now on the deadline is `at`, whatever it was, and has not fired.
     #[inline]
     pub(crate) fn set(&self, at: Option<Instant>) {
-        self.slot.at.set(at);
-        self.slot.fired.set(false);
+        self.group.set(self.place, at);
     }
 
     /// Takes steps until one has a result. A step that has to wait says (as its error) until when at the latest; the next
@@ -137,7 +138,7 @@ impl Deadline {
     /// Whether the deadline has fired since it was set.
     #[inline]
     pub(crate) fn has_fired(&self) -> bool {
-        self.slot.fired.get() || self.owner.is_stopped()
+        self.group.has_fired(self.place)
     }
 
     /// Ready when the deadline has fired; else the task is woken when it does.
@@ -146,23 +147,14 @@ impl Deadline {
         if self.has_fired() {
             return Poll::Ready(());
         }
-        let mut waker = self.slot.waker.borrow_mut();
-        match &*waker {
-            Some(old) if old.will_wake(cx.waker()) => {}
-            _ => *waker = Some(cx.waker().clone()),
-        }
+        self.group.wake_with(self.place, cx.waker());
         Poll::Pending
     }
 }
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        let mut slots = self.owner.slots.borrow_mut();
-        let position = self.slot.position.get();
-        slots.swap_remove(position);
-        if let Some(moved) = slots.get(position) {
-            moved.position.set(position);
-        }
+        self.group.give_back(self.place);
     }
 }
 

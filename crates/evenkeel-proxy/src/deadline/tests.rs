@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Wake;
+use std::task::{Wake, Waker};
 
 use proptest::prelude::*;
 
@@ -32,6 +32,12 @@ fn ask(slot: &Deadline, alarm: &Arc<Alarm>) -> Poll<()> {
     slot.poll_expired(&Context::from_waker(&waker))
 }
 
+/// How many places are taken.
+fn taken(deadlines: &Deadlines) -> usize {
+    let groups = deadlines.groups.borrow();
+    groups.iter().map(|group| group.taken()).sum()
+}
+
 #[test]
 fn slots_keep_their_places_and_fire_once() {
     let deadlines = Rc::new(Deadlines::default());
@@ -50,7 +56,8 @@ fn slots_keep_their_places_and_fire_once() {
     assert!(b.poll_expired(&cx).is_pending());
     drop(c);
     drop(b);
-    assert!(deadlines.slots.borrow().is_empty());
+    assert_eq!(deadlines.fire(start), None);
+    assert!(deadlines.groups.borrow().is_empty());
 }
 
 #[test]
@@ -83,6 +90,59 @@ fn the_task_that_asked_last_is_the_one_that_is_woken() {
     assert!(ask(&slot, &first).is_pending() && ask(&slot, &last).is_pending());
     deadlines.fire(Instant::now());
     assert_eq!((first.rings(), last.rings()), (0, 1));
+}
+
+#[test]
+fn thousands_come_and_go_and_each_fires_at_its_own_time() {
+    let deadlines = Deadlines::default();
+    let start = Instant::now();
+    let at = |ms: usize| start + Duration::from_millis(ms as u64);
+    let slots = |range: std::ops::Range<usize>| -> Vec<(usize, Deadline)> {
+        range
+            .map(|ms| {
+                let slot = deadlines.slot();
+                slot.set(Some(at(ms)));
+                (ms, slot)
+            })
+            .collect()
+    };
+    let mut all = slots(0..5_000);
+    assert_eq!(deadlines.groups.borrow().len(), 5_000_usize.div_ceil(64));
+    // Every second one goes, and as many come: they find the places that were left.
+    all.retain(|(ms, _)| ms % 2 == 0);
+    all.extend(slots(5_000..7_500));
+    assert_eq!(deadlines.groups.borrow().len(), 5_000_usize.div_ceil(64));
+    for now in [0, 1, 2, 999, 4_999, 5_000, 7_499] {
+        let next = all.iter().map(|(ms, _)| *ms).filter(|ms| *ms > now).min();
+        assert_eq!(deadlines.fire(at(now)), next.map(at));
+        assert!(
+            all.iter()
+                .all(|(ms, slot)| slot.has_fired() == (*ms <= now))
+        );
+    }
+    assert_eq!(taken(&deadlines), all.len());
+    all.truncate(1);
+    deadlines.fire(start);
+    assert_eq!(deadlines.groups.borrow().len(), 1, "the others went");
+    drop(all);
+    deadlines.fire(start);
+    assert!(deadlines.groups.borrow().is_empty());
+}
+
+#[test]
+fn after_a_stop_everything_has_fired_also_what_comes_later() {
+    let deadlines = Deadlines::default();
+    let alarm = Arc::new(Alarm::default());
+    let slots: Vec<Deadline> = (0..100).map(|_| deadlines.slot()).collect();
+    let (asked, _) = slots.split_at(70);
+    assert!(asked.iter().all(|slot| ask(slot, &alarm).is_pending()));
+    deadlines.stop();
+    assert_eq!(alarm.rings(), 70);
+    let late: Vec<Deadline> = (0..100).map(|_| deadlines.slot()).collect();
+    for slot in slots.iter().chain(&late) {
+        slot.set(Some(Instant::now() + Duration::from_secs(9)));
+        assert!(slot.has_fired() && ask(slot, &alarm).is_ready());
+    }
 }
 
 #[test]
@@ -160,7 +220,7 @@ proptest! {
                     prop_assert_eq!(deadlines.fire(at(now)), next.map(at));
                 }
             }
-            prop_assert_eq!(deadlines.slots.borrow().len(), model.len());
+            prop_assert_eq!(taken(&deadlines), model.len());
             for (slot, _, fired) in &model {
                 prop_assert_eq!(slot.has_fired(), *fired);
             }
