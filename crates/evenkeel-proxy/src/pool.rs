@@ -2,9 +2,12 @@
 //!
 //! Last in, first out: the connection used last is the least likely to be closed by the endpoint, and the others age
 //! until they are let go. Before one is taken it is looked at: one that has ended or has something to say is thrown away.
+//!
+//! Now and then all are looked at, a few endpoints a turn: with thousands of them, a look at all in one go would hold up
+//! every exchange of the worker for a millisecond.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
@@ -16,7 +19,17 @@ use crate::h1::Boundary;
 /// The idle connections of one worker, by endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    idle: RefCell<HashMap<u32, Vec<Idle>, BuildHasherDefault<SerialHasher>>>,
+    shelves: RefCell<Shelves>,
+}
+
+/// A shelf of connections for each endpoint that had some of late.
+#[derive(Debug, Default)]
+struct Shelves {
+    by_serial: HashMap<u32, Vec<Idle>, BuildHasherDefault<SerialHasher>>,
+    /// Every shelf once, in the order in which the sweep comes to them.
+    round: VecDeque<u32>,
+    /// How many connections there are on all shelves.
+    count: usize,
 }
 
 #[derive(Debug)]
@@ -54,14 +67,18 @@ impl Pool {
         want: Want,
         now: Instant,
     ) -> Option<(Boundary, Duration)> {
-        let mut idle = self.idle.borrow_mut();
-        let connections = idle.get_mut(&endpoint.serial)?;
+        let mut shelves = self.shelves.borrow_mut();
+        let Shelves {
+            by_serial, count, ..
+        } = &mut *shelves;
+        let connections = by_serial.get_mut(&endpoint.serial)?;
         while let Some(place) = connections.iter().rposition(|one| one.has_rested(now)) {
             let age = now.saturating_duration_since(connections[place].since);
             if want == Want::JustUsed && age > KeepAlive::JUST_USED {
                 return None;
             }
             let last = connections.remove(place);
+            *count -= 1;
             if age >= last.keep {
                 continue;
             }
@@ -86,9 +103,18 @@ impl Pool {
         max: usize,
         now: Instant,
     ) {
-        let mut idle = self.idle.borrow_mut();
-        let connections = idle.entry(endpoint.serial).or_default();
+        let mut shelves = self.shelves.borrow_mut();
+        let Shelves {
+            by_serial,
+            round,
+            count,
+        } = &mut *shelves;
+        let connections = by_serial.entry(endpoint.serial).or_insert_with(|| {
+            round.push_back(endpoint.serial);
+            Vec::new()
+        });
         if connections.len() < max {
+            *count += 1;
             connections.push(Idle {
                 connection,
                 since: now,
@@ -99,25 +125,56 @@ impl Pool {
 
     /// Lets go of the endpoint's idle connections, after one of them turned out dead: its siblings likely are as well.
     pub(crate) fn forget(&self, endpoint: &EndpointState) {
-        self.idle.borrow_mut().remove(&endpoint.serial);
+        let mut shelves = self.shelves.borrow_mut();
+        if let Some(connections) = shelves.by_serial.get_mut(&endpoint.serial) {
+            // The shelf stays, for it has its place in the round.
+            let gone = std::mem::take(connections);
+            shelves.count -= gone.len();
+        }
     }
 
     /// Lets go of everything, for a drain.
     pub(crate) fn clear(&self) {
-        self.idle.borrow_mut().clear();
+        *self.shelves.borrow_mut() = Shelves::default();
     }
 
-    /// Lets go of what is too old or was closed by the endpoint, and says how many are left.
-    pub(crate) fn sweep(&self, now: Instant) -> usize {
-        let mut idle = self.idle.borrow_mut();
-        idle.retain(|_, connections| {
+    /// How many connections are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.shelves.borrow().count
+    }
+
+    /// How many endpoints have a shelf.
+    pub(crate) fn shelves(&self) -> usize {
+        self.shelves.borrow().round.len()
+    }
+
+    /// Lets go of what is too old or was closed by the endpoint, on the next so many shelves. A shelf that is empty goes.
+    pub(crate) fn sweep(&self, now: Instant, shelves: usize) {
+        let mut borrowed = self.shelves.borrow_mut();
+        let Shelves {
+            by_serial,
+            round,
+            count,
+        } = &mut *borrowed;
+        for _ in 0..shelves.min(round.len()) {
+            let Some(serial) = round.pop_front() else {
+                return;
+            };
+            let Some(connections) = by_serial.get_mut(&serial) else {
+                continue;
+            };
+            let before = connections.len();
             connections.retain(|one| {
                 now.saturating_duration_since(one.since) < one.keep
                     && one.connection.stream().is_quiet(false)
             });
-            !connections.is_empty()
-        });
-        idle.values().map(Vec::len).sum()
+            *count -= before - connections.len();
+            if connections.is_empty() {
+                by_serial.remove(&serial);
+            } else {
+                round.push_back(serial);
+            }
+        }
     }
 }
 

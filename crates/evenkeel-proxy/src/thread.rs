@@ -20,8 +20,12 @@ use crate::accept;
 use crate::shared::{Order, Shared};
 use crate::worker::Worker;
 
-/// How often idle upstream connections are looked through, and how late a closed one is noticed at most.
+/// How often each idle upstream connection is looked at, and how late a closed one is noticed at most.
 const POOL_SWEEP: Duration = Duration::from_secs(1);
+/// Endpoints whose connections are looked at in one go: some ten microseconds.
+const POOL_TURN: usize = 64;
+/// And so many times a second at most; with more endpoints than that allows, more are looked at in one go.
+const MAX_TURNS: usize = 100;
 /// How often access records leave for the writer.
 const LOG_FLUSH: Duration = Duration::from_millis(50);
 /// How long exchanges that are stopped may take to end; none of them waits for anything by then.
@@ -148,14 +152,19 @@ async fn obey(
 }
 
 async fn sweep_pool(worker: Rc<Worker>) {
+    let gauge = &worker.counters().idle_upstream;
     let mut was = 0;
     loop {
-        time::sleep(POOL_SWEEP).await;
-        let now = worker.pool.sweep(Instant::now());
-        let gauge = &worker.counters().idle_upstream;
+        let shelves = worker.pool.shelves();
+        let turns = u32::try_from(shelves.div_ceil(POOL_TURN).clamp(1, MAX_TURNS)).unwrap_or(1);
+        time::sleep(POOL_SWEEP / turns).await;
+        worker
+            .pool
+            .sweep(Instant::now(), shelves.div_ceil(turns as usize));
+        let now = worker.pool.len() as u64;
         gauge.sub(was);
-        gauge.add(now as u64);
-        was = now as u64;
+        gauge.add(now);
+        was = now;
     }
 }
 

@@ -46,6 +46,12 @@ impl Pond {
         Some((connection.into_stream(), age))
     }
 
+    /// Looks through all and says how many are left.
+    fn sweep(&self) -> usize {
+        self.pool.sweep(self.now, self.pool.shelves());
+        self.pool.len()
+    }
+
     fn after(&mut self, time: Duration) -> &Self {
         self.now += time;
         self
@@ -115,14 +121,14 @@ fn no_more_are_kept_than_may_be() {
     rig::run(async {
         let pond = Pond::new();
         let mut far: Vec<Far> = (0..3).map(|_| pond.put(MINUTE, 2)).collect();
-        assert_eq!(pond.pool.sweep(pond.now), 2);
+        assert_eq!(pond.sweep(), 2);
         let mut closed = far.pop().unwrap();
         assert!(
             closed.0.write_all(b"x").await.is_err(),
             "the third one was closed"
         );
         pond.put(MINUTE, 0);
-        assert_eq!(pond.pool.sweep(pond.now), 2);
+        assert_eq!(pond.sweep(), 2);
     });
 }
 
@@ -134,12 +140,12 @@ fn endpoints_do_not_share() {
         let other = EndpointState::new(2, 1);
         assert!(pond.pool.take(&other, Want::Any, pond.now).is_none());
         pond.pool.forget(&other);
-        assert_eq!(pond.pool.sweep(pond.now), 1);
+        assert_eq!(pond.sweep(), 1);
         pond.pool.forget(&pond.endpoint);
         assert!(pond.take(Want::Any).is_none());
         let _far = pond.put(MINUTE, 8);
         pond.pool.clear();
-        assert_eq!(pond.pool.sweep(pond.now), 0);
+        assert_eq!(pond.sweep(), 0);
     });
 }
 
@@ -193,14 +199,51 @@ fn a_sweep_lets_go_of_what_is_old_or_ended() {
         let _old = pond.put(Duration::from_secs(1), 8);
         let _alive = pond.put(MINUTE, 8);
         let ended = pond.put(MINUTE, 8);
-        assert_eq!(pond.pool.sweep(pond.now), 3);
+        assert_eq!(pond.sweep(), 3);
         drop(ended);
         // A sweep does not ask the system.
         turn().await;
-        assert_eq!(pond.pool.sweep(pond.now), 2);
+        assert_eq!(pond.sweep(), 2);
         pond.after(Duration::from_secs(1));
-        assert_eq!(pond.pool.sweep(pond.now), 1);
+        assert_eq!(pond.sweep(), 1);
         pond.after(MINUTE);
-        assert_eq!(pond.pool.sweep(pond.now), 0);
+        assert_eq!(pond.sweep(), 0);
+    });
+}
+
+#[test]
+fn a_sweep_in_turns_comes_to_every_endpoint_and_forgets_those_without_connections() {
+    rig::run(async {
+        let mut pond = Pond::new();
+        let endpoints: Vec<EndpointState> = (0..10).map(|n| EndpointState::new(n, 1)).collect();
+        let mut far = Vec::new();
+        for endpoint in &endpoints {
+            for keep in [MINUTE, Duration::from_secs(1)] {
+                let (near, other) = rig::pair();
+                let connection = rig::boundary(near);
+                pond.pool.put(endpoint, connection, keep, 8, pond.now);
+                far.push(other);
+            }
+        }
+        assert_eq!((pond.pool.len(), pond.pool.shelves()), (20, 10));
+        pond.after(Duration::from_secs(2));
+        for left in [17, 14, 11, 10, 10] {
+            pond.pool.sweep(pond.now, 3);
+            assert_eq!((pond.pool.len(), pond.pool.shelves()), (left, 10));
+        }
+        // Those that are forgotten or taken leave an empty shelf, which is no second one when it is filled again.
+        pond.pool.forget(&endpoints[3]);
+        let (connection, _) = pond.pool.take(&endpoints[4], Want::Any, pond.now).unwrap();
+        assert_eq!((pond.pool.len(), pond.pool.shelves()), (8, 10));
+        pond.pool
+            .put(&endpoints[3], connection, MINUTE, 8, pond.now);
+        assert_eq!((pond.pool.len(), pond.pool.shelves()), (9, 10));
+        assert_eq!((pond.sweep(), pond.pool.shelves()), (9, 9));
+        pond.after(MINUTE);
+        pond.pool.sweep(pond.now, 5);
+        assert_eq!((pond.pool.len(), pond.pool.shelves()), (4, 4));
+        pond.pool.sweep(pond.now, 50);
+        assert_eq!((pond.pool.len(), pond.pool.shelves()), (0, 0));
+        drop(far);
     });
 }
