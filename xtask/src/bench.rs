@@ -8,6 +8,7 @@ mod load;
 mod machine;
 mod measure;
 mod options;
+mod outcome;
 mod perf;
 mod proc;
 mod process;
@@ -15,6 +16,7 @@ mod results;
 mod scenario;
 mod spread;
 mod start;
+mod summary;
 mod table;
 mod target;
 mod template;
@@ -34,10 +36,10 @@ use contestant::{Entrant, Who};
 use machine::Machine;
 use measure::Turn;
 use options::Options;
+use outcome::Outcome;
 use results::Book;
 use scenario::{Drive, SCENARIOS, Scenario};
 use start::{Contestant, Ground, Programs};
-use table::Outcome;
 use turn::Manner;
 
 /// What is compared with, and what the run needs.
@@ -98,7 +100,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         book.outcomes.push(outcome);
     }
     if book.outcomes.len() > 1 {
-        println!("{}", table::summary(&book.outcomes));
+        println!("{}", summary::targets(&book.outcomes));
     }
     if options.write {
         println!("written to {}", book.write()?);

@@ -20,6 +20,8 @@ pub(super) struct Machine {
     pub(super) processor: String,
     pub(super) cores: usize,
     pub(super) kernel: String,
+    /// What TCP connections use unless they ask for another; BBR paces them by timers, which costs everyone.
+    pub(super) congestion: String,
     /// In GiB.
     pub(super) memory: f64,
     /// Of the last minute; our own build raises it.
@@ -44,6 +46,9 @@ impl Machine {
             processor: field(&read("/proc/cpuinfo"), "model name").unwrap_or_default(),
             cores: std::thread::available_parallelism()?.get(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            congestion: read("/proc/sys/net/ipv4/tcp_congestion_control")
+                .trim()
+                .to_owned(),
             memory: kilobytes / 1_048_576.0,
             load_average: load
                 .split(' ')

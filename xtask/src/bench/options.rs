@@ -78,7 +78,7 @@ impl Options {
         Ok(Self {
             scenarios: scenarios(&names)?,
             rounds: rounds.map_or(if quick { 2 } else { 3 }, |rounds: u32| rounds as usize),
-            seconds: seconds.unwrap_or(if quick { 1.0 } else { 2.0 }),
+            seconds: seconds.unwrap_or(if quick { 0.8 } else { 2.0 }),
             only,
             binary,
             against,

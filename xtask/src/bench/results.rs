@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::machine::Machine;
 use super::measure::{Measure, Turn};
-use super::table::{self, Outcome};
+use super::outcome::Outcome;
 use super::target::Field;
+use super::{summary, table};
 use crate::tree;
 
 /// Everything that a run leaves.
@@ -43,11 +44,12 @@ impl Book {
         let machine = &self.machine;
         let (date, time) = &self.date;
         let mut text = format!(
-            "{date} {time} UTC. {}, {} cores, {:.0} GiB, Linux {}. {}. {} rounds of {} s.\n",
+            "{date} {time} UTC. {}, {} cores, {:.0} GiB, Linux {}, congestion control {}. {}. {} rounds of {} s.\n",
             machine.processor,
             machine.cores,
             machine.memory,
             machine.kernel,
+            machine.congestion,
             self.versions.join(", "),
             self.rounds,
             self.seconds,
@@ -79,7 +81,15 @@ impl Book {
              by round: evenkeel's figure through that of the line, of CPU per request (less is better), bytes per \
              CPU-second (more is better) or bytes per idle connection.\n\n## Targets\n\n",
         );
-        text.push_str(&table::summary(&self.outcomes));
+        text.push_str(&summary::targets(&self.outcomes));
+        text.push_str("\n## Where evenkeel loses\n\n");
+        let losses = summary::losses(&self.outcomes);
+        for loss in &losses {
+            text.push_str(&format!("- {loss}\n"));
+        }
+        if losses.is_empty() {
+            text.push_str("To neither rival, in none of these scenarios.\n");
+        }
         for outcome in &self.outcomes {
             text.push('\n');
             text.push_str(table::scenario(outcome).trim_end());
@@ -98,6 +108,7 @@ impl Book {
                 "cores": machine.cores,
                 "memory_gib": rounded(machine.memory),
                 "kernel": machine.kernel,
+                "congestion_control": machine.congestion,
                 "load_average": machine.load_average,
                 "busy_before": rounded(machine.company),
                 "stolen_before": rounded(machine.stolen),

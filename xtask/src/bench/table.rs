@@ -2,29 +2,13 @@
 
 use super::contestant::{Entrant, Who};
 use super::measure::{Measure, Turn};
-use super::scenario::{Drive, Scenario};
+use super::outcome::Outcome;
+use super::scenario::Drive;
 use super::spread::{Spread, ratio, values};
-use super::target::Field;
+use super::target::{Field, Target};
 
-/// What came of a scenario.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Outcome {
-    pub(super) scenario: &'static Scenario,
-    /// Requests a second, where they were fixed.
-    pub(super) rate: Option<f64>,
-    /// Everyone's turns, in the order of the rounds.
-    pub(super) turns: Vec<(Entrant, Vec<Turn>)>,
-    /// Why it ended early.
-    pub(super) broken: Option<String>,
-}
-
-impl Outcome {
-    /// Whether its figures count: nothing went wrong, nobody failed a request.
-    pub(super) fn is_result(&self) -> bool {
-        let mut turns = self.turns.iter().flat_map(|(_, turns)| turns);
-        self.broken.is_none() && turns.all(|turn| turn.failures() == 0)
-    }
-}
+/// The share of the proxy's core, in percent, that interrupts and the system take by themselves.
+const COMPANY: f64 = 10.0;
 
 /// The heading, the table and the targets of a scenario.
 pub(super) fn scenario(outcome: &Outcome) -> String {
@@ -42,6 +26,12 @@ pub(super) fn scenario(outcome: &Outcome) -> String {
     } else if !outcome.is_result() {
         text.push_str("**No result: requests failed.**\n\n");
     }
+    let company = outcome.company() * 100.0;
+    if company > COMPANY {
+        text.push_str(&format!(
+            "**Something else took up to {company:.0} % of the proxy's core.**\n\n"
+        ));
+    }
     for line in targets(outcome) {
         text.push_str(&format!("- {line}\n"));
     }
@@ -49,27 +39,6 @@ pub(super) fn scenario(outcome: &Outcome) -> String {
         text.push('\n');
     }
     text
-}
-
-/// A line for each target of all outcomes.
-pub(super) fn summary(outcomes: &[Outcome]) -> String {
-    let mut rows = vec![
-        ["scenario", "target", "measured", ""]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for outcome in outcomes {
-        for target in outcome.scenario.targets {
-            let (measured, word) = verdict(outcome, target);
-            rows.push(vec![
-                outcome.scenario.name.to_owned(),
-                target.text(),
-                measured,
-                word,
-            ]);
-        }
-    }
-    grid(&rows)
 }
 
 fn targets(outcome: &Outcome) -> Vec<String> {
@@ -81,7 +50,7 @@ fn targets(outcome: &Outcome) -> Vec<String> {
 }
 
 /// What a target says, as `0.71 (0.70 to 0.73)` and `met`.
-fn verdict(outcome: &Outcome, target: &super::target::Target) -> (String, String) {
+pub(super) fn verdict(outcome: &Outcome, target: &Target) -> (String, String) {
     if !outcome.is_result() {
         return ("no result".to_owned(), String::new());
     }
@@ -326,7 +295,7 @@ fn median(turns: &[Turn], value: impl Fn(&Turn) -> f64, digits: usize) -> String
 }
 
 /// `0.71 (0.70 to 0.73)`, and only the first where there is one value.
-fn spread(spread: Spread, digits: usize) -> String {
+pub(super) fn spread(spread: Spread, digits: usize) -> String {
     let median = format!("{:.digits$}", spread.median);
     if spread.least.total_cmp(&spread.greatest).is_eq() {
         return median;
@@ -338,7 +307,7 @@ fn spread(spread: Spread, digits: usize) -> String {
 }
 
 /// Rows as a Markdown table, the first one its head, padded so that it is a table on a terminal too.
-fn grid(rows: &[Vec<String>]) -> String {
+pub(super) fn grid(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));

@@ -66,13 +66,12 @@ fn a_run_with_errors_is_no_result() {
     assert!(!failed.is_result());
     let text = scenario(&failed);
     assert!(text.contains("**3 read**") && text.contains("**No result: requests failed.**"));
-    assert!(text.contains("nginx: no result") && !text.contains("met"));
+    assert!(text.contains("nginx: no result") && !text.contains(" met"));
     let broken = Outcome {
         broken: Some("nginx: does not listen".to_owned()),
         ..outcome(0)
     };
     assert!(scenario(&broken).contains("**No result: nginx: does not listen**"));
-    assert!(summary(&[failed]).contains("no result"));
 }
 
 #[test]
