@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::Result;
 
 use crate::step::{Steps, cargo};
-use crate::{docs, floors, setup, tidy, tree};
+use crate::{docs, floors, icount, setup, tidy, tree};
 
 /// The whole gate.
 pub(crate) fn run() -> Result<()> {
@@ -29,6 +29,8 @@ pub(crate) fn run() -> Result<()> {
     let doc = "doc --workspace --no-deps --document-private-items";
     steps.cargo_with("doc", doc, &[("RUSTDOCFLAGS", "-D warnings")])?;
     tests(&mut steps)?;
+    // Last, for it builds what is shipped: fat LTO takes more than a minute.
+    steps.own("icount", "icount", || icount::run(&[]))?;
     steps.finish();
     Ok(())
 }

@@ -13,6 +13,7 @@ mod ci;
 mod docs;
 mod floors;
 mod fuzz;
+mod icount;
 mod metrics;
 mod modules;
 mod setup;
@@ -36,6 +37,7 @@ cargo xtask VERB
   docs [--check]   write the generated pages, or compare them
   metrics          print sizes of files and functions, and the share of documented items
   fuzz [SECONDS]   run every fuzz target for so long
+  icount …         instructions against checked-in figures; --profile NAME, --bless [NAME], --binary PATH
   bench …          speed beside nginx and HAProxy; bench --list, bench --quick
 ";
 
@@ -63,6 +65,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["metrics"] => metrics::run(),
         ["fuzz"] => fuzz::run(None),
         ["fuzz", seconds] => fuzz::run(Some(seconds)),
+        ["icount", ref rest @ ..] => icount::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

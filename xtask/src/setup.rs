@@ -40,6 +40,11 @@ const PACKAGES: &[Package] = &[
         probe: &["sh", "-c", "command -v wrk"],
         reason: "256 connections at once",
     },
+    Package {
+        name: "valgrind",
+        probe: &["valgrind", "--version"],
+        reason: "instructions are counted, so that a slower road is seen",
+    },
 ];
 
 /// Runs the verb.
