@@ -104,14 +104,21 @@ pub enum PathRank {
 
 /// The host of an authority: without its port, and without the dot that ends a fully qualified name. Any bytes give a
 /// result; brackets of an IPv6 address stay.
+///
+/// A port is digits, so the look for its colon ends at the first byte from behind that is none: a name without a port is
+/// not read.
+#[inline]
 #[must_use]
 pub fn host_of(authority: &[u8]) -> &[u8] {
-    let end = if authority.first() == Some(&b'[') {
-        authority.iter().position(|&b| b == b']').map(|at| at + 1)
+    let host = if authority.first() == Some(&b'[') {
+        let end = authority.iter().position(|&b| b == b']');
+        &authority[..end.map_or(authority.len(), |at| at + 1)]
     } else {
-        authority.iter().rposition(|&b| b == b':')
+        match authority.iter().rposition(|b| !b.is_ascii_digit()) {
+            Some(at) if authority[at] == b':' => &authority[..at],
+            _ => authority,
+        }
     };
-    let host = &authority[..end.unwrap_or(authority.len())];
     host.strip_suffix(b".").unwrap_or(host)
 }
 
@@ -193,6 +200,10 @@ mod tests {
             ("[::1]:80", "[::1]"),
             ("[::1]", "[::1]"),
             ("[::1", "[::1"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("10.0.0.1:8080", "10.0.0.1"),
+            ("12345", "12345"),
+            ("a.example:b", "a.example:b"),
             (".", ""),
             (":", ""),
             ("", ""),

@@ -5,6 +5,7 @@
 //! The order that decides is [`Specificity`](evenkeel_base::matching::Specificity), which `check` uses too.
 
 mod condition;
+mod names;
 mod radix;
 mod table;
 

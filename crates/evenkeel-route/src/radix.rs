@@ -1,8 +1,8 @@
-//! Radix trees for hosts and paths: one descent finds every pattern that matches, in time linear in the text.
+//! Radix trees for suffixes of hosts and for paths: one descent finds every pattern that matches, in time linear in the text.
 //!
-//! It is not a hash map, for three reasons. A tree needs no secret key to be safe from chosen keys: the worst that any
-//! text can do is to be read once. It stops at the first byte that no pattern has, where a map must hash `a.b.c…` or
-//! `/a/b/c…` anew for every label and segment. And it finds the longest prefix on the way, which is what routes want.
+//! They are no hash maps, which whole names have ([`crate::names`]), for two reasons. A tree stops at the first byte that
+//! no pattern has, where a map must hash `a.b.c…` or `/a/b/c…` anew for every label and segment: the worst that any text
+//! can do is to be read once. And it finds the longest prefix on the way, which is what routes want.
 //!
 //! All trees of a table share one arena of three arrays. A node's children stand side by side, and so do the bytes that
 //! choose among them, so that a step reads one run of bytes, one node and one run of label.
@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, VecDeque};
 /// "There is none", where an index would stand.
 const NONE: u32 = u32::MAX;
 
-/// Up to so many children are looked through one by one; above, by halving.
-const FEW: usize = 12;
+/// Up to so many children are looked through eight at a time; above, by halving.
+const FEW: usize = 32;
 
 /// Text to be looked up, read in the order in which patterns grow.
 pub(crate) trait Key: Copy {
@@ -62,8 +62,8 @@ pub(crate) struct Host<'a>(pub &'a [u8]);
 
 impl Host<'_> {
     /// The key under which a host or suffix is planted.
-    pub(crate) fn key(name: &str) -> Vec<u8> {
-        let mut key = name.to_ascii_lowercase().into_bytes();
+    pub(crate) fn key(name: &[u8]) -> Vec<u8> {
+        let mut key = name.to_ascii_lowercase();
         key.reverse();
         key
     }
@@ -108,7 +108,8 @@ pub(crate) struct Leaf {
 #[derive(Debug, Default)]
 pub(crate) struct Radix {
     nodes: Vec<Node>,
-    /// The byte that leads to each node from its parent; a root has none, and a zero stands there.
+    /// The byte that leads to each node from its parent; a root has none, and a zero stands there. At the end eight more
+    /// zeros, so that eight can be read from any node on.
     firsts: Vec<u8>,
     labels: Vec<u8>,
 }
@@ -149,6 +150,7 @@ impl Radix {
             (Some((first, _)), Some((last, _))) => &first[..shared_len(first, last)],
             _ => &[],
         };
+        self.firsts.truncate(self.nodes.len());
         let root = self.grow(0, shared, NONE);
         let mut queue = VecDeque::from([Pending {
             node: root,
@@ -158,6 +160,7 @@ impl Radix {
         while let Some(pending) = queue.pop_front() {
             self.branch::<K>(&pending, &mut queue);
         }
+        self.firsts.resize(self.nodes.len() + 8, 0);
         index(root)
     }
 
@@ -174,10 +177,13 @@ impl Radix {
         loop {
             let node = &self.nodes[at as usize];
             let label = node.label(&self.labels);
-            if !key.goes_on(pos, label) {
-                return found;
+            // Most nodes below a fork have none.
+            if !label.is_empty() {
+                if !key.goes_on(pos, label) {
+                    return found;
+                }
+                pos += label.len();
             }
-            pos += label.len();
             let next = (pos < key.len()).then(|| key.at(pos));
             if node.below != NONE && K::bound(pos, next) {
                 found.below = at;
@@ -196,14 +202,29 @@ impl Radix {
 
     #[inline]
     fn child(&self, node: &Node, byte: u8) -> Option<u32> {
+        let count = node.children_len as usize;
+        if count == 0 {
+            return None;
+        }
         let start = node.children as usize;
-        let firsts = &self.firsts[start..start + node.children_len as usize];
-        let offset = if firsts.len() <= FEW {
-            firsts.iter().position(|&first| first == byte)
-        } else {
-            firsts.binary_search(&byte).ok()
-        };
-        offset.map(|offset| node.children + index(offset))
+        if count > FEW {
+            let firsts = &self.firsts[start..start + count];
+            let offset = firsts.binary_search(&byte).ok()?;
+            return Some(node.children + index(offset));
+        }
+        let wanted = u64::from_le_bytes([byte; 8]);
+        let (blocks, _) = self.firsts.get(start..)?.as_chunks::<8>();
+        // What stands behind the last child belongs to others, and behind the last of all there are eight zeros.
+        for (block, at) in blocks.iter().zip((0..count).step_by(8)) {
+            // Zero where a byte is the wanted one; the lowest zero is marked rightly, whatever is marked above it.
+            let apart = u64::from_le_bytes(*block) ^ wanted;
+            let found = apart.wrapping_sub(0x0101_0101_0101_0101) & !apart & 0x8080_8080_8080_8080;
+            if found != 0 {
+                let offset = at + found.trailing_zeros() as usize / 8;
+                return (offset < count).then(|| node.children + index(offset));
+            }
+        }
+        None
     }
 
     /// Gives `pending`'s node its own value and its children, and queues those.

@@ -1,7 +1,7 @@
 //! The route table: built once per snapshot, then read by every worker without a lock, a copy or an allocation.
 //!
 //! ```text
-//! authority ──▶ tree of hosts ──▶ exact host, then suffixes from long to short, then "any host"
+//! authority ──▶ names, tree of hosts ──▶ exact host, then suffixes from long to short, then "any host"
 //!                                   └─▶ each leads to a tree of paths ──▶ exact path, then prefixes from long to short
 //!                                         └─▶ each leads to routes, the most demanding first: the first whose
 //!                                             listener, method, field and query conditions hold is the answer
@@ -12,9 +12,9 @@
 //! on the request and on how deep patterns nest, not on how many there are. The one exception is routes that share host
 //! and path and differ only in conditions: these are asked one after the other.
 //!
-//! Measured in instructions per find (`examples/find.rs`, optimized): 183 for 1 route, 256 for 3, 267 for 8, 529 for 10,000
-//! paths, 907 for 10,000 hosts, whose names are read too. A plain scan takes 106, 160 and 299 for 1, 3 and 8 routes: what
-//! it would spare a small table is a quarter of a percent of a request, which is not worth a second way.
+//! Measured in instructions per find (`examples/find.rs`, optimized): 164 for 1 route, 227 for 3 and 8, 426 for 10,000
+//! paths, 403 for 10,000 hosts, whose names are read too. A plain scan takes 106, 160 and 299 for 1, 3 and 8 routes: what
+//! it would spare a small table is half a percent of a request, which is not worth a second way.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -23,19 +23,29 @@ use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, Specificity,
 use evenkeel_base::{ListenerId, RequestView, RouteId};
 
 use crate::condition::Conditions;
+use crate::names::Names;
 use crate::radix::{Host, Key, Leaf, Path, Radix, index};
 
 /// A compiled table of routes.
 #[derive(Debug)]
 pub struct RouteTable {
     trees: Radix,
-    /// The tree of hosts, whose values are trees of paths; `None` when no route names a host.
-    hosts: Option<u32>,
+    /// `None` when no route names a host.
+    hosts: Option<Hosts>,
     /// The tree of paths for any host.
     any_host: u32,
     /// The values of trees of paths: routes with equal host and path, the most demanding first.
     lists: Vec<Box<[Candidate]>>,
     conditions: Vec<Conditions>,
+}
+
+/// From hosts to trees of paths.
+#[derive(Debug)]
+struct Hosts {
+    /// Whole names.
+    names: Names,
+    /// The tree of suffixes, and of the names that have no place in the map; `None` when there are none.
+    tree: Option<u32>,
 }
 
 /// A route that host and path have led to.
@@ -58,34 +68,43 @@ impl RouteTable {
     #[inline]
     #[must_use]
     pub fn find(&self, listener: ListenerId, request: &RequestView<'_>) -> Option<RouteId> {
+        let mut holds = |candidate: &Candidate| self.holds(candidate, listener, request);
         let path = Path(request.path());
-        let hosts = self
-            .hosts
-            .map(|root| (root, Host(host_of(request.authority()))));
-        self.walk(hosts, path, |candidate| {
-            self.holds(candidate, listener, request)
-        })
-    }
-
-    /// The first candidate that `holds`, from the most specific down.
-    #[inline]
-    fn walk<H: Key, P: Key>(
-        &self,
-        hosts: Option<(u32, H)>,
-        path: P,
-        mut holds: impl FnMut(&Candidate) -> bool,
-    ) -> Option<RouteId> {
-        if let Some((root, host)) = hosts {
-            for paths in self.trees.find(root, host) {
-                let found = self.walk_paths(paths, path, &mut holds);
-                if found.is_some() {
-                    return found;
-                }
+        if let Some(hosts) = &self.hosts {
+            let host = host_of(request.authority());
+            let found = self.walk_hosts(hosts, host, Host(host), path, &mut holds);
+            if found.is_some() {
+                return found;
             }
         }
         self.walk_paths(self.any_host, path, &mut holds)
     }
 
+    /// The first candidate that `holds` among the routes that name hosts. The host comes as it is and as a key. Not inlined:
+    /// a table without hosts has less to carry then.
+    #[inline(never)]
+    fn walk_hosts<H: Key, P: Key>(
+        &self,
+        hosts: &Hosts,
+        name: &[u8],
+        key: H,
+        path: P,
+        holds: &mut impl FnMut(&Candidate) -> bool,
+    ) -> Option<RouteId> {
+        // A name stands in the map or in the tree, so what the map has comes before all that the tree has.
+        if let Some(paths) = hosts.names.find(name) {
+            let found = self.walk_paths(paths, path, holds);
+            if found.is_some() {
+                return found;
+            }
+        }
+        let paths = self.trees.find(hosts.tree?, key);
+        paths
+            .into_iter()
+            .find_map(|paths| self.walk_paths(paths, path, holds))
+    }
+
+    /// The first candidate that `holds` in a tree of paths, from the most specific down.
     #[inline]
     fn walk_paths<P: Key>(
         &self,
@@ -113,16 +132,12 @@ impl RouteTable {
 /// The routes sorted by host and path, before they become trees.
 #[derive(Default)]
 struct Builder {
-    hosts: BTreeMap<Vec<u8>, HostRoutes>,
+    /// By name in lower case.
+    names: BTreeMap<Vec<u8>, PathRoutes>,
+    /// By key in the tree of hosts.
+    suffixes: BTreeMap<Vec<u8>, PathRoutes>,
     any_host: PathRoutes,
     conditions: Vec<Conditions>,
-}
-
-/// The routes of one host name: those for the name itself, those for what is below it.
-#[derive(Default)]
-struct HostRoutes {
-    exact: PathRoutes,
-    below: PathRoutes,
 }
 
 /// The routes of one host, by path: those for the path itself, those for what is below it too.
@@ -158,11 +173,13 @@ impl Builder {
         match host {
             None => &mut self.any_host,
             Some(HostPattern::Exact(name)) => {
-                &mut self.hosts.entry(Host::key(name)).or_default().exact
+                let name = name.to_ascii_lowercase().into_bytes();
+                self.names.entry(name).or_default()
             }
-            Some(HostPattern::Suffix(suffix)) => {
-                &mut self.hosts.entry(Host::key(suffix)).or_default().below
-            }
+            Some(HostPattern::Suffix(suffix)) => self
+                .suffixes
+                .entry(Host::key(suffix.as_bytes()))
+                .or_default(),
         }
     }
 
@@ -170,21 +187,21 @@ impl Builder {
         let mut trees = Radix::default();
         let mut lists = Vec::new();
         let any_host = self.any_host.plant(&mut trees, &mut lists);
-        let names: BTreeMap<Vec<u8>, Leaf> = self
-            .hosts
+        let names = self
+            .names
             .into_iter()
-            .map(|(name, routes)| {
-                let mut plant = |paths: PathRoutes| {
-                    (!paths.0.is_empty()).then(|| paths.plant(&mut trees, &mut lists))
-                };
-                let leaf = Leaf {
-                    exact: plant(routes.exact),
-                    below: plant(routes.below),
-                };
-                (name, leaf)
-            })
+            .map(|(name, paths)| (name, paths.plant(&mut trees, &mut lists)))
             .collect();
-        let hosts = (!names.is_empty()).then(|| trees.plant::<Host<'_>>(&names));
+        let (names, left) = Names::build(names);
+        let mut keys: BTreeMap<Vec<u8>, Leaf> = BTreeMap::new();
+        for (name, paths) in left {
+            keys.entry(Host::key(&name)).or_default().exact = Some(paths);
+        }
+        for (suffix, paths) in self.suffixes {
+            keys.entry(suffix).or_default().below = Some(paths.plant(&mut trees, &mut lists));
+        }
+        let tree = (!keys.is_empty()).then(|| trees.plant::<Host<'_>>(&keys));
+        let hosts = (tree.is_some() || !names.is_empty()).then_some(Hosts { names, tree });
         RouteTable {
             trees,
             hosts,

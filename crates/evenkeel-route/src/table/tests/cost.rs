@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::{Request, compile, route};
 use crate::radix::{Host, Key, Path};
-use crate::table::{ListenerId, RouteMatch, RouteTable};
+use crate::table::{Candidate, ListenerId, RouteMatch, RouteTable};
 
 /// A key that counts how many bytes of it are read: one per step and those of the labels.
 #[derive(Clone, Copy)]
@@ -37,26 +37,25 @@ impl<K: Key> Key for Counted<'_, K> {
 fn cost(table: &RouteTable, host: &str, path: &str, holds: bool) -> (usize, usize) {
     let (read, asked) = (Cell::new(0), Cell::new(0));
     let read = &read;
-    let hosts = table.hosts.map(|root| {
-        (
-            root,
-            Counted {
-                key: Host(host.as_bytes()),
-                read,
-            },
-        )
-    });
-    table.walk(
-        hosts,
+    let key = |text| Counted { key: text, read };
+    let (host, path) = (
+        host.as_bytes(),
         Counted {
             key: Path(path.as_bytes()),
             read,
         },
-        |_| {
-            asked.set(asked.get() + 1);
-            holds
-        },
     );
+    let mut ask = |_: &Candidate| {
+        asked.set(asked.get() + 1);
+        holds
+    };
+    let named = table
+        .hosts
+        .as_ref()
+        .and_then(|hosts| table.walk_hosts(hosts, host, key(Host(host)), path, &mut ask));
+    if named.is_none() {
+        table.walk_paths(table.any_host, path, &mut ask);
+    }
     (read.get(), asked.get())
 }
 
