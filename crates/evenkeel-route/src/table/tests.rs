@@ -226,6 +226,30 @@ fn one_route_may_name_several_hosts() {
 }
 
 #[test]
+fn names_that_collide_in_the_map_are_found_all_the_same() {
+    let names = crate::names::colliding(100);
+    let mut routes: Vec<String> = names.iter().map(|name| format!("{name} /a")).collect();
+    routes.push(format!("*.{} /a", names[0]));
+    routes.push(format!("*.{} /a", names[99]));
+    routes.push("*.example /".into());
+    let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
+    let mut requests: Vec<(String, &str)> = Vec::new();
+    for (name, route) in names.iter().zip(&routes) {
+        requests.push((format!("{}/a/b", name.to_uppercase()), *route));
+        requests.push((format!("{name}/b"), "*.example /"));
+        requests.push((format!("x{name}/a"), "*.example /"));
+    }
+    requests.push((format!("x.{}/a", names[0]), routes[100]));
+    requests.push((format!("x.{}/a", names[99]), routes[101]));
+    requests.push((format!("x.{}/a", names[50]), "*.example /"));
+    let requests: Vec<(&str, &str)> = requests
+        .iter()
+        .map(|(target, route)| (target.as_str(), *route))
+        .collect();
+    check(&routes, &requests);
+}
+
+#[test]
 fn nodes_with_a_child_for_every_letter() {
     let letters = || {
         (b'!'..=b'~')
