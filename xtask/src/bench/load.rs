@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::measure::Report;
+use super::perf::Count;
 use super::process::{LOAD_CORE, command, find};
 use super::scenario::{Load, Upload};
 
@@ -44,25 +45,22 @@ pub(super) fn arguments(mode: &str, load: &Load, port: u16, paths: &str) -> Vec<
 }
 
 /// Runs our own client to its end.
-pub(super) fn run(program: &Path, arguments: &[String]) -> Result<Report> {
-    let output = command(LOAD_CORE, program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()?;
-    let text = text_of(&output, "bench-load")?;
+pub(super) fn run(program: &Path, arguments: &[String], count: Option<&Count>) -> Result<Report> {
+    let mut command = command(LOAD_CORE, program);
+    command.args(arguments);
+    let text = finish(command, count)?;
     read(&text).with_context(|| format!("bench-load reported something else:\n{text}"))
 }
 
 /// Drives the proxy on `port` by wrk for whole seconds.
-pub(super) fn wrk(load: &Load, port: u16, seconds: f64) -> Result<Report> {
-    let output = command(LOAD_CORE, &find("wrk")?)
+pub(super) fn wrk(load: &Load, port: u16, seconds: f64, count: Option<&Count>) -> Result<Report> {
+    let mut command = command(LOAD_CORE, &find("wrk")?);
+    command
         .args(["--threads", "1", "--latency"])
         .args(["--connections", &load.connections.to_string()])
         .args(["--duration", &format!("{:.0}s", seconds.ceil())])
-        .arg(format!("http://127.0.0.1:{port}{}", load.path))
-        .stdin(Stdio::null())
-        .output()?;
-    let text = text_of(&output, "wrk")?;
+        .arg(format!("http://127.0.0.1:{port}{}", load.path));
+    let text = finish(command, count)?;
     read_wrk(&text).with_context(|| format!("wrk reported something else:\n{text}"))
 }
 
@@ -112,11 +110,17 @@ impl Drop for Held {
     }
 }
 
-fn text_of(output: &Output, program: &str) -> Result<String> {
+/// Runs a client to its end and gives what it printed.
+fn finish(command: Command, count: Option<&Count>) -> Result<String> {
+    let mut command = match count {
+        Some(count) => count.around(&command),
+        None => command,
+    };
+    let output = command.stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("{program}: {}\n{text}{complaint}", output.status);
+        bail!("{command:?}: {}\n{text}{complaint}", output.status);
     }
     Ok(text)
 }

@@ -1,10 +1,9 @@
 //! Instructions of running processes, where the machine lets `perf stat` count them; many virtual machines do not.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::Result;
 
 /// What is counted, in the order in which it is reported.
 const EVENTS: &str = "instructions:u,instructions:k";
@@ -24,36 +23,35 @@ pub(super) fn is_supported() -> bool {
     output.is_ok_and(|output| read(&String::from_utf8_lossy(&output.stderr)).is_some())
 }
 
-/// A count that runs.
+/// A count of what some processes execute while a program runs.
 #[derive(Debug)]
-pub(super) struct Counting {
-    child: Child,
+pub(super) struct Count {
+    pids: String,
     report: PathBuf,
 }
 
-impl Counting {
-    /// Begins to count what these processes execute; `report` is a file it may write.
-    pub(super) fn start(pids: &[u32], report: &Path) -> Result<Self> {
+impl Count {
+    /// Of these processes; `report` is a file that may be written.
+    pub(super) fn new(pids: &[u32], report: PathBuf) -> Self {
         let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
-        let child = Command::new("perf")
-            .args(["stat", "-x,", "-e", EVENTS, "-p", &pids.join(","), "-o"])
-            .arg(report)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("perf could not be started")?;
-        Ok(Self {
-            child,
-            report: report.to_owned(),
-        })
+        let pids = pids.join(",");
+        Self { pids, report }
     }
 
-    /// Ends the count.
-    pub(super) fn stop(mut self) -> Result<Option<Instructions>> {
-        // It writes its report when it is interrupted.
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("no process")?, Signal::INT)?;
-        self.child.wait()?;
+    /// `command` as perf runs it: from its first instruction to its last, the others are counted.
+    pub(super) fn around(&self, command: &Command) -> Command {
+        let mut counted = Command::new("perf");
+        counted
+            .args(["stat", "-x,", "-e", EVENTS, "-p", &self.pids, "-o"])
+            .arg(&self.report)
+            .arg("--")
+            .arg(command.get_program())
+            .args(command.get_args());
+        counted
+    }
+
+    /// What was counted.
+    pub(super) fn read(&self) -> Result<Option<Instructions>> {
         Ok(read(&std::fs::read_to_string(&self.report)?))
     }
 }
@@ -76,6 +74,19 @@ fn read(report: &str) -> Option<Instructions> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_program_runs_below_perf() {
+        let mut command = Command::new("taskset");
+        command.args(["-c", "1", "load"]);
+        let counted = Count::new(&[7, 8], PathBuf::from("x")).around(&command);
+        let words: Vec<_> = counted
+            .get_args()
+            .map(|word| word.to_str().unwrap())
+            .collect();
+        let expected = "stat -x, -e instructions:u,instructions:k -p 7,8 -o x -- taskset -c 1 load";
+        assert_eq!(words.join(" "), expected);
+    }
 
     #[test]
     fn counts_are_read_where_there_are_any() {

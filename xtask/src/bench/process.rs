@@ -26,6 +26,9 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// Ports are looked for from here. Below those that the kernel gives to outgoing connections, of which a run makes many.
 const FIRST_PORT: u16 = 20_000;
 
+/// How the folders of runs begin; their process follows.
+const SCRATCH: &str = "evenkeel-bench-";
+
 /// A folder for configurations and logs, removed at the end.
 #[derive(Debug)]
 pub(super) struct Scratch(PathBuf);
@@ -33,8 +36,9 @@ pub(super) struct Scratch(PathBuf);
 impl Scratch {
     /// A new folder of this process; in memory where there is such a place, so that logs cost no disk.
     pub(super) fn new() -> Result<Self> {
-        let name = format!("evenkeel-bench-{}", std::process::id());
+        let name = format!("{SCRATCH}{}", std::process::id());
         let memory = Path::new("/dev/shm").join(&name);
+        remove_abandoned(Path::new("/dev/shm"));
         if fs::create_dir(&memory).is_ok() {
             return Ok(Self(memory));
         }
@@ -53,6 +57,17 @@ impl Scratch {
         let path = self.path(name);
         fs::write(&path, text)?;
         Ok(path.display().to_string())
+    }
+}
+
+/// Removes what runs have left that were killed: it is memory.
+fn remove_abandoned(place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
+        if process.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

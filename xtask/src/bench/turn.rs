@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::load::{self, Held};
 use super::measure::{Report, Turn};
-use super::perf::Counting;
+use super::perf::Count;
 use super::proc::{self, Core};
 use super::process::PROXY_CORE;
 use super::scenario::{Drive, Scenario};
@@ -38,21 +38,21 @@ pub(super) fn take(
     scenario: &Scenario,
     manner: Manner,
 ) -> Result<Turn> {
-    drive(ground, contestant, scenario, manner, WARM_UP)?;
+    let warm_up = Manner {
+        seconds: WARM_UP,
+        ..manner
+    };
+    drive(ground, contestant, scenario, warm_up, None)?;
     let family = contestant.process.family()?;
     let core_before = Core::now(&format!("cpu{PROXY_CORE}"))?;
     let before = proc::cpu(&family)?;
-    let counting = if manner.perf {
-        let file = ground.scratch.path("perf");
-        Some(Counting::start(&family, &file)?)
-    } else {
-        None
-    };
-    let mut report = drive(ground, contestant, scenario, manner, manner.seconds)?;
+    let count = Count::new(&family, ground.scratch.path("perf"));
+    let count = manner.perf.then_some(count);
+    let mut report = drive(ground, contestant, scenario, manner, count.as_ref())?;
     if report.bytes < 1.0 {
         report.errors.insert("no response".to_owned(), 1);
     }
-    let instructions = counting.map(Counting::stop).transpose()?.flatten();
+    let instructions = count.as_ref().map(Count::read).transpose()?.flatten();
     let cpu = proc::cpu(&family)?.saturating_sub(before);
     let core = Core::now(&format!("cpu{PROXY_CORE}"))?;
     let (core_busy, stolen) = core.shares_since(core_before);
@@ -74,17 +74,15 @@ pub(super) fn saturation(
     scenario: &Scenario,
     seconds: f64,
 ) -> Result<f64> {
-    let closed = Scenario {
-        drive: Drive::Closed,
-        ..*scenario
-    };
-    let manner = Manner {
-        seconds,
-        rate: None,
-        perf: false,
-    };
-    drive(ground, contestant, &closed, manner, WARM_UP)?;
-    let report = drive(ground, contestant, &closed, manner, seconds)?;
+    let mut report = Report::default();
+    for seconds in [WARM_UP, seconds] {
+        let manner = Manner {
+            seconds,
+            rate: None,
+            perf: false,
+        };
+        report = drive(ground, contestant, scenario, manner, None)?;
+    }
     Ok(report.requests / report.seconds)
 }
 
@@ -94,13 +92,9 @@ pub(super) fn hold(ground: &Ground, contestant: &Contestant, scenario: &Scenario
         bail!("scenario {} holds nothing", scenario.name);
     };
     // Code is paged in and tables are made by the first requests; they are not what a connection costs.
-    let mut load = scenario.load;
-    load.connections = 16;
-    let words = timed(
-        load::arguments("closed", &load, contestant.port, &ground.paths),
-        WARM_UP,
-    );
-    load::run(&ground.programs.load, &words)?;
+    let mut few = *scenario;
+    few.load.connections = 16;
+    saturation(ground, contestant, &few, WARM_UP)?;
     let family = contestant.process.family()?;
     rest(&family)?;
     let before = proc::resident(&family)?;
@@ -146,25 +140,20 @@ fn drive(
     contestant: &Contestant,
     scenario: &Scenario,
     manner: Manner,
-    seconds: f64,
+    count: Option<&Count>,
 ) -> Result<Report> {
     let (asked, port) = (&scenario.load, contestant.port);
     if scenario.drive == Drive::Wrk {
-        return load::wrk(asked, port, seconds);
+        return load::wrk(asked, port, manner.seconds, count);
     }
-    let mode = if manner.rate.is_some() {
-        "open"
-    } else {
-        "closed"
+    let mode = match manner.rate {
+        Some(_) => "open",
+        None => "closed",
     };
     let mut words = load::arguments(mode, asked, port, &ground.paths);
+    words.extend(["--seconds".to_owned(), manner.seconds.to_string()]);
     if let Some(rate) = manner.rate {
         words.extend(["--rate".to_owned(), format!("{rate:.0}")]);
     }
-    load::run(&ground.programs.load, &timed(words, seconds))
-}
-
-fn timed(mut words: Vec<String>, seconds: f64) -> Vec<String> {
-    words.extend(["--seconds".to_owned(), format!("{seconds}")]);
-    words
+    load::run(&ground.programs.load, &words, count)
 }
