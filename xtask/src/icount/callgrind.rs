@@ -101,8 +101,10 @@ impl Running {
     }
 
     fn command(&self, command: &str) -> Result<()> {
+        // A program that waits in the kernel does not look for commands; `vgdb` wakes it after so long.
         let output = Command::new("vgdb")
             .arg(pipes(&self.out))
+            .args(["--max-invoke-ms=1", "--cmd-time-out=60"])
             .arg(format!("--pid={}", self.child.id()))
             .arg(command)
             .stdin(Stdio::null())

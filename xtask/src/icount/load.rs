@@ -1,8 +1,8 @@
 //! The load of the whole binary's measures: in lock-step, because here repeatable matters and fast does not.
 //!
 //! A round writes one request on every connection and then reads every response, so that a run is a fixed number of
-//! requests in a fixed order, however slow the program under callgrind is: figures of two runs differ by 0.2 %, with a
-//! load that sends as fast as it can by more than 0.5 %. It measures nothing; `bench-load` does.
+//! requests in a fixed order, however slow the program under callgrind is: figures of two runs differ by 0.1 %, with a
+//! load that sends as fast as it can by 0.5 %. It measures nothing; `bench-load` does.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -14,6 +14,9 @@ use super::whole::{self, Stage};
 use crate::step::cargo;
 use crate::tree;
 
+/// How the names of the whole binary's measures begin.
+const WHOLE: &str = "whole";
+
 /// Everything that can be counted, ready.
 #[derive(Debug)]
 pub(super) struct Programs {
@@ -41,7 +44,7 @@ impl Programs {
         } else {
             None
         };
-        let stage = options.names.is_empty() || options.names.iter().any(|name| is_whole(name));
+        let stage = options.names.is_empty() || options.names.iter().any(|name| may_be_whole(name));
         let stage = if stage {
             let binary = match &options.binary {
                 Some(binary) => binary.clone(),
@@ -110,13 +113,19 @@ impl Drop for Scratch {
     }
 }
 
+/// Whether a measure is of the whole binary.
 fn is_whole(name: &str) -> bool {
-    name.starts_with("whole")
+    name.starts_with(WHOLE)
+}
+
+/// Whether a name on the command line, which may be the beginning of one, can mean the whole binary.
+fn may_be_whole(name: &str) -> bool {
+    is_whole(name) || WHOLE.starts_with(name)
 }
 
 fn build(package: &str, arguments: &[&str]) -> Result<()> {
     let mut command = cargo();
-    command.args(["build", "--quiet", "--package", package]);
+    command.args(["build", "--package", package]);
     if !command.args(arguments).status()?.success() {
         bail!("{package} does not build");
     }

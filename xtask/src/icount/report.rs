@@ -13,8 +13,8 @@ const RATIOS: [(&str, &str, f64); 2] = [
     ("whole-endpoints-5000", "whole", 5.0),
 ];
 
-/// How far a count may be from its figure and `--bless` leaves it alone, in percent: two runs of the whole binary differ
-/// by up to 0.2 %, and the commit is to show what changed.
+/// How far a count may be from its figure and `--bless` leaves it alone, in percent: two runs of the whole binary on
+/// a busy machine differ by so much, and the commit is to show what changed.
 const NOISE: f64 = 0.5;
 
 /// What was found so far.
