@@ -13,8 +13,11 @@ use std::rc::Rc;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
 
-/// Room for a head, and for one read of a body.
-const BUFFER: usize = 16 * 1024;
+/// Read at once; as much as the other relay reads.
+const INPUT: usize = 64 * 1024;
+
+/// Room for a head and a small body.
+const OUTPUT: usize = 8 * 1024;
 
 /// Connections that may wait to be accepted; the system has its own, lower limit.
 const BACKLOG: u32 = 65_535;
@@ -128,8 +131,8 @@ impl Shared {
     fn take_buffers(&self) -> Buffers {
         let kept = self.state.borrow_mut().buffers.pop();
         kept.unwrap_or_else(|| Buffers {
-            input: Vec::with_capacity(BUFFER),
-            output: Vec::with_capacity(BUFFER),
+            input: Vec::with_capacity(INPUT),
+            output: Vec::with_capacity(OUTPUT),
         })
     }
 

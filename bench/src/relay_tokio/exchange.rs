@@ -1,6 +1,6 @@
 //! A client's requests, one after the other: head over, body over, response back.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use httparse::{EMPTY_HEADER, Header, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +12,9 @@ use crate::head::{Framing, Malformed};
 
 /// Fields that a head may have.
 const FIELDS: usize = 64;
+
+/// Up to here a body is copied behind its head, so that both leave in one plain write.
+const JOIN: usize = 4 * 1024;
 
 /// Longer heads are refused.
 const MAX_HEAD: usize = 64 * 1024;
@@ -55,13 +58,16 @@ async fn exchange(
         }
     };
     let (turn, mut origin) = shared.obtain().await?;
-    pass(client, &mut origin, input, output, request.framing).await?;
+    let mut body = Passage::new(request.len, request.framing);
+    body.pass(client, &mut origin, input, output).await?;
     // Bytes behind the request wait until it is answered; a client that sends none costs nothing here.
-    let ahead = input.clone();
+    let ahead = input[body.at..].to_vec();
     input.clear();
+    let mut from = 0;
     let response = loop {
         output.clear();
-        if let Some(head) = read_response(input, output, &request)? {
+        if let Some(head) = read_response(&input[from..], output, &request)? {
+            from += head.len;
             if head.status >= 200 {
                 break head;
             }
@@ -72,8 +78,9 @@ async fn exchange(
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     };
-    pass(&mut origin, client, input, output, response.framing).await?;
-    if response.keep_alive && input.is_empty() {
+    let mut body = Passage::new(from, response.framing);
+    body.pass(&mut origin, client, input, output).await?;
+    if response.keep_alive && body.at == input.len() {
         shared.keep(turn, origin);
     }
     input.clear();
@@ -81,33 +88,61 @@ async fn exchange(
     Ok(request.keep_alive && response.framing != Framing::UntilClose)
 }
 
-/// Sends `output` and the body that begins in `input`. What is behind the body stays in `input`.
-async fn pass(
-    from: &mut TcpStream,
-    to: &mut TcpStream,
-    input: &mut Vec<u8>,
-    output: &mut Vec<u8>,
-    framing: Framing,
-) -> io::Result<()> {
-    let mut body = Body::new(framing);
-    let n = body.advance(input).map_err(refuse)?;
-    output.extend_from_slice(&input[..n]);
-    input.drain(..n);
-    to.write_all(output).await?;
-    output.clear();
-    while !body.is_done() {
-        if read(from, input).await? == 0 {
-            return if body.may_end_here() {
-                Ok(())
-            } else {
-                Err(io::ErrorKind::UnexpectedEof.into())
-            };
-        }
-        let n = body.advance(input).map_err(refuse)?;
-        to.write_all(&input[..n]).await?;
-        input.drain(..n);
+/// A message's way: from where in the input its body begins, on.
+struct Passage {
+    /// What of the input has been passed on.
+    at: usize,
+    body: Body,
+}
+
+impl Passage {
+    fn new(at: usize, framing: Framing) -> Self {
+        let body = Body::new(framing);
+        Self { at, body }
     }
-    Ok(())
+
+    /// Sends the head in `output`, and the body. What is behind the body stays in `input`, from `at` on.
+    async fn pass(
+        &mut self,
+        from: &mut TcpStream,
+        to: &mut TcpStream,
+        input: &mut Vec<u8>,
+        output: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let n = self.body.advance(&input[self.at..]).map_err(refuse)?;
+        let body = &input[self.at..self.at + n];
+        self.at += n;
+        if n <= JOIN {
+            output.extend_from_slice(body);
+            to.write_all(output).await?;
+        } else {
+            write_both(to, output, body).await?;
+        }
+        while !self.body.is_done() {
+            input.clear();
+            if read(from, input).await? == 0 {
+                return if self.body.may_end_here() {
+                    self.at = 0;
+                    Ok(())
+                } else {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                };
+            }
+            self.at = self.body.advance(input).map_err(refuse)?;
+            to.write_all(&input[..self.at]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes both, in as few pieces as the socket permits.
+async fn write_both(to: &mut TcpStream, first: &[u8], second: &[u8]) -> io::Result<()> {
+    let n = to
+        .write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+        .await?;
+    to.write_all(first.get(n..).unwrap_or(&[])).await?;
+    let over = n.saturating_sub(first.len());
+    to.write_all(&second[over..]).await
 }
 
 async fn read(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
@@ -119,6 +154,7 @@ async fn read(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> 
 
 /// What the relay needs to know of a request.
 struct Request {
+    len: usize,
     framing: Framing,
     keep_alive: bool,
     is_head: bool,
@@ -126,13 +162,14 @@ struct Request {
 
 /// What the relay needs to know of a response.
 struct Response {
+    len: usize,
     status: u16,
     framing: Framing,
     keep_alive: bool,
 }
 
-/// Takes a request's head out of `input` and writes it anew; none when it is not complete.
-fn read_request(input: &mut Vec<u8>, output: &mut Vec<u8>) -> io::Result<Option<Request>> {
+/// Reads a request's head and writes it anew; none when it is not complete.
+fn read_request(input: &[u8], output: &mut Vec<u8>) -> io::Result<Option<Request>> {
     let mut fields = [EMPTY_HEADER; FIELDS];
     let mut head = httparse::Request::new(&mut fields);
     let Status::Complete(len) = head.parse(input).map_err(|_| refuse(Malformed))? else {
@@ -146,18 +183,17 @@ fn read_request(input: &mut Vec<u8>, output: &mut Vec<u8>) -> io::Result<Option<
     }
     let copied = copy_fields(head.headers, output)?;
     output.extend_from_slice(b"\r\n");
-    let request = Request {
+    Ok(Some(Request {
+        len,
         framing: copied.framing.unwrap_or(Framing::Empty),
         keep_alive: !copied.close && (version == 1 || copied.stay),
         is_head: method == "HEAD",
-    };
-    input.drain(..len);
-    Ok(Some(request))
+    }))
 }
 
-/// Takes a response's head out of `input` and writes it anew; none when it is not complete.
+/// Reads a response's head and writes it anew; none when it is not complete.
 fn read_response(
-    input: &mut Vec<u8>,
+    input: &[u8],
     output: &mut Vec<u8>,
     request: &Request,
 ) -> io::Result<Option<Response>> {
@@ -190,8 +226,8 @@ fn read_response(
     }
     output.extend_from_slice(b"\r\n");
     let keep_alive = !copied.close && (version == 1 || copied.stay);
-    input.drain(..len);
     Ok(Some(Response {
+        len,
         status,
         framing,
         keep_alive: keep_alive && framing != Framing::UntilClose,
