@@ -26,6 +26,7 @@ mod headers;
 mod interim;
 mod keepalive;
 mod limits;
+mod long_bodies;
 mod names;
 mod proxy_command;
 mod refusals;

@@ -5,9 +5,11 @@
 
 pub mod connect;
 pub mod listen;
+pub mod pipe;
 pub mod resolve;
 pub mod stream;
 
 pub use connect::connect;
 pub use listen::{Acceptor, ListenSocket, Listener};
+pub use pipe::Pipe;
 pub use stream::{Origin, Stream};

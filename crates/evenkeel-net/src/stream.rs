@@ -8,12 +8,14 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+
+use crate::pipe::Pipe;
 
 /// A connected stream.
 #[derive(Debug)]
@@ -80,6 +82,68 @@ impl Stream {
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
         };
         refuse_zero(polled)
+    }
+
+    /// Moves at most `most` received bytes into an empty pipe, without reading them; 0 is the end of the stream. Whatever
+    /// comes of it, the socket may have more: unlike a read, a short move does not tell that it is drained.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn poll_fill_pipe(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_read_ready(cx))?;
+            let moved = match self {
+                Self::Tcp(stream) => {
+                    stream.try_io(Interest::READABLE, || pipe.fill(&*stream, most))
+                }
+                Self::Unix(stream) => {
+                    stream.try_io(Interest::READABLE, || pipe.fill(&*stream, most))
+                }
+            };
+            match moved {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                moved => return Poll::Ready(moved),
+            }
+        }
+    }
+
+    /// Moves at most `most` bytes out of a pipe that is not empty.
+    ///
+    /// # Errors
+    /// What the operating system says; `WriteZero` when it takes nothing.
+    pub fn poll_drain_pipe(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(cx))?;
+            let moved = match self {
+                Self::Tcp(stream) => {
+                    stream.try_io(Interest::WRITABLE, || pipe.drain(&*stream, most))
+                }
+                Self::Unix(stream) => {
+                    stream.try_io(Interest::WRITABLE, || pipe.drain(&*stream, most))
+                }
+            };
+            match moved {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                moved => return refuse_zero(Poll::Ready(moved)),
+            }
+        }
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
     }
 
     /// Waits until there is something to read (bytes, the end, or an error) without reading it and without a buffer.

@@ -6,6 +6,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::pipes::Pipes;
+
 /// The size of a block. Large enough for a browser's head with room for a body behind it.
 pub(crate) const BLOCK: usize = 16 * 1024;
 /// A body is read into at least this much room; with less left behind a large head, the block grows.
@@ -16,9 +18,10 @@ const MAX_FREE: usize = 256;
 /// An output buffer that grew beyond this goes back to the allocator: heads of usual size need a tenth of it.
 const MAX_OUT: usize = 32 * 1024;
 
-/// The free input blocks and output buffers of one worker.
+/// The free input blocks and output buffers of one worker, and its pipes, which do for long bodies what blocks do for others.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
+    pub(crate) pipes: Rc<Pipes>,
     free: RefCell<Vec<Vec<u8>>>,
     out: RefCell<Vec<Vec<u8>>>,
 }
@@ -89,6 +92,12 @@ impl Block {
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.pos == self.end
+    }
+
+    /// The pipes of the same worker.
+    #[inline]
+    pub(crate) fn pipes(&self) -> &Rc<Pipes> {
+        &self.pool.pipes
     }
 
     /// Uses `n` unread bytes.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use evenkeel_base::Fault;
 use evenkeel_base::head::Field;
+use evenkeel_net::Pipe;
 
 /// How long a body is, as far as its head told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(crate) enum Length {
 /// What a source has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
-    /// [`Source::data`] is not empty.
+    /// [`Source::data`] is not empty, or there is a pipe ([`Source::piped`]).
     Data,
     /// The body is complete.
     End,
@@ -44,6 +45,16 @@ pub(crate) trait Source {
     /// The first `n` bytes of the data were taken.
     fn consume(&mut self, n: usize);
 
+    /// Moves bytes into a pipe, unread, when nothing has to be learned from them and it is worth it; false when
+    /// [`Self::poll_fill`] is to be asked. Only when there is no data.
+    fn poll_pipe(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>>;
+
+    /// The pipe with the bytes that come behind the data.
+    fn piped(&mut self) -> Option<&mut Pipe>;
+
+    /// The first `n` bytes in the pipe were taken.
+    fn consume_piped(&mut self, n: usize);
+
     /// Calls `each` for every trailer field; only after the end.
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>));
 }
@@ -61,6 +72,13 @@ pub(crate) trait Sink {
         last: bool,
     ) -> Poll<Result<usize, Fault>>;
 
+    /// Whether bytes may come through a pipe.
+    fn takes_pipe(&self) -> bool;
+
+    /// Writes some of what is in the pipe (never empty), behind whatever stands before it; says how much was taken. After 0
+    /// [`Self::takes_pipe`] is false.
+    fn poll_piped(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<usize, Fault>>;
+
     /// Writes the end of the body.
     fn poll_end(&mut self, cx: &mut Context<'_>, trailers: Trailers<'_>)
     -> Poll<Result<(), Fault>>;
@@ -68,6 +86,10 @@ pub(crate) trait Sink {
     /// Writes what was begun and not yet written.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>>;
 }
+
+/// What a pump moves before the worker's other exchanges have their turn: half a millisecond of work. The runtime counts
+/// calls, whatever they moved, and would let through 32 times as much.
+const TURN: u64 = 1024 * 1024;
 
 /// What a pump waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,20 +157,29 @@ impl Pump {
         source: &mut impl Source,
         sink: &mut impl Sink,
     ) -> Poll<Result<(), Fault>> {
-        loop {
+        let turn = self.bytes.saturating_add(TURN);
+        while self.bytes < turn {
+            let passes = sink.takes_pipe();
             if !source.data().is_empty() {
                 self.waiting = Waiting::Sink;
-                // Before it is passed on: the sink must not see a body whole that is then refused.
-                if self.bytes.saturating_add(source.data().len() as u64) > self.limit {
-                    return Poll::Ready(Err(Fault::RequestBodyTooLarge));
-                }
+                self.check_limit(source.data().len())?;
                 let last = source.is_last();
                 let taken = ready!(sink.poll_data(cx, source.data(), last))?;
                 source.consume(taken);
                 self.bytes += taken as u64;
                 continue;
             }
-            match source.poll_fill(cx)? {
+            if let Some(pipe) = source.piped()
+                && passes
+            {
+                self.waiting = Waiting::Sink;
+                self.check_limit(pipe.held())?;
+                let taken = ready!(sink.poll_piped(cx, pipe))?;
+                source.consume_piped(taken);
+                self.bytes += taken as u64;
+                continue;
+            }
+            match fill(cx, source, passes)? {
                 Poll::Ready(Fill::Data) => {}
                 Poll::Ready(Fill::End) => {
                     self.waiting = Waiting::Sink;
@@ -167,7 +198,25 @@ impl Pump {
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
+
+    /// Asked before bytes are passed on: the sink must not see a body whole that is then refused.
+    const fn check_limit(&self, more: usize) -> Result<(), Fault> {
+        if self.bytes.saturating_add(more as u64) > self.limit {
+            return Err(Fault::RequestBodyTooLarge);
+        }
+        Ok(())
+    }
+}
+
+/// Makes bytes available, in a pipe where they may pass that way.
+fn fill(cx: &mut Context<'_>, source: &mut impl Source, passes: bool) -> Poll<Result<Fill, Fault>> {
+    if passes && ready!(source.poll_pipe(cx))? {
+        return Poll::Ready(Ok(Fill::Data));
+    }
+    source.poll_fill(cx)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 
 mod incoming;
 mod outgoing;
+mod passage;
 
 use std::io;
 use std::rc::Rc;
@@ -20,13 +21,14 @@ use std::task::{Context, Poll, ready};
 use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, Side};
 use evenkeel_http1::{Limits, Refusal};
-use evenkeel_net::Stream;
+use evenkeel_net::{Pipe, Stream};
 
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
 
 use crate::block::{Block, Blocks};
 use crate::body::{Fill, Sink, Source, Trailers};
+use crate::pipes::Lent;
 
 /// A channel that is provably between two messages: everything received was used and everything begun was written.
 /// Only [`Channel::into_boundary`] makes one, and only a channel in this state can wait idle or go into a pool. It holds no
@@ -78,6 +80,10 @@ pub(crate) struct Channel {
     pub(crate) outgoing: Outgoing,
     /// The event loop was asked to wake the task when there are bytes, so that they are probably there by now.
     awaited: bool,
+    /// Whether the last read filled all the room there was: more is waiting.
+    plenty: bool,
+    /// Bytes of the incoming body that come behind those in the block.
+    lent: Option<Box<Lent>>,
 }
 
 impl Channel {
@@ -92,6 +98,8 @@ impl Channel {
             incoming: Incoming::Head,
             outgoing,
             awaited: false,
+            plenty: false,
+            lent: None,
         })
     }
 
@@ -163,9 +171,12 @@ impl Channel {
 
     /// Reads into the room there is; a block that nothing came into is given back.
     fn poll_read_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let polled = self.stream.poll_read(cx, self.block.room());
+        let room = self.block.room();
+        let all = room.len();
+        let polled = self.stream.poll_read(cx, room);
         self.awaited = polled.is_pending();
         if let Poll::Ready(Ok(n)) = polled {
+            self.plenty = n == all;
             self.block.received(n);
             return Poll::Ready(Ok(n > 0));
         }
@@ -238,6 +249,9 @@ impl Channel {
     }
 
     fn poll_read_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
+        if self.lent.is_some() {
+            return Poll::Ready(self.take_out_of_pipe());
+        }
         ready!(self.poll_worth_reading(cx)).map_err(|_| self.broken())?;
         if !self.block.make_room_for_body(self.head) {
             return Poll::Ready(Err(self.malformed()));
@@ -334,6 +348,22 @@ impl Source for Channel {
         }
     }
 
+    fn poll_pipe(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
+        let polled = self.poll_into_pipe(cx);
+        if let Poll::Ready(Err(fault)) = polled {
+            self.incoming = Incoming::Broken(fault);
+        }
+        polled
+    }
+
+    fn piped(&mut self) -> Option<&mut Pipe> {
+        self.lent.as_mut().map(|lent| &mut lent.pipe)
+    }
+
+    fn consume_piped(&mut self, n: usize) {
+        self.passed(n);
+    }
+
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         if let Incoming::Ended(trailers) = &self.incoming {
             for (name, value, known) in trailers {
@@ -357,6 +387,14 @@ impl Sink for Channel {
             Ok(n) => Poll::Ready(Ok(n)),
             Err(_) => Poll::Ready(Err(self.unwritable())),
         }
+    }
+
+    fn takes_pipe(&self) -> bool {
+        self.outgoing.takes_pipe()
+    }
+
+    fn poll_piped(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<usize, Fault>> {
+        self.poll_out_of_pipe(cx, pipe)
     }
 
     fn poll_end(

@@ -17,6 +17,7 @@ mod deadline;
 mod downstream;
 mod exchange;
 mod h1;
+mod pipes;
 mod pool;
 mod record;
 mod request_id;

@@ -158,6 +158,7 @@ async fn sweep_pool(worker: Rc<Worker>) {
         let shelves = worker.pool.shelves();
         let turns = u32::try_from(shelves.div_ceil(POOL_TURN).clamp(1, MAX_TURNS)).unwrap_or(1);
         time::sleep(POOL_SWEEP / turns).await;
+        worker.blocks.pipes.sweep();
         worker
             .pool
             .sweep(Instant::now(), shelves.div_ceil(turns as usize));

@@ -1,11 +1,14 @@
 //! The pump between scripted ends: what it moves, what it waits for, when it stops.
 
 use std::collections::VecDeque;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, Known};
+use evenkeel_net::Pipe;
 
 use super::{Fill, Pump, Sink, Source, Trailers, Waiting};
 
@@ -59,6 +62,16 @@ impl Source for From {
         self.data = &self.data[n..];
     }
 
+    fn poll_pipe(&mut self, _: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
+        Poll::Ready(Ok(false))
+    }
+
+    fn piped(&mut self) -> Option<&mut Pipe> {
+        None
+    }
+
+    fn consume_piped(&mut self, _: usize) {}
+
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         assert!(self.ended, "trailers are known after the end");
         each(Field {
@@ -105,6 +118,14 @@ impl Sink for To {
             self.heard.push('!');
         }
         Poll::Ready(Ok(took))
+    }
+
+    fn takes_pipe(&self) -> bool {
+        false
+    }
+
+    fn poll_piped(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<Result<usize, Fault>> {
+        Poll::Ready(Ok(0))
     }
 
     fn poll_end(&mut self, _: &mut Context<'_>, trailers: Trailers<'_>) -> Poll<Result<(), Fault>> {
@@ -278,4 +299,23 @@ fn the_clock_starts_anew_with_every_byte_and_with_nothing_else() {
     assert_eq!(slow.pump.moved, moved);
     slow.ends("|a|| X-Sum.");
     assert!(slow.pump.moved >= moved);
+}
+
+#[test]
+fn a_body_without_a_pause_gives_others_their_turn() {
+    struct Woken(AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let piece: &str = Box::leak("x".repeat(700_000).into_boxed_str());
+    let mut long = line([Data(piece), Data(piece), Data("end")], []);
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut poll = |cx: &mut Context<'_>| long.pump.poll(cx, &mut long.from, &mut long.to);
+    assert!(poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(woken.0.load(Ordering::Relaxed), "it goes on by itself");
+    assert!(poll(&mut Context::from_waker(&waker)).is_ready());
+    assert_eq!(long.pump.bytes, 1_400_003);
 }

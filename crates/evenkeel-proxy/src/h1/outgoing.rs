@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use evenkeel_base::field::FieldSink;
 use evenkeel_http1::{CHUNK_END, HeadWriter, TrailerWriter, chunk_head};
-use evenkeel_net::Stream;
+use evenkeel_net::{Pipe, Stream};
 
 use crate::block::Blocks;
 use crate::body::{Length, Trailers};
@@ -30,6 +30,8 @@ pub(crate) struct Outgoing {
     /// used up, and what then becomes pending (the end of a chunk) is not the beginning of the message.
     begun: bool,
     framing: Framing,
+    /// The system does not take bytes from a pipe here.
+    refuses_pipes: bool,
     pool: Rc<Blocks>,
 }
 
@@ -68,6 +70,7 @@ impl Outgoing {
             sent: 0,
             begun: false,
             framing: Framing::Done,
+            refuses_pipes: false,
             pool: Rc::clone(pool),
         }
     }
@@ -190,6 +193,37 @@ impl Outgoing {
             ready!(stream.poll_write_vectored(cx, &pieces[first..end]))?
         };
         Poll::Ready(Ok(self.account(written, data.len(), tail)))
+    }
+
+    /// Whether the body may come through a pipe: it does where nothing is written around its pieces.
+    pub(crate) const fn takes_pipe(&self) -> bool {
+        matches!(self.framing, Framing::Known { .. } | Framing::Raw) && !self.refuses_pipes
+    }
+
+    /// From now on nothing may come through a pipe.
+    pub(crate) const fn refuse_pipes(&mut self) {
+        self.refuses_pipes = true;
+    }
+
+    /// Writes pending bytes, then some of what is in the pipe; says how much that was.
+    pub(crate) fn poll_piped(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<io::Result<usize>> {
+        let most = match self.framing {
+            Framing::Known { left } => usize::try_from(left).unwrap_or(usize::MAX),
+            Framing::Raw => usize::MAX,
+            Framing::Done | Framing::RawEnded | Framing::Chunked { .. } => {
+                return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+            }
+        };
+        ready!(self.poll_flush(stream, cx))?;
+        let moved = ready!(stream.poll_drain_pipe(cx, pipe, most))?;
+        self.begun = true;
+        self.advance(moved, b"", false);
+        Poll::Ready(Ok(moved))
     }
 
     /// The body is complete: what is still to be written of its framing becomes pending. Calling it again changes nothing.
