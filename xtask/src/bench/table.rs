@@ -152,8 +152,13 @@ const BUSY: &[Column] = &[
         cell: |_, _, turns| cost(turns, Measure::Throughput),
     },
     Column {
-        head: "evenkeel ÷ it",
-        when: When::Always,
+        head: "evenkeel ÷ it, less is better",
+        when: When::Requests,
+        cell: against,
+    },
+    Column {
+        head: "evenkeel ÷ it, more is better",
+        when: When::Throughput,
         cell: against,
     },
     Column {
@@ -212,7 +217,7 @@ const IDLE: &[Column] = &[
         cell: |_, _, turns| cost(turns, Measure::IdleBytes),
     },
     Column {
-        head: "evenkeel ÷ it",
+        head: "evenkeel ÷ it, less is better",
         when: When::Always,
         cell: against,
     },

@@ -50,8 +50,7 @@ fn a_table_has_medians_ratios_and_verdicts() {
         .filter(|line| line.starts_with('|'))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    let head =
-        "requests/s|CPU µs/request|evenkeel ÷ it|busy|core|p50 µs|p99 µs|p99.9 µs|peak MiB|errors";
+    let head = "requests/s|CPU µs/request|evenkeel ÷ it, less is better|busy|core|p50 µs|p99 µs|p99.9 µs|peak MiB|errors";
     assert_eq!(rows[0][1..].join("|"), head);
     let nginx = "nginx|1000|110 (100 to 200)|0.70 (0.70 to 0.80)|11%|100%|10|20|–|2.0|0";
     assert_eq!(rows[3].join("|"), nginx);
