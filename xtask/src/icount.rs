@@ -66,3 +66,18 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     }
     report.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_checked_in_can_be_read_and_has_every_scene() {
+        let text = fs::read_to_string(tree::root().join(FIGURES)).unwrap();
+        let figures = Figures::read(&text).unwrap();
+        assert_eq!(figures.text(), text, "as --bless would write it");
+        for measure in whole::measures() {
+            assert!(figures.of(&measure.name).is_some(), "{}", measure.name);
+        }
+    }
+}
