@@ -119,7 +119,7 @@ impl<'a> Line<'a> {
         } else if text.len() >= 4 {
             copy_blocks::<4>(text, room)
         } else {
-            copy_blocks::<1>(text, room)
+            copy_few(text, room)
         };
         if plain {
             self.filled += text.len();
@@ -220,7 +220,7 @@ fn shortened(text: &[u8]) -> &[u8] {
 }
 
 /// Copies `text`, in blocks of `N` bytes and a last one that may overlap, and says whether all of it is plain. `N` is not
-/// above the length, unless it is 1.
+/// above the length.
 #[inline(always)]
 fn copy_blocks<const N: usize>(text: &[u8], room: &mut [u8]) -> bool {
     let (blocks, _) = text.as_chunks::<N>();
@@ -230,13 +230,23 @@ fn copy_blocks<const N: usize>(text: &[u8], room: &mut [u8]) -> bool {
         plain &= is_plain(block);
         *place = *block;
     }
-    if N > 1
-        && let (Some(last), Some(place)) = (text.last_chunk::<N>(), room.last_chunk_mut::<N>())
-    {
+    if let (Some(last), Some(place)) = (text.last_chunk::<N>(), room.last_chunk_mut::<N>()) {
         plain &= is_plain(last);
         *place = *last;
     }
     plain
+}
+
+/// The same for at most three bytes: the first, the middle and the last one, which may be the same.
+#[inline(always)]
+fn copy_few(text: &[u8], room: &mut [u8]) -> bool {
+    let (Some(last), middle) = (text.len().checked_sub(1), text.len() / 2) else {
+        return true;
+    };
+    for at in [0, middle, last] {
+        room[at] = text[at];
+    }
+    is_plain(&[text[0], text[middle], text[last]])
 }
 
 /// Whether all bytes are printable ASCII that means nothing within quotes. Without a branch between bytes, which the
