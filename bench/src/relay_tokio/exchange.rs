@@ -1,6 +1,9 @@
 //! A client's requests, one after the other: head over, body over, response back.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::pin::pin;
+use std::task::Poll;
 
 use httparse::{EMPTY_HEADER, Header, Status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,10 +28,14 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<
     // Bytes of the next request that came with the last one.
     let mut ahead = Vec::new();
     loop {
-        if ahead.is_empty() {
-            client.readable().await?;
-        }
-        let mut buffers = shared.take_buffers();
+        let mut buffers = if ahead.is_empty() {
+            match first_bytes(&mut client, shared).await? {
+                Some(buffers) => buffers,
+                None => return Ok(()),
+            }
+        } else {
+            shared.take_buffers()
+        };
         buffers.input.append(&mut ahead);
         let stays = exchange(&mut client, &mut buffers, shared).await;
         if stays.is_ok() && !buffers.input.is_empty() {
@@ -39,6 +46,24 @@ pub(super) async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<
             return Ok(());
         }
     }
+}
+
+/// Waits for the first bytes of a request, and holds buffers only when there are some; none at the end of the connection.
+/// (Waiting until the stream is readable would not do: tokio takes a stream for readable until a read has found nothing,
+/// so that 5,000 new connections held 62 KB each.)
+async fn first_bytes(client: &mut TcpStream, shared: &Shared) -> io::Result<Option<Buffers>> {
+    poll_fn(|context| {
+        let mut buffers = shared.take_buffers();
+        let read = pin!(client.read_buf(&mut buffers.input)).poll(context);
+        match read {
+            Poll::Ready(Ok(1..)) => Poll::Ready(Ok(Some(buffers))),
+            other => {
+                shared.give_buffers(buffers);
+                other.map_ok(|_| None)
+            }
+        }
+    })
+    .await
 }
 
 /// One request and its response; says whether the client's connection stays. What is left in `input` belongs to the next
