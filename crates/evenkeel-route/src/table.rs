@@ -12,8 +12,8 @@
 //! on the request and on how deep patterns nest, not on how many there are. The one exception is routes that share host
 //! and path and differ only in conditions: these are asked one after the other.
 //!
-//! Measured in instructions per find (`examples/find.rs`, optimized): 164 for 1 route, 227 for 3 and 8, 426 for 10,000
-//! paths, 403 for 10,000 hosts, whose names are read too. A plain scan takes 106, 160 and 299 for 1, 3 and 8 routes: what
+//! Measured in instructions per find (`examples/find.rs`, optimized): 158 for 1 route, 224 for 3, 222 for 8, 421 for 10,000
+//! paths, 389 for 10,000 hosts, whose names are read too. A plain scan takes 106, 160 and 299 for 1, 3 and 8 routes: what
 //! it would spare a small table is half a percent of a request, which is not worth a second way.
 
 use std::cmp::Reverse;
@@ -34,8 +34,9 @@ pub struct RouteTable {
     hosts: Option<Hosts>,
     /// The tree of paths for any host.
     any_host: u32,
-    /// The values of trees of paths: routes with equal host and path, the most demanding first.
-    lists: Vec<Box<[Candidate]>>,
+    /// Routes with equal host and path stand one behind the other, the most demanding first; a value of a tree of paths is
+    /// where the first one stands.
+    candidates: Vec<Candidate>,
     conditions: Vec<Conditions>,
 }
 
@@ -54,6 +55,8 @@ struct Candidate {
     route: RouteId,
     /// Its place in [`RouteTable::conditions`], if it has any.
     conditions: Option<u32>,
+    /// No other one has the same host and path and stands behind it.
+    last: bool,
 }
 
 impl RouteTable {
@@ -112,10 +115,13 @@ impl RouteTable {
         path: P,
         holds: &mut impl FnMut(&Candidate) -> bool,
     ) -> Option<RouteId> {
-        for list in self.trees.find(paths, path) {
-            for candidate in &self.lists[list as usize] {
+        for first in self.trees.find(paths, path) {
+            for candidate in &self.candidates[first as usize..] {
                 if holds(candidate) {
                     return Some(candidate.route);
+                }
+                if candidate.last {
+                    break;
                 }
             }
         }
@@ -161,7 +167,11 @@ impl Builder {
                 self.conditions.push(conditions);
                 index(self.conditions.len() - 1)
             });
-            let candidate = Candidate { route, conditions };
+            let candidate = Candidate {
+                route,
+                conditions,
+                last: false,
+            };
             for (host, specificity) in ranks {
                 self.paths_of(host).add(&path, specificity, candidate);
             }
@@ -185,12 +195,12 @@ impl Builder {
 
     fn build(self) -> RouteTable {
         let mut trees = Radix::default();
-        let mut lists = Vec::new();
-        let any_host = self.any_host.plant(&mut trees, &mut lists);
+        let mut candidates = Vec::new();
+        let any_host = self.any_host.plant(&mut trees, &mut candidates);
         let names = self
             .names
             .into_iter()
-            .map(|(name, paths)| (name, paths.plant(&mut trees, &mut lists)))
+            .map(|(name, paths)| (name, paths.plant(&mut trees, &mut candidates)))
             .collect();
         let (names, left) = Names::build(names);
         let mut keys: BTreeMap<Vec<u8>, Leaf> = BTreeMap::new();
@@ -198,7 +208,7 @@ impl Builder {
             keys.entry(Host::key(&name)).or_default().exact = Some(paths);
         }
         for (suffix, paths) in self.suffixes {
-            keys.entry(suffix).or_default().below = Some(paths.plant(&mut trees, &mut lists));
+            keys.entry(suffix).or_default().below = Some(paths.plant(&mut trees, &mut candidates));
         }
         let tree = (!keys.is_empty()).then(|| trees.plant::<Host<'_>>(&keys));
         let hosts = (tree.is_some() || !names.is_empty()).then_some(Hosts { names, tree });
@@ -206,7 +216,7 @@ impl Builder {
             trees,
             hosts,
             any_host,
-            lists,
+            candidates,
             conditions: self.conditions,
         }
     }
@@ -222,7 +232,7 @@ impl PathRoutes {
         lists[below].push((specificity, candidate));
     }
 
-    fn plant(self, trees: &mut Radix, lists: &mut Vec<Box<[Candidate]>>) -> u32 {
+    fn plant(self, trees: &mut Radix, candidates: &mut Vec<Candidate>) -> u32 {
         let leaves: BTreeMap<Vec<u8>, Leaf> = self
             .0
             .into_iter()
@@ -231,10 +241,11 @@ impl PathRoutes {
                     routes.sort_by_key(|(specificity, candidate)| {
                         (Reverse(*specificity), candidate.route)
                     });
-                    (!routes.is_empty()).then(|| {
-                        lists.push(routes.into_iter().map(|(_, candidate)| candidate).collect());
-                        index(lists.len() - 1)
-                    })
+                    let first = candidates.len();
+                    candidates.extend(routes.into_iter().map(|(_, candidate)| candidate));
+                    let last = candidates.get_mut(first..)?.last_mut()?;
+                    last.last = true;
+                    Some(index(first))
                 });
                 (path, Leaf { exact, below })
             })
