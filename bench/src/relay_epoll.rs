@@ -309,34 +309,28 @@ impl Relay {
         self.open(fd, Side::Origin(turn))
     }
 
-    /// Separates a client and an origin after a response; gives the client when it may go on.
+    /// Separates an origin and its client after a response; gives the client when it may go on.
     fn finish(&mut self, token: u64) -> Option<u64> {
         let origin = self.connections.get_mut(token)?;
-        let (side, is_last, has_more) = (origin.side, origin.is_last, !origin.kept.is_empty());
-        let client = origin.other.take();
-        match side {
-            // A client that has closed in order, between two requests.
-            Side::Client => return self.abort_none(token),
-            Side::Origin(turn) if !is_last && !has_more => self.origins[turn].idle.push(token),
-            Side::Origin(_) => drop(self.connections.remove(token)),
+        let can_stay = !origin.is_last && origin.kept.is_empty();
+        let client = origin.other.take()?;
+        match origin.side {
+            Side::Origin(turn) if can_stay => self.origins[turn].idle.push(token),
+            Side::Origin(_) | Side::Client => drop(self.connections.remove(token)),
         }
-        let token = client?;
+        let token = client;
         let client = self.connections.get_mut(token)?;
         client.other = None;
+        // Answered before all of the request was read, or asked to close.
         if client.reading != Reading::Nothing || (client.is_last && !client.is_writing()) {
-            // Answered before all of the request was read, or asked to close.
-            return self.abort_none(token);
+            self.abort(token);
+            return None;
         }
         if client.is_last {
             return None;
         }
         client.reading = Reading::Head;
         Some(token)
-    }
-
-    fn abort_none(&mut self, token: u64) -> Option<u64> {
-        self.abort(token);
-        None
     }
 
     /// Closes a connection, and the one that it works with.

@@ -198,11 +198,12 @@ fn idle_connections_are_held_until_the_input_ends() {
 }
 
 /// A listener that gives every connection to `serve`, each on a thread of its own.
-fn listener(serve: fn(TcpStream)) -> String {
+fn listener(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
+            let serve = serve.clone();
             thread::spawn(move || serve(stream));
         }
     });
@@ -289,5 +290,70 @@ fn a_connection_closed_in_order_is_no_error() {
         assert_eq!(report["status"], json!({ "200": 30 }), "{report}");
         assert_eq!(errors(&report), 0, "{report}");
         assert!(report["reopened"].as_u64().unwrap() >= 28, "{report}");
+    }
+}
+
+/// What a client gets that sends `request` through a relay whose origin answers with `response` and closes.
+fn relayed(path: &str, request: &str, response: &'static str) -> String {
+    let origin = listener(move |stream| answer(stream, response));
+    let relay = Program::start(path, &["0".to_owned(), origin]);
+    let mut client = TcpStream::connect(format!("127.0.0.1:{}", relay.ports[0])).unwrap();
+    client.write_all(request.as_bytes()).unwrap();
+    let mut got = Vec::new();
+    client.read_to_end(&mut got).ok();
+    String::from_utf8(got).unwrap()
+}
+
+#[test]
+fn relays_pass_on_what_an_origin_may_answer_and_nothing_else() {
+    const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    const LENGTH_CLOSED: &str =
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
+    for (method, response, expected) in [
+        ("GET", LENGTH, LENGTH_CLOSED),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\nConnection: x, Close\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nhi",
+            LENGTH_CLOSED,
+        ),
+        (
+            "GET",
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi",
+        ),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\n\r\nuntil it closes",
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil it closes",
+        ),
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhi\r\n0\r\nT: u\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2;a=b\r\nhi\r\n0\r\nT: u\r\n\r\n",
+        ),
+        (
+            "HEAD",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+        ),
+        (
+            "GET",
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+        ),
+        // What is cut short stays cut short; what is no response, or an upgrade, is not passed on.
+        (
+            "GET",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhi",
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhi",
+        ),
+        ("GET", "200 OK\r\n\r\n", ""),
+        ("GET", "HTTP/1.1 101 Switching Protocols\r\n\r\n", ""),
+    ] {
+        for path in RELAYS {
+            let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let got = relayed(path, &request, response);
+            assert_eq!(got, expected, "{path}: {response:?}");
+        }
     }
 }
