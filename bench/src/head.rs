@@ -244,7 +244,9 @@ fn line(bytes: &[u8], at: usize) -> Result<Option<(&[u8], usize)>, Malformed> {
 #[inline]
 fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (own, value) = line.split_at_checked(name.len())?;
-    own.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+    // The colon tells most names apart at once.
+    let is_it = own.ends_with(b":") && own.eq_ignore_ascii_case(name);
+    is_it.then(|| value.trim_ascii())
 }
 
 fn decimal(digits: &[u8]) -> Result<u64, Malformed> {

@@ -102,7 +102,7 @@ pub(super) enum HeadKind {
 /// How long.
 #[derive(Args, Debug)]
 pub(super) struct Span {
-    /// How long to measure, from when all connections are open
+    /// How long to measure, from when all connections are open; 10 when not given
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(super) seconds: Option<Duration>,
     /// How long to run before that; only errors count
