@@ -21,6 +21,10 @@ const CONTINUE_PATIENCE: Duration = Duration::from_secs(1);
 /// More interim responses than this to one request are an attack or a loop.
 const MAX_INTERIM: u8 = 32;
 
+/// An exchange that takes no longer than this ends without looking whether the client is still there: most do, and a look is
+/// two percent of their instructions. The sweep makes it up to 50 ms more.
+const UNWATCHED: Duration = Duration::from_millis(20);
+
 /// The state of an attempt between its request and its response.
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -35,6 +39,8 @@ pub(crate) struct Conversation {
     /// When this began.
     pub(crate) began: Instant,
     interim: u8,
+    /// From when on the client is watched; none: it is.
+    watch_at: Option<Instant>,
     /// Until when the client's expectation is left to the endpoint; none when leave was given or is not wanted.
     leave_at: Option<Instant>,
     gives_leave: bool,
@@ -51,6 +57,7 @@ impl Conversation {
             answer: Answer::Final(Length::Empty),
             began: pump.moved,
             interim: 0,
+            watch_at: pump.moved.checked_add(UNWATCHED),
             leave_at: if expects {
                 pump.moved.checked_add(CONTINUE_PATIENCE)
             } else {
@@ -58,6 +65,21 @@ impl Conversation {
             },
             gives_leave: expects,
         }
+    }
+
+    /// From when on the client is watched, when it is not yet.
+    pub(crate) const fn watch_at(&self) -> Option<Instant> {
+        self.watch_at
+    }
+
+    /// From now on the client is watched, if it is time.
+    pub(crate) fn watch(&mut self, now: Instant) {
+        self.watch_at = self.watch_at.filter(|at| now < *at);
+    }
+
+    /// Whether a client that has sent its request whole is gone. It is not looked for at first.
+    pub(crate) fn is_abandoned<D: Downstream>(&self, cx: &mut Context<'_>, down: &mut D) -> bool {
+        self.watch_at.is_none() && down.request_done() && down.poll_gone(cx).is_ready()
     }
 
     /// The client may send, so the time it has for that begins.
@@ -97,7 +119,7 @@ pub(crate) async fn run<D: Downstream, U: Upstream>(
 ) -> Result<(), Fault> {
     let steps = |cx: &mut Context<'_>| match step(stage, cx, down, up, talk) {
         Poll::Ready(result) => Ok(result),
-        Poll::Pending => Err(deadline(stage, talk)),
+        Poll::Pending => Err(earliest(deadline(stage, talk), talk.watch_at)),
     };
     stage.scene.deadline.drive(steps).await
 }
@@ -131,7 +153,7 @@ fn step<D: Downstream, U: Upstream>(
             Poll::Pending => break,
         }
     }
-    if down.request_done() && down.poll_gone(cx).is_ready() {
+    if talk.is_abandoned(cx, down) {
         return Poll::Ready(Err(Fault::ClientGone));
     }
     Poll::Pending
@@ -193,6 +215,7 @@ fn expired<D: Downstream>(
         return Some(Fault::Shutdown);
     }
     let now = Instant::now();
+    talk.watch(now);
     if talk.leave_at.is_some_and(|at| now >= at) {
         talk.give_leave(now);
         if std::mem::take(&mut talk.gives_leave) && !down.request_done() {

@@ -244,7 +244,7 @@ async fn drive<D: Downstream, U: Upstream>(
     stage.scene.deadline.set(None);
     let steps = |cx: &mut Context<'_>| match step(stage, cx, down, up, talk, relay) {
         Poll::Ready(result) => Ok(result),
-        Poll::Pending => Err(deadline(stage, talk, relay).0),
+        Poll::Pending => Err(earliest(deadline(stage, talk, relay).0, talk.watch_at())),
     };
     stage.scene.deadline.drive(steps).await
 }
@@ -260,11 +260,14 @@ fn step<D: Downstream, U: Upstream>(
     if stage.scene.worker.is_stopping() {
         return Poll::Ready(Err(Fault::Shutdown));
     }
-    if stage.scene.deadline.has_fired()
-        && let (Some(at), fault) = deadline(stage, talk, relay)
-        && Instant::now() >= at
-    {
-        return Poll::Ready(Err(fault));
+    if stage.scene.deadline.has_fired() {
+        let now = Instant::now();
+        talk.watch(now);
+        if let (Some(at), fault) = deadline(stage, talk, relay)
+            && now >= at
+        {
+            return Poll::Ready(Err(fault));
+        }
     }
     talk.send(cx, down, up)?;
     if relay.tunnel && talk.broken {
@@ -278,7 +281,7 @@ fn step<D: Downstream, U: Upstream>(
     if relay.response.done && (!relay.tunnel || talk.pump.done) {
         return Poll::Ready(Ok(()));
     }
-    if !relay.tunnel && down.request_done() && down.poll_gone(cx).is_ready() {
+    if !relay.tunnel && talk.is_abandoned(cx, down) {
         return Poll::Ready(Err(Fault::ClientGone));
     }
     Poll::Pending
