@@ -69,6 +69,9 @@ pub struct FieldSpan {
     pub value: Span,
     /// The name, classified.
     pub known: Known,
+    /// Whether it stands in the block as `name: value CRLF`, as it would be written again, and right behind the field before
+    /// it in its table.
+    pub verbatim: bool,
 }
 
 /// The protocol version of a message.
@@ -335,36 +338,25 @@ impl<'a> Run<'a> {
         fields(self.table, self.block)
     }
 
-    /// The lines of the longest beginning that stands in the block as `name: value CRLF` line after line, to be copied as
-    /// they are, and the run of the others. Without such a beginning the lines are empty.
+    /// The lines of the longest beginning that stands in the block as it would be written, to be copied as they are, and the
+    /// run of the others. Without such a beginning the lines are empty.
     #[inline]
     #[must_use]
     pub fn split_lines(&self) -> (&'a [u8], Self) {
-        let Some(first) = self.table.first() else {
-            return (&[], *self);
+        let count = self.table.iter().take_while(|field| field.verbatim).count();
+        let (lines, rest) = self.table.split_at(count);
+        let lines = match (lines.first(), lines.last()) {
+            // Each ends in CRLF, and the next one follows.
+            (Some(first), Some(last)) => self
+                .block
+                .get(usize::from(first.name.start)..usize::from(last.value.end) + 2),
+            _ => None,
         };
-        let start = usize::from(first.name.start);
-        let (mut end, mut count) = (start, 0);
-        for field in self.table {
-            let (colon, value) = (usize::from(field.name.end), usize::from(field.value.end));
-            let follows = usize::from(field.name.start) == end;
-            let spaced = usize::from(field.value.start) == colon + 2;
-            if !(follows && spaced && self.has(colon, *b": ") && self.has(value, *b"\r\n")) {
-                break;
-            }
-            end = value + 2;
-            count += 1;
-        }
-        (
-            self.block.get(start..end).unwrap_or_default(),
-            self.part(count, self.table.len()),
-        )
-    }
-
-    /// Whether these two bytes stand at `at`.
-    #[inline(always)]
-    fn has(&self, at: usize, two: [u8; 2]) -> bool {
-        self.block.get(at..).and_then(|rest| rest.first_chunk()) == Some(&two)
+        let rest = Self {
+            table: rest,
+            block: self.block,
+        };
+        (lines.unwrap_or_default(), rest)
     }
 }
 

@@ -157,6 +157,7 @@ fn strict(bytes: &[u8], times: usize) -> usize {
                 name: span(name),
                 value: span(value),
                 known,
+                verbatim: true,
             };
             assert!(
                 block

@@ -108,18 +108,26 @@ fn field_line(window: &[u8], start: usize) -> Option<(FieldSpan, usize)> {
         return None;
     }
     let mut from = colon + 1;
-    while let Some(b' ' | b'\t') = window.get(from) {
+    let mut spaced = false;
+    if let Some(&space @ (b' ' | b'\t')) = window.get(from) {
         from += 1;
+        spaced = space == b' ';
+        while let Some(b' ' | b'\t') = window.get(from) {
+            from += 1;
+            spaced = false;
+        }
     }
     let end = value_end(window, from);
     let (value, line_end) = window.get(from..)?.split_at_checked(end - from)?;
     if !line_end.starts_with(b"\r\n") {
         return None;
     }
+    let length = trimmed_length(value);
     let field = FieldSpan {
         name: Span::new(start, colon),
-        value: Span::new(from, from + trimmed_length(value)),
+        value: Span::new(from, from + length),
         known: Known::of(&window[start..colon]),
+        verbatim: spaced && length == value.len(),
     };
     Some((field, end + 2))
 }

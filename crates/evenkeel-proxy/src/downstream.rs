@@ -55,12 +55,12 @@ pub(crate) trait Downstream {
     /// Whether the request has been received whole.
     fn request_done(&self) -> bool;
 
-    /// Begins the response. `length` [`Length::Empty`] means no body and no field about it. With `close` the client is
-    /// told that the connection ends here.
+    /// Begins the response with a body of that length, and whether the fields tell it already, as the endpoint spelt it.
+    /// [`Length::Empty`] means no body and no field about it. With `close` the client is told that the connection ends here.
     fn begin_response(
         &mut self,
         line: (u16, &[u8]),
-        length: Length,
+        length: (Length, bool),
         close: bool,
         fields: impl FnOnce(&mut dyn FieldSink),
     );

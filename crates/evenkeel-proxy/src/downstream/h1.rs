@@ -188,11 +188,14 @@ impl Downstream for H1Downstream {
     fn begin_response(
         &mut self,
         line: (u16, &[u8]),
-        length: Length,
+        (length, told): (Length, bool),
         close: bool,
         fields: impl FnOnce(&mut dyn FieldSink),
     ) {
-        let coding = self.coding(length);
+        let coding = match self.coding(length) {
+            Coding::Length(length) if told => Coding::Told(length),
+            coding => coding,
+        };
         if coding == Coding::Close {
             // Until its end is reached, however the connection goes, the client must not take a close for the end.
             self.channel.stream.reset_on_close(true);

@@ -38,6 +38,7 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
     sink.set(FieldName::HOST, rules.host);
     let (mut has_id, mut proto, mut host) = (false, false, false);
     let mut passing = Passing::new(view.run());
+    let edited = !rules.edits.is_empty();
     for (place, field) in view.fields().enumerate() {
         let passes = match field.known {
             Known::Other => !shadows(field.name) && !nominated.names(field.name),
@@ -48,7 +49,7 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
             known if known.is_forwarding() => trusted && !nominated.names(field.name),
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
-        if passes && (rules.edits.is_empty() || !rules.edits.drops(&field)) {
+        if passes && !(edited && rules.edits.drops(&field)) {
             has_id |= field.known == Known::XRequestId;
             proto |= field.known == Known::XForwardedProto;
             host |= field.known == Known::XForwardedHost;
@@ -79,8 +80,7 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
     rules.edits.write(sink);
 }
 
-/// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is:
-/// for a response without a body to HEAD, or 304, where it tells of a body that is not there.
+/// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is.
 pub(crate) fn response(
     view: &ResponseView<'_>,
     length: bool,
@@ -94,6 +94,7 @@ pub(crate) fn response(
         sink.field(b"Connection", b"upgrade");
     }
     let mut passing = Passing::new(view.run());
+    let edited = !edits.is_empty();
     for (place, field) in view.fields().enumerate() {
         let passes = match field.known {
             Known::Other => !nominated.names(field.name),
@@ -101,7 +102,7 @@ pub(crate) fn response(
             Known::Upgrade => upgrade,
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
-        if !passes || (!edits.is_empty() && edits.drops(&field)) {
+        if !passes || (edited && edits.drops(&field)) {
             passing.stop(place, sink);
         }
     }

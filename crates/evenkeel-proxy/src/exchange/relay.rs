@@ -135,10 +135,11 @@ fn begin_response<D: Downstream>(
     let response = up.response();
     let line = (response.status(), response.reason());
     let edits = &stage.forward.route.response_headers;
-    // Without a body to follow, a Content-Length tells of the body there would be (HEAD, 304), but for 204 of none.
-    let keep_length = length == Length::Empty && response.status() != 204;
-    down.begin_response(line, length, close, |sink| {
-        fields::response(&response, keep_length, edits, sink);
+    // A length that frames the body passes as it came, for it was read as strictly as it would be written. Without a body to
+    // follow it tells of the one there would be (HEAD, 304), but for 204 of none.
+    let told = length != Length::Unknown && response.status() != 204;
+    down.begin_response(line, (length, told), close, |sink| {
+        fields::response(&response, told, edits, sink);
     });
 }
 

@@ -145,7 +145,7 @@ async fn send<D: Downstream>(
     };
     let line = (reply.status, reason_phrase(reply.status).as_bytes());
     let proxy_status = scene.listener.proxy_status;
-    down.begin_response(line, body_length, !persist, |sink| {
+    down.begin_response(line, (body_length, false), !persist, |sink| {
         write_fields(reply, proxy_status, sink);
         if head && !bodyless {
             sink.field(b"Content-Length", length.to_string().as_bytes());

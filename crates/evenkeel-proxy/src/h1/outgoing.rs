@@ -49,6 +49,16 @@ enum Framing {
     RawEnded,
 }
 
+impl Framing {
+    const fn known(length: u64) -> Self {
+        if length == 0 {
+            Self::Done
+        } else {
+            Self::Known { left: length }
+        }
+    }
+}
+
 /// How the end of an outgoing body is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -56,6 +66,8 @@ pub(crate) enum Coding {
     None,
     /// `Content-Length`.
     Length(u64),
+    /// The same, and the field is among the others already.
+    Told(u64),
     /// `Transfer-Encoding: chunked`.
     Chunked,
     /// The end of the connection.
@@ -328,12 +340,9 @@ fn finish(mut writer: HeadWriter<'_>, coding: Coding) -> Framing {
         Coding::None => Framing::Done,
         Coding::Length(length) => {
             writer.content_length(length);
-            if length == 0 {
-                Framing::Done
-            } else {
-                Framing::Known { left: length }
-            }
+            Framing::known(length)
         }
+        Coding::Told(length) => Framing::known(length),
         Coding::Chunked => {
             writer.chunked();
             Framing::Chunked { in_chunk: 0 }

@@ -52,6 +52,7 @@ impl Request {
             name: self.span(name.as_bytes()),
             value: self.span(value.as_bytes()),
             known: Known::of(name.as_bytes()),
+            verbatim: false,
         };
         self.head.fields.push(field);
         self

@@ -264,7 +264,7 @@ async fn stopping(coding: Coding, capacity: usize, left: usize, end: &str) {
         let framing = match coding {
             Coding::Length(n) => format!("Content-Length: {n}\r\n"),
             Coding::Chunked => "Transfer-Encoding: chunked\r\n".to_owned(),
-            Coding::None | Coding::Close => String::new(),
+            Coding::None | Coding::Close | Coding::Told(_) => String::new(),
         };
         format!("{HEAD}X-Pad: {pad}\r\n{framing}\r\n")
     };
