@@ -27,7 +27,7 @@ use crate::downstream::h1::{H1Downstream, Refused};
 use crate::exchange;
 use crate::h1::{Boundary, Channel};
 use crate::scene::{After, From, LINGER, LINGER_BYTES, Scene};
-use crate::worker::Worker;
+use crate::worker::{Resting, Worker};
 
 /// A connection whose last request is over keeps what a request needs for this long: the next one finds everything made, and
 /// a connection that idles longer than that holds none of it.
@@ -69,7 +69,7 @@ struct Idle<'a> {
     first: bool,
 }
 
-impl Idle<'_> {
+impl<'a> Idle<'a> {
     /// How long it may wait; none when its listener is gone. A new connection is in a hurry: it counts as a request that has not
     /// come yet.
     fn limit(&self) -> Option<Duration> {
@@ -80,6 +80,14 @@ impl Idle<'_> {
         } else {
             listener.keepalive_timeout
         })
+    }
+
+    /// Sets the deadline until which it waits with everything at hand, when there is a place for that; none when its listener
+    /// is gone.
+    fn rest(&self) -> Option<Option<Resting<'a>>> {
+        let until = REST.min(self.limit()?);
+        self.deadline.set(self.since.checked_add(until));
+        Some(self.worker.rest())
     }
 }
 
@@ -98,6 +106,7 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
     let mut snapshot = worker.snapshot();
     let half_close = snapshot.listener(idle.listener)?.half_close;
     let mut down = H1Downstream::new(stream, worker, half_close);
+    let mut resting: Option<Resting<'_>> = None;
     loop {
         let listener = snapshot.listener(idle.listener)?;
         let limits = Limits {
@@ -105,8 +114,9 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
             fields: listener.head.fields,
             line_bytes: listener.head.line,
         };
-        match next_bytes(&mut down, &limits, &idle.deadline).await {
-            Next::Bytes => {}
+        let patience = resting.as_ref().map(|_| &idle.deadline);
+        match next_bytes(&mut down, &limits, patience).await {
+            Next::Bytes => drop(resting.take()),
             Next::Gone => return None,
             Next::Late => return down.into_idle(worker),
         }
@@ -148,8 +158,7 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
                 snapshot = worker.snapshot();
                 idle.since = ended;
                 down.rest();
-                idle.deadline
-                    .set(ended.checked_add(REST.min(idle.limit()?)));
+                resting = idle.rest()?;
             }
         }
     }
@@ -162,12 +171,16 @@ enum Next {
     Late,
 }
 
-/// Waits for a request's first bytes until the deadline.
-async fn next_bytes(down: &mut H1Downstream, limits: &Limits, deadline: &Deadline) -> Next {
+/// Waits for a request's first bytes until the deadline; without one they have to be there. The event loop takes it for granted
+/// that a new connection has something to say, and only some have.
+async fn next_bytes(down: &mut H1Downstream, limits: &Limits, deadline: Option<&Deadline>) -> Next {
     poll_fn(|cx| match down.poll_begin(cx, limits) {
         Poll::Ready(true) => Poll::Ready(Next::Bytes),
         Poll::Ready(false) => Poll::Ready(Next::Gone),
-        Poll::Pending => deadline.poll_expired(cx).map(|()| Next::Late),
+        Poll::Pending => match deadline {
+            Some(deadline) => deadline.poll_expired(cx).map(|()| Next::Late),
+            None => Poll::Ready(Next::Late),
+        },
     })
     .await
 }

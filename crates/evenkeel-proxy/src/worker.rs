@@ -19,6 +19,9 @@ use crate::pool::Pool;
 use crate::shared::Shared;
 use crate::spare::Spares;
 
+/// So many connections of a worker keep what their next request needs (about 2 KB each); the others make it anew.
+const MAX_RESTING: usize = 512;
+
 /// Every byte as two hexadecimal digits.
 const HEX: [[u8; 2]; 256] = {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -45,6 +48,8 @@ pub(crate) struct Worker {
     rng: RefCell<Rng>,
     log: WorkerLog,
     draining: Cell<bool>,
+    /// How many connections keep what their next request needs.
+    resting: Cell<usize>,
     /// How many client connections are open; a drain waits for none.
     open: watch::Sender<usize>,
 }
@@ -63,6 +68,7 @@ impl Worker {
             rng: RefCell::new(Rng::new(seed)),
             log: WorkerLog::new(shared.log.as_ref()),
             draining: Cell::new(false),
+            resting: Cell::new(0),
             open: watch::Sender::new(0),
             shared: Arc::clone(shared),
         }
@@ -143,12 +149,31 @@ impl Worker {
         self.log.flush(self.counters());
     }
 
+    /// A place for a connection that keeps what its next request needs; none when all are taken.
+    pub(crate) fn rest(&self) -> Option<Resting<'_>> {
+        let resting = self.resting.get();
+        (resting < MAX_RESTING).then(|| {
+            self.resting.set(resting + 1);
+            Resting(&self.resting)
+        })
+    }
+
     /// Counts a client connection as open until the guard is dropped.
     pub(crate) fn open_connection(self: &Rc<Self>) -> OpenConnection {
         self.counters().accepted.add(1);
         self.counters().connections.add(1);
         self.open.send_modify(|open| *open += 1);
         OpenConnection(Rc::clone(self))
+    }
+}
+
+/// A place that is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Resting<'a>(&'a Cell<usize>);
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
