@@ -2,8 +2,8 @@
 //!
 //! The head that was read stays as it is, so a second attempt writes the same bytes again.
 
-use crate::field::FieldSink;
 use crate::head::Field;
+use crate::sink::FieldSink;
 
 /// The edits of one direction of a route. Names and values were validated when the configuration was compiled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -15,15 +15,17 @@ pub mod matching;
 pub mod method;
 pub mod network;
 pub mod rng;
+pub mod sink;
 pub mod unit;
 
 pub use address::{Address, Target};
 pub use balancer::BalancerKind;
 pub use fault::{Fault, Side};
-pub use field::{FieldName, FieldSink, Known};
+pub use field::Known;
 pub use head::{RequestHead, RequestView, ResponseHead, ResponseView, Run, Span};
 pub use id::{ClusterId, ListenerId, RouteId};
 pub use method::Method;
 pub use network::Network;
 pub use rng::Rng;
+pub use sink::{FieldName, FieldSink};
 pub use unit::ByteSize;

@@ -7,7 +7,7 @@ pub(crate) mod h1;
 
 use std::task::{Context, Poll};
 
-use evenkeel_base::field::FieldSink;
+use evenkeel_base::FieldSink;
 use evenkeel_base::{RequestView, Span};
 
 use crate::body::{Length, Sink, Source};

@@ -4,7 +4,7 @@ pub(crate) mod h1;
 
 use std::task::{Context, Poll};
 
-use evenkeel_base::field::FieldSink;
+use evenkeel_base::FieldSink;
 use evenkeel_base::{Fault, ResponseView};
 
 use crate::body::{Length, Sink, Source};

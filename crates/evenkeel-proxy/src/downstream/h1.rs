@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use evenkeel_base::field::FieldSink;
+use evenkeel_base::FieldSink;
 use evenkeel_base::head::Version;
 use evenkeel_base::{RequestHead, RequestView, Side};
 use evenkeel_http1::{self as http1, Limits, RequestBody, RequestParser};

@@ -5,8 +5,8 @@
 
 use std::net::IpAddr;
 
+use evenkeel_base::FieldSink;
 use evenkeel_base::edits::Edits;
-use evenkeel_base::field::FieldSink;
 use evenkeel_base::head::Field;
 use evenkeel_base::{FieldName, Known, RequestView, ResponseView, Run};
 

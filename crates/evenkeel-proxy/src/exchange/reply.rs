@@ -4,8 +4,9 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::{Instant, SystemTime};
 
+use evenkeel_base::FieldSink;
 use evenkeel_base::edits::Edits;
-use evenkeel_base::field::{FieldSink, is_field_value};
+use evenkeel_base::field::is_field_value;
 use evenkeel_base::{Fault, Method, RequestView};
 use evenkeel_config::model::{Redirect, Respond, Route};
 use evenkeel_http1::reason_phrase;

@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use evenkeel_base::field::FieldSink;
+use evenkeel_base::FieldSink;
 use evenkeel_http1::{CHUNK_END, HeadWriter, TrailerWriter, chunk_head};
 use evenkeel_net::{Pipe, Stream};
 

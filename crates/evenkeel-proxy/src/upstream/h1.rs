@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use evenkeel_base::field::FieldSink;
+use evenkeel_base::FieldSink;
 use evenkeel_base::{Fault, ResponseHead, ResponseView, Side};
 use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
 use evenkeel_net::Stream;
