@@ -15,6 +15,9 @@ use super::start::{Contestant, Ground};
 /// The load of a warm-up, in seconds: pools and caches are full after a few thousand requests.
 const WARM_UP: f64 = 0.3;
 
+/// How long connections must have been idle: a proxy may keep at hand for a second what the next request would need.
+const IDLE: Duration = Duration::from_millis(1_500);
+
 /// How long a proxy may take to come to rest when all its connections are idle.
 const REST: Duration = Duration::from_secs(10);
 
@@ -103,6 +106,7 @@ pub(super) fn hold(ground: &Ground, contestant: &Contestant, scenario: &Scenario
         words.push("--fresh".to_owned());
     }
     let held = Held::open(&ground.programs.load, &words)?;
+    std::thread::sleep(IDLE);
     rest(&family)?;
     let after = proc::resident(&family)?;
     let wanted = u64::from(scenario.load.connections);
