@@ -50,8 +50,9 @@ impl Weighted {
     #[inline]
     pub(super) fn draw(&self, rng: &mut Rng) -> Option<usize> {
         let count = u32::try_from(self.columns.len()).ok()?;
-        let column = self.columns.get(rng.below(count) as usize)?;
-        let chosen = if rng.below(self.height) < column.split {
+        let (column, height) = rng.below_both(count, self.height);
+        let column = self.columns.get(column as usize)?;
+        let chosen = if height < column.split {
             column.own
         } else {
             column.other
@@ -63,7 +64,7 @@ impl Weighted {
     ///
     /// Draws that do not fit are repeated, which leaves the shares of the others as they are to each other; the look at all
     /// endpoints that follows has the same shares, so the two together have them too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pick<C: Candidate>(
         &self,
         from: &[C],
@@ -71,11 +72,32 @@ impl Weighted {
         except: Option<usize>,
         rng: &mut Rng,
     ) -> Option<usize> {
-        let fits = |at: usize| Some(at) != except && eligible(from, at, tried);
-        (0..DRAWS)
+        match self.draw(rng) {
+            Some(at) if fits(from, at, tried, except) => Some(at),
+            _ => self.pick_again(from, tried, except, rng),
+        }
+    }
+
+    /// The draws after the first one. Apart from it, so that the first stands where it is asked for.
+    #[inline(never)]
+    fn pick_again<C: Candidate>(
+        &self,
+        from: &[C],
+        tried: &Tried,
+        except: Option<usize>,
+        rng: &mut Rng,
+    ) -> Option<usize> {
+        let fits = |at: usize| fits(from, at, tried, except);
+        (1..DRAWS)
             .find_map(|_| self.draw(rng).filter(|&at| fits(at)))
             .or_else(|| look(from, fits, rng))
     }
+}
+
+/// Whether the endpoint at `at` is eligible and not `except`.
+#[inline]
+fn fits<C: Candidate>(from: &[C], at: usize, tried: &Tried, except: Option<usize>) -> bool {
+    Some(at) != except && eligible(from, at, tried)
 }
 
 /// A random one of those that fit, by the weights of this moment. In one pass, with one number: each that fits takes the
