@@ -36,6 +36,11 @@ impl<'a> HeadWriter<'a> {
     #[inline]
     #[must_use]
     pub fn response(out: &'a mut Vec<u8>, status: u16, reason: &[u8]) -> Self {
+        if (status, reason) == (200, b"OK") {
+            // Nearly all of them.
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+            return Self { out };
+        }
         debug_assert!((100..1000).contains(&status), "a status has three digits");
         let status = if (100..1000).contains(&status) {
             status
@@ -250,11 +255,14 @@ mod tests {
         head.field(b"host", b"a");
         head.content_length(18_446_744_073_709_551_615);
         head.end();
+        HeadWriter::response(&mut out, 200, b"OK").end();
+        HeadWriter::response(&mut out, 200, b"Fine").end();
         let mut head = HeadWriter::response(&mut out, 204, b"No Content");
         head.chunked();
         head.content_length(0);
         head.end();
         let expected = "POST /a?b=c HTTP/1.1\r\nhost: a\r\nContent-Length: 18446744073709551615\r\n\r\n\
+                        HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 Fine\r\n\r\n\
                         HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use evenkeel_base::{Fault, ListenerId};
 use evenkeel_http1::Limits;
 use evenkeel_net::Stream;
+use evenkeel_state::Snapshot;
 
 use crate::deadline::Deadline;
 use crate::downstream::h1::{H1Downstream, Refused};
@@ -45,7 +46,9 @@ pub(crate) async fn serve(worker: &Rc<Worker>, listener: ListenerId, stream: Str
     };
     let mut stream = stream;
     loop {
-        let Some(limit) = idle.limit() else { return };
+        let Some(limit) = idle.limit(&worker.snapshot()) else {
+            return;
+        };
         idle.deadline.set(idle.since.checked_add(limit));
         if !wait_for_bytes(&stream, &idle.deadline).await {
             return;
@@ -72,8 +75,7 @@ struct Idle<'a> {
 impl<'a> Idle<'a> {
     /// How long it may wait; none when its listener is gone. A new connection is in a hurry: it counts as a request that has not
     /// come yet.
-    fn limit(&self) -> Option<Duration> {
-        let snapshot = self.worker.snapshot();
+    fn limit(&self, snapshot: &Snapshot) -> Option<Duration> {
         let listener = snapshot.listener(self.listener)?;
         Some(if self.first {
             listener.request_header_timeout
@@ -84,8 +86,8 @@ impl<'a> Idle<'a> {
 
     /// Sets the deadline until which it waits with everything at hand, when there is a place for that; none when its listener
     /// is gone.
-    fn rest(&self) -> Option<Option<Resting<'a>>> {
-        let until = REST.min(self.limit()?);
+    fn rest(&self, snapshot: &Snapshot) -> Option<Option<Resting<'a>>> {
+        let until = REST.min(self.limit(snapshot)?);
         self.deadline.set(self.since.checked_add(until));
         Some(self.worker.rest())
     }
@@ -158,7 +160,7 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
                 snapshot = worker.snapshot();
                 idle.since = ended;
                 down.rest();
-                resting = idle.rest()?;
+                resting = idle.rest(&snapshot)?;
             }
         }
     }

@@ -23,6 +23,7 @@ use evenkeel_base::{Fault, Side};
 use evenkeel_http1::{Limits, Refusal};
 use evenkeel_net::{Pipe, Stream};
 
+use incoming::Chunked;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
 
@@ -77,6 +78,7 @@ pub(crate) struct Channel {
     /// Bytes of the incoming message's head, which stay in front of its body.
     pub(crate) head: usize,
     pub(crate) incoming: Incoming,
+    chunked: Chunked,
     pub(crate) outgoing: Outgoing,
     /// The event loop was asked to wake the task when there are bytes, so that they are probably there by now.
     awaited: bool,
@@ -96,6 +98,7 @@ impl Channel {
             block,
             head: 0,
             incoming: Incoming::Head,
+            chunked: Chunked::default(),
             outgoing,
             awaited: false,
             plenty: false,
@@ -106,6 +109,14 @@ impl Channel {
     /// The event loop has just said that there are bytes.
     pub(crate) const fn expect_bytes(&mut self) {
         self.awaited = true;
+    }
+
+    /// The head of a message is over, and its body follows.
+    pub(crate) fn begin_body(&mut self, incoming: Incoming) {
+        self.incoming = incoming;
+        if matches!(incoming, Incoming::Chunked) {
+            self.chunked = Chunked::default();
+        }
     }
 
     /// Goes on to the next message, when both directions are at a boundary.
@@ -226,14 +237,14 @@ impl Channel {
                         self.incoming = Incoming::Done;
                     }
                 }
-                Incoming::Chunked(chunked) => {
+                Incoming::Chunked => {
                     let limits = Limits {
                         head_bytes: incoming::MAX_TRAILERS,
                         ..Limits::default()
                     };
-                    match chunked.advance(&mut self.block, &limits) {
+                    match self.chunked.advance(&mut self.block, &limits) {
                         Ok(Some(Fill::Data)) => return Poll::Ready(Ok(Fill::Data)),
-                        Ok(Some(Fill::End)) => self.incoming = chunked.ended(),
+                        Ok(Some(Fill::End)) => self.incoming = Incoming::Ended,
                         Ok(None) => {
                             if !ready!(self.poll_read_body(cx))? {
                                 return Poll::Ready(Err(self.broken()));
@@ -242,7 +253,7 @@ impl Channel {
                         Err(refusal) => return Poll::Ready(Err(self.refused(refusal))),
                     }
                 }
-                Incoming::Ended(_) => return Poll::Ready(Ok(Fill::End)),
+                Incoming::Ended => return Poll::Ready(Ok(Fill::End)),
                 Incoming::Broken(fault) => return Poll::Ready(Err(*fault)),
             }
         }
@@ -310,19 +321,19 @@ impl Source for Channel {
                     .min(usize::try_from(*left).unwrap_or(usize::MAX))]
             }
             Incoming::Raw => self.block.unread(),
-            Incoming::Chunked(chunked) => chunked.payload(&self.block),
-            Incoming::Head | Incoming::Done | Incoming::Ended(_) | Incoming::Broken(_) => &[],
+            Incoming::Chunked => self.chunked.payload(&self.block),
+            Incoming::Head | Incoming::Done | Incoming::Ended | Incoming::Broken(_) => &[],
         }
     }
 
     fn is_last(&self) -> bool {
         match &self.incoming {
             Incoming::Known { left } => self.block.unread().len() as u64 >= *left,
-            Incoming::Chunked(chunked) => chunked.is_last(),
+            Incoming::Chunked => self.chunked.is_last(),
             Incoming::Head
             | Incoming::Raw
             | Incoming::Done
-            | Incoming::Ended(_)
+            | Incoming::Ended
             | Incoming::Broken(_) => false,
         }
     }
@@ -337,12 +348,12 @@ impl Source for Channel {
                 }
             }
             Incoming::Raw => self.block.consume(n),
-            Incoming::Chunked(chunked) => {
-                if let Some(ended) = chunked.consume(n, &mut self.block) {
-                    self.incoming = ended;
+            Incoming::Chunked => {
+                if self.chunked.consume(n, &mut self.block) {
+                    self.incoming = Incoming::Ended;
                 }
             }
-            Incoming::Head | Incoming::Done | Incoming::Ended(_) | Incoming::Broken(_) => {
+            Incoming::Head | Incoming::Done | Incoming::Ended | Incoming::Broken(_) => {
                 debug_assert!(n == 0, "nothing to take");
             }
         }
@@ -365,8 +376,8 @@ impl Source for Channel {
     }
 
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
-        if let Incoming::Ended(trailers) = &self.incoming {
-            for (name, value, known) in trailers {
+        if matches!(self.incoming, Incoming::Ended) {
+            for (name, value, known) in self.chunked.trailers() {
                 if known.may_be_trailer() {
                     let known = *known;
                     each(Field { name, value, known });

@@ -22,18 +22,6 @@ use crate::spare::Spares;
 /// So many connections of a worker keep what their next request needs (about 2 KB each); the others make it anew.
 const MAX_RESTING: usize = 512;
 
-/// Every byte as two hexadecimal digits.
-const HEX: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
-    }
-    table
-};
-
 /// The state of one worker.
 pub(crate) struct Worker {
     /// Its number, from 0.
@@ -110,10 +98,10 @@ impl Worker {
         let mut rng = self.rng();
         let mut id = [0; 32];
         for half in id.as_chunks_mut::<16>().0 {
-            let bits = rng.next_u64().to_be_bytes();
-            for (digits, byte) in half.as_chunks_mut::<2>().0.iter_mut().zip(bits) {
-                *digits = HEX[usize::from(byte)];
-            }
+            let bits = rng.next_u64();
+            let (high, low) = half.split_at_mut(8);
+            high.copy_from_slice(&hex(bits >> 32));
+            low.copy_from_slice(&hex(bits & 0xffff_ffff));
         }
         id
     }
@@ -186,6 +174,28 @@ impl Drop for OpenConnection {
         self.0.open.send_modify(|open| *open -= 1);
         if std::thread::panicking() {
             self.0.counters().panics.add(1);
+        }
+    }
+}
+
+/// The low 32 bits as hexadecimal digits, all eight at once: every half byte is moved to a byte of its own, and where it is above
+/// nine, the digit is a letter.
+const fn hex(bits: u64) -> [u8; 8] {
+    let halves = (bits | bits << 16) & 0x0000_ffff_0000_ffff;
+    let bytes = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
+    let nibbles = (bytes | bytes << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = ((nibbles + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    (nibbles + 0x3030_3030_3030_3030 + letters * 39).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hex;
+
+    #[test]
+    fn eight_digits_at_once_are_those_of_each() {
+        for bits in [0, 1, 0x0123_4567, 0x89ab_cdef, 0xdead_beef, 0xffff_ffff] {
+            assert_eq!(hex(bits), *format!("{bits:08x}").as_bytes());
         }
     }
 }

@@ -112,11 +112,11 @@ impl H1Downstream {
     fn accept(&mut self, request: &http1::Request) {
         self.channel.head = request.consumed;
         self.channel.block.consume(request.consumed);
-        self.channel.incoming = match request.body {
+        self.channel.begin_body(match request.body {
             RequestBody::Empty => Incoming::Done,
             RequestBody::Known(left) => Incoming::Known { left },
-            RequestBody::Chunked => Incoming::chunked(),
-        };
+            RequestBody::Chunked => Incoming::Chunked,
+        });
         self.facts = Facts {
             length: match request.body {
                 RequestBody::Empty if request.had_length => Length::Known(0),

@@ -27,12 +27,15 @@ pub(crate) async fn run<D: Downstream>(
     let now = Instant::now();
     let status = up.response().status();
     record.status = status;
-    record.first_byte = Some(now.saturating_duration_since(stage.scene.began));
+    let latency = now.saturating_duration_since(talk.began);
+    // An attempt that began with the exchange has taken as long, and taking instants from each other is not free.
+    record.first_byte = Some(if talk.began == stage.scene.began {
+        latency
+    } else {
+        now.saturating_duration_since(stage.scene.began)
+    });
     stage.counters.response(status);
-    stage
-        .counters
-        .latency()
-        .record(now.saturating_duration_since(talk.began));
+    stage.counters.latency().record(latency);
     let length = match talk.answer {
         Answer::Final(length) => length,
         // Boxed: tunnels and faults are rare, and an exchange's future is as large as its widest state.

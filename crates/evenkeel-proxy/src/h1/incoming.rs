@@ -12,8 +12,8 @@ use crate::body::Fill;
 /// A trailer section is at most this long: it has to fit the room behind the head. Beyond it the body is refused.
 pub(crate) const MAX_TRAILERS: usize = 4 * 1024;
 
-/// The framing state of the incoming direction.
-#[derive(Debug)]
+/// The framing state of the incoming direction. What chunks need beside stands in [`Chunked`], which goes from body to body.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Incoming {
     /// Before or within the head.
     Head,
@@ -23,11 +23,11 @@ pub(crate) enum Incoming {
         left: u64,
     },
     /// Chunks.
-    Chunked(Box<Chunked>),
+    Chunked,
     /// Everything until the end of the stream.
     Raw,
-    /// A chunked body ended with these trailers.
-    Ended(Trailers),
+    /// A chunked body ended, and may have left trailers.
+    Ended,
     /// The message is complete.
     Done,
     /// The message broke off or broke its framing: nothing of it is read again, and its connection never goes on.
@@ -38,14 +38,9 @@ pub(crate) enum Incoming {
 pub(crate) type Trailers = Vec<(Vec<u8>, Vec<u8>, Known)>;
 
 impl Incoming {
-    /// A chunked body.
-    pub(crate) fn chunked() -> Self {
-        Self::Chunked(Box::default())
-    }
-
     /// Whether the message has been received whole.
     pub(crate) const fn is_done(&self) -> bool {
-        matches!(self, Self::Done | Self::Ended(_))
+        matches!(self, Self::Done | Self::Ended)
     }
 }
 
@@ -99,21 +94,21 @@ impl Chunked {
         self.end.as_ref().is_some_and(Vec::is_empty)
     }
 
-    /// The state that follows, once [`Self::advance`] found the end.
-    pub(crate) fn ended(&mut self) -> Incoming {
-        Incoming::Ended(self.end.take().unwrap_or_default())
+    /// The trailers of a body that ended.
+    pub(crate) fn trailers(&self) -> &[(Vec<u8>, Vec<u8>, Known)] {
+        self.end.as_deref().unwrap_or_default()
     }
 
-    /// Takes `n` bytes of the payload. With the last of them the chunks around it are used up, and after the last chunk
-    /// this gives the state that follows.
-    pub(crate) fn consume(&mut self, n: usize, block: &mut Block) -> Option<Incoming> {
+    /// Takes `n` bytes of the payload. With the last of them the chunks around it are used up; true when that was the last of
+    /// the body, too.
+    pub(crate) fn consume(&mut self, n: usize, block: &mut Block) -> bool {
         self.payload.start += n;
         if !self.payload.is_empty() {
-            return None;
+            return false;
         }
         self.payload = 0..0;
         block.consume(std::mem::take(&mut self.used));
-        self.end.take().map(Incoming::Ended)
+        self.end.is_some()
     }
 }
 

@@ -88,7 +88,7 @@ impl Case {
             Framed::Known => Incoming::Known {
                 left: self.body().len() as u64,
             },
-            Framed::Chunked => Incoming::chunked(),
+            Framed::Chunked => Incoming::Chunked,
             Framed::UntilClose => Incoming::Raw,
         }
     }
@@ -197,7 +197,7 @@ fn a_stream_is_reusable_only_between_two_messages() {
         for incoming in [
             Incoming::Known { left: 1 },
             Incoming::Raw,
-            Incoming::chunked(),
+            Incoming::Chunked,
         ] {
             let channel = rig::channel(rig::pair().0, Side::Upstream, incoming);
             assert!(channel.into_boundary().is_none());

@@ -89,10 +89,10 @@ impl H1Upstream {
             ResponseBody::Empty if bodyless => (Incoming::Done, Length::Empty),
             ResponseBody::Empty | ResponseBody::Tunnel => (Incoming::Done, Length::Known(0)),
             ResponseBody::Known(left) => (Incoming::Known { left }, Length::Known(left)),
-            ResponseBody::Chunked => (Incoming::chunked(), Length::Unknown),
+            ResponseBody::Chunked => (Incoming::Chunked, Length::Unknown),
             ResponseBody::UntilClose => (Incoming::Raw, Length::Unknown),
         };
-        self.channel.incoming = incoming;
+        self.channel.begin_body(incoming);
         Poll::Ready(Ok(Some(Answer::Final(length))))
     }
 }

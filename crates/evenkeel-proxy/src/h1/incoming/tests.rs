@@ -142,16 +142,16 @@ fn a_known_length_is_exact() {
 
 #[test]
 fn chunks_are_taken_off() {
-    gives(&arrives(Incoming::chunked, b"0\r\n\r\n"), "", "", 0);
+    gives(&arrives(|| Incoming::Chunked, b"0\r\n\r\n"), "", "", 0);
     gives(
-        &arrives(Incoming::chunked, b"5\r\nhello\r\n0\r\n\r\n"),
+        &arrives(|| Incoming::Chunked, b"5\r\nhello\r\n0\r\n\r\n"),
         "hello",
         "",
         0,
     );
     gives(
         &arrives(
-            Incoming::chunked,
+            || Incoming::Chunked,
             b"2;a=b\r\nhe\r\n003\r\nllo\r\n0\r\n\r\nHTTP",
         ),
         "hello",
@@ -164,7 +164,7 @@ fn chunks_are_taken_off() {
 fn trailers_come_after_the_end_wherever_the_pieces_are_cut() {
     gives(
         &arrives(
-            Incoming::chunked,
+            || Incoming::Chunked,
             b"3\r\nabc\r\n0\r\nX-A: 1\r\nx-b: 2\r\nX-A: 3\r\n\r\n",
         ),
         "abc",
@@ -172,7 +172,7 @@ fn trailers_come_after_the_end_wherever_the_pieces_are_cut() {
         0,
     );
     gives(
-        &arrives(Incoming::chunked, b"0\r\nX-A: 1\r\n\r\nHTTP"),
+        &arrives(|| Incoming::Chunked, b"0\r\nX-A: 1\r\n\r\nHTTP"),
         "",
         "X-A=1;",
         4,
@@ -189,7 +189,7 @@ fn what_has_no_length_goes_on_until_the_stream_ends() {
 fn a_body_that_stops_early_is_cut_at_every_place() {
     let chunked = b"3\r\nabc\r\n2\r\nde\r\n0\r\nX: 1\r\n\r\n";
     for at in 0..chunked.len() {
-        let got = read(Incoming::chunked(), &[&chunked[..at]], usize::MAX);
+        let got = read(Incoming::Chunked, &[&chunked[..at]], usize::MAX);
         assert_eq!(got.fault, Some(Fault::ResponseCut), "{at} bytes");
         assert!(b"abcde".starts_with(&got.body), "{at} bytes");
     }
@@ -216,7 +216,7 @@ fn broken_chunks_are_refused() {
         b"3\r\nabc\r\n0\r\nX: 1\n\r\n",
         b"11111111111111111\r\n",
     ] {
-        let got = arrives(Incoming::chunked, bytes);
+        let got = arrives(|| Incoming::Chunked, bytes);
         assert_eq!(got.fault, Some(Fault::ResponseBodyMalformed), "{bytes:?}");
     }
 }
@@ -231,7 +231,7 @@ fn the_other_side_fails_by_its_own_names() {
             let (near, mut far) = rig::pair();
             far.write_all(bytes).await.unwrap();
             drop(far);
-            let mut channel = rig::channel(near, Side::Downstream, Incoming::chunked());
+            let mut channel = rig::channel(near, Side::Downstream, Incoming::Chunked);
             let mut got = Got::default();
             loop {
                 let filled = poll_fn(|cx| channel.poll_fill(cx)).await;
@@ -251,7 +251,7 @@ fn trailers_are_bounded_at_once_and_bit_by_bit() {
         format!("1\r\na\r\n0\r\n{}\r\n", line.repeat(bytes / line.len()))
     };
     let fits = trailers(MAX_TRAILERS / 2);
-    let got = read(Incoming::chunked(), &[fits.as_bytes()], usize::MAX);
+    let got = read(Incoming::Chunked, &[fits.as_bytes()], usize::MAX);
     assert_eq!(
         (got.fault, got.trailers.matches("X=").count()),
         (None, 2048 / 33)
@@ -261,7 +261,7 @@ fn trailers_are_bounded_at_once_and_bit_by_bit() {
         vec![long.as_bytes()],
         long.as_bytes().chunks(100).collect::<Vec<_>>(),
     ] {
-        let got = read(Incoming::chunked(), &pieces, usize::MAX);
+        let got = read(Incoming::Chunked, &pieces, usize::MAX);
         assert_eq!(got.fault, Some(Fault::ResponseHeadTooLarge));
     }
 }
@@ -278,7 +278,7 @@ fn bodies_larger_than_the_block_stream_through_it() {
     bytes.extend_from_slice(b"0\r\nX: 1\r\n\r\n");
     for size in [1_000, 16_384, 20_001] {
         let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
-        let got = read(Incoming::chunked(), &pieces, 4_096);
+        let got = read(Incoming::Chunked, &pieces, 4_096);
         assert!(
             got.body == body && got.trailers == "X=1;" && got.fault.is_none(),
             "pieces of {size}"

@@ -131,7 +131,7 @@ fn what_has_framing_around_it_is_read() {
     rig::run(async {
         let body = bytes(LONG);
         let chunked = [format!("{LONG:x}\r\n").as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
-        let read = line(Incoming::chunked(), LENGTH).pass(&chunked).await;
+        let read = line(Incoming::Chunked, LENGTH).pass(&chunked).await;
         assert_eq!((read.ended, read.pipes), (Ok(()), (0, 0)));
         assert!(read.received == body);
         let written = line(KNOWN, Coding::Chunked).pass(&body).await;
