@@ -25,7 +25,7 @@ pub(crate) struct Pool {
 /// A shelf of connections for each endpoint that had some of late.
 #[derive(Debug, Default)]
 struct Shelves {
-    by_serial: HashMap<u32, Vec<Idle>, BuildHasherDefault<SerialHasher>>,
+    by_serial: HashMap<u32, VecDeque<Idle>, BuildHasherDefault<SerialHasher>>,
     /// Every shelf once, in the order in which the sweep comes to them.
     round: VecDeque<u32>,
     /// How many connections there are on all shelves.
@@ -77,7 +77,7 @@ impl Pool {
             if want == Want::JustUsed && age > KeepAlive::JUST_USED {
                 return None;
             }
-            let last = connections.remove(place);
+            let last = connections.remove(place)?;
             *count -= 1;
             if age >= last.keep {
                 continue;
@@ -94,7 +94,7 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection for at most `keep`; with `max` kept already it is closed instead.
+    /// Keeps a connection for at most `keep`; with `max` kept already the one that has been idle for longest is closed.
     pub(crate) fn put(
         &self,
         endpoint: &EndpointState,
@@ -111,16 +111,22 @@ impl Pool {
         } = &mut *shelves;
         let connections = by_serial.entry(endpoint.serial).or_insert_with(|| {
             round.push_back(endpoint.serial);
-            Vec::new()
+            VecDeque::new()
         });
-        if connections.len() < max {
-            *count += 1;
-            connections.push(Idle {
-                connection,
-                since: now,
-                keep,
-            });
+        // Were the newest turned away, a shelf full of connections too old for a request that must not be sent twice would
+        // leave each of those to connect anew.
+        while connections.len() >= max {
+            if connections.pop_front().is_none() {
+                return;
+            }
+            *count -= 1;
         }
+        *count += 1;
+        connections.push_back(Idle {
+            connection,
+            since: now,
+            keep,
+        });
     }
 
     /// Lets go of the endpoint's idle connections, after one of them turned out dead: its siblings likely are as well.

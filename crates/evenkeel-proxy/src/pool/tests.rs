@@ -122,13 +122,31 @@ fn no_more_are_kept_than_may_be() {
         let pond = Pond::new();
         let mut far: Vec<Far> = (0..3).map(|_| pond.put(MINUTE, 2)).collect();
         assert_eq!(pond.sweep(), 2);
-        let mut closed = far.pop().unwrap();
         assert!(
-            closed.0.write_all(b"x").await.is_err(),
-            "the third one was closed"
+            far[0].0.write_all(b"x").await.is_err(),
+            "the one idle for longest was closed"
         );
+        for far in far[1..].iter_mut().rev() {
+            let (mut stream, _) = pond.take(Want::Any).unwrap();
+            assert!(far.is_of(&mut stream).await);
+        }
+        pond.put(MINUTE, 2);
         pond.put(MINUTE, 0);
-        assert_eq!(pond.sweep(), 2);
+        assert_eq!(pond.sweep(), 0);
+    });
+}
+
+#[test]
+fn a_shelf_full_of_old_ones_does_not_keep_a_new_one_from_being_used_again() {
+    rig::run(async {
+        let mut pond = Pond::new();
+        let _old: Vec<Far> = (0..4).map(|_| pond.put(MINUTE, 4)).collect();
+        pond.after(Duration::from_secs(2));
+        assert!(pond.take(Want::JustUsed).is_none());
+        let mut new = pond.put(MINUTE, 4);
+        let (mut stream, idle) = pond.take(Want::JustUsed).unwrap();
+        assert_eq!(idle, Duration::ZERO);
+        assert!(new.is_of(&mut stream).await);
     });
 }
 
