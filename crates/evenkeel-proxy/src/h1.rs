@@ -264,6 +264,9 @@ impl Channel {
             return Poll::Ready(self.take_out_of_pipe());
         }
         ready!(self.poll_worth_reading(cx)).map_err(|_| self.broken())?;
+        if self.is_long() {
+            self.block.enlarge(self.head);
+        }
         if !self.block.make_room_for_body(self.head) {
             return Poll::Ready(Err(self.malformed()));
         }

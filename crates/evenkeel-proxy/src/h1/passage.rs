@@ -16,21 +16,29 @@ use crate::h1::{Channel, Incoming};
 const WORTH_IT: u64 = 16 * 1024;
 
 impl Channel {
+    /// Whether there is more of the body than a block is good for: the last read left some, and more than a little is to come.
+    pub(super) const fn is_long(&self) -> bool {
+        match self.incoming {
+            Incoming::Known { left } => self.plenty && left >= WORTH_IT,
+            Incoming::Raw | Incoming::Chunked => self.plenty,
+            Incoming::Head | Incoming::Done | Incoming::Ended | Incoming::Broken(_) => false,
+        }
+    }
+
     /// Moves what the stream has into a pipe; false when it is to be read instead, for whatever reason.
     pub(super) fn poll_into_pipe(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
         let most = match self.incoming {
-            Incoming::Known { left } => left,
-            Incoming::Raw => u64::MAX,
-            _ => 0,
+            Incoming::Known { left } => usize::try_from(left).unwrap_or(usize::MAX),
+            Incoming::Raw => usize::MAX,
+            _ => return Poll::Ready(Ok(false)),
         };
-        if !self.plenty || most < WORTH_IT || !self.block.is_empty() || self.lent.is_some() {
+        if !self.is_long() || !self.block.is_empty() || self.lent.is_some() {
             return Poll::Ready(Ok(false));
         }
         ready!(self.stream.poll_read_ready(cx)).map_err(|_| self.broken())?;
         let Some(mut lent) = self.block.pipes().take().map(Box::new) else {
             return Poll::Ready(Ok(false));
         };
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
         match self.stream.poll_fill_pipe(cx, &mut lent.pipe, most) {
             Poll::Ready(Ok(n)) if n > 0 => {
                 self.plenty = n as u64 >= WORTH_IT;
