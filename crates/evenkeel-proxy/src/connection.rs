@@ -19,6 +19,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use evenkeel_base::{Fault, ListenerId};
+use evenkeel_config::model::Listener;
 use evenkeel_http1::Limits;
 use evenkeel_net::Stream;
 use evenkeel_state::Snapshot;
@@ -105,23 +106,24 @@ async fn wait_for_bytes(stream: &Stream, deadline: &Deadline) -> bool {
 /// Serves requests for as long as they follow each other soon; gives the connection back when it idles.
 async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
     let worker = idle.worker;
-    let mut snapshot = worker.snapshot();
-    let half_close = snapshot.listener(idle.listener)?.half_close;
+    let (mut limits, half_close) = {
+        let snapshot = worker.snapshot();
+        let listener = snapshot.listener(idle.listener)?;
+        (limits_of(listener), listener.half_close)
+    };
     let mut down = H1Downstream::new(stream, worker, half_close);
     let mut resting: Option<Resting<'_>> = None;
     loop {
-        let listener = snapshot.listener(idle.listener)?;
-        let limits = Limits {
-            head_bytes: listener.head.bytes,
-            fields: listener.head.fields,
-            line_bytes: listener.head.line,
-        };
         let patience = resting.as_ref().map(|_| &idle.deadline);
         match next_bytes(&mut down, &limits, patience).await {
             Next::Bytes => drop(resting.take()),
             Next::Gone => return None,
             Next::Late => return down.into_idle(worker),
         }
+        // Only now: what was published while the connection rested holds for what is asked after that.
+        let snapshot = worker.snapshot();
+        let listener = snapshot.listener(idle.listener)?;
+        limits = limits_of(listener);
         let began = Instant::now();
         idle.deadline
             .set(began.checked_add(listener.request_header_timeout));
@@ -157,12 +159,19 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
             }
             After::Persist if !down.next_request() => return None,
             After::Persist => {
-                snapshot = worker.snapshot();
                 idle.since = ended;
                 down.rest();
                 resting = idle.rest(&snapshot)?;
             }
         }
+    }
+}
+
+const fn limits_of(listener: &Listener) -> Limits {
+    Limits {
+        head_bytes: listener.head.bytes,
+        fields: listener.head.fields,
+        line_bytes: listener.head.line,
     }
 }
 
@@ -254,3 +263,6 @@ fn discard(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
