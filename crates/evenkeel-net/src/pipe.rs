@@ -129,7 +129,9 @@ mod tests {
     use std::future::poll_fn;
     use std::io::ErrorKind;
     use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
 
+    use socket2::SockRef;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream, UnixStream};
     use tokio::runtime::Builder;
@@ -213,6 +215,29 @@ mod tests {
             assert_eq!(pipe.read(&mut bytes[5..]).unwrap(), 0);
             let n = poll_fn(|cx| near.poll_read(cx, &mut bytes[5..])).await;
             assert_eq!(&bytes[..5 + n.unwrap()], b"hello world");
+        });
+    }
+
+    #[test]
+    fn urgent_data_hold_up_nothing_that_stands_behind_them() {
+        run(async {
+            let ((mut near, mut far), mut pipe) = (tcp().await, Pipe::new().unwrap());
+            far.write_all(b"hello ").await.unwrap();
+            SockRef::from(&far).send_out_of_band(b"!").unwrap();
+            far.write_all(b"world").await.unwrap();
+            let (mut all, mut bytes) = (Vec::new(), [0; 16]);
+            let pass = async {
+                while all.len() < 11 {
+                    let filled = poll_fn(|cx| near.poll_fill_pipe(cx, &mut pipe, 100)).await;
+                    let read = match filled.unwrap() {
+                        0 => poll_fn(|cx| near.poll_read(cx, &mut bytes)).await,
+                        _ => pipe.read(&mut bytes),
+                    };
+                    all.extend_from_slice(&bytes[..read.unwrap()]);
+                }
+            };
+            let passed = tokio::time::timeout(Duration::from_secs(10), pass).await;
+            assert!(passed.is_ok() && all == b"hello world", "{all:?}");
         });
     }
 

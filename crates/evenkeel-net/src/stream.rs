@@ -7,6 +7,7 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -84,8 +85,9 @@ impl Stream {
         refuse_zero(polled)
     }
 
-    /// Moves at most `most` received bytes into an empty pipe, without reading them; 0 is the end of the stream. Whatever
-    /// comes of it, the socket may have more: unlike a read, a short move does not tell that it is drained.
+    /// Moves at most `most` received bytes into an empty pipe, without reading them; 0 says that a read gets further: to
+    /// the end of the stream, or past urgent data. Whatever comes of it, the socket may have more: unlike a read, a short
+    /// move does not tell that it is drained.
     ///
     /// # Errors
     /// What the operating system says.
@@ -99,10 +101,10 @@ impl Stream {
             ready!(self.poll_read_ready(cx))?;
             let moved = match self {
                 Self::Tcp(stream) => {
-                    stream.try_io(Interest::READABLE, || pipe.fill(&*stream, most))
+                    stream.try_io(Interest::READABLE, || fill_pipe(&*stream, pipe, most))
                 }
                 Self::Unix(stream) => {
-                    stream.try_io(Interest::READABLE, || pipe.fill(&*stream, most))
+                    stream.try_io(Interest::READABLE, || fill_pipe(&*stream, pipe, most))
                 }
             };
             match moved {
@@ -196,6 +198,17 @@ impl Stream {
             // Failing leaves a clean close, which the framing already shows as short.
             let _ = SockRef::from(stream).set_linger(reset.then_some(Duration::ZERO));
         }
+    }
+}
+
+/// A splice stops before urgent data and then says that it would block, whatever stands behind: only who reads gets past
+/// them. The system is asked once for each wait.
+fn fill_pipe(socket: &impl AsFd, pipe: &mut Pipe, most: usize) -> io::Result<usize> {
+    match pipe.fill(socket, most) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => SockRef::from(socket)
+            .peek(&mut [MaybeUninit::uninit()])
+            .map(|_| 0),
+        moved => moved,
     }
 }
 
