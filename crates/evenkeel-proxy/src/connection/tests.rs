@@ -1,3 +1,5 @@
+//! A connection from request to request, in memory. Its timeouts and floods stand in the end-to-end tests.
+
 use std::sync::Arc;
 
 use evenkeel_config::{Nowhere, check};
