@@ -116,9 +116,11 @@ fn copy_trailers(bytes: &[u8], range: Range<usize>, limits: &Limits) -> Result<T
     if range.is_empty() {
         return Ok(Trailers::new());
     }
+    // The section alone: spans reach 64 KiB, and a large block has more before it.
+    let section = bytes.get(range).unwrap_or_default();
     let mut table: Vec<FieldSpan> = Vec::new();
-    parse_trailers(bytes, range, limits, &mut table)?;
-    Ok(fields(&table, bytes)
+    parse_trailers(section, 0..section.len(), limits, &mut table)?;
+    Ok(fields(&table, section)
         .map(|f| (f.name.to_vec(), f.value.to_vec(), f.known))
         .collect())
 }

@@ -39,10 +39,12 @@ fn case() -> impl Strategy<Value = Case> {
             Just(Framed::UntilClose)
         ]
     };
-    let size = || prop_oneof![3 => 1..20_usize, 1 => 1..20_000_usize];
+    // The longest fill blocks and pipes.
+    let size = || prop_oneof![3 => 1..20_usize, 1 => 1..20_000_usize, 2 => 100_000..500_000_usize];
     let chunk = prop_oneof![
-        vec(any::<u8>(), 1..20),
-        (any::<u8>(), 1..30_000_usize).prop_map(|(b, n)| vec![b; n])
+        2 => vec(any::<u8>(), 1..20),
+        2 => (any::<u8>(), 1..30_000_usize).prop_map(|(b, n)| vec![b; n]),
+        1 => (any::<u8>(), 50_000..300_000_usize).prop_map(|(b, n)| vec![b; n])
     ];
     (
         vec(chunk, 0..5),

@@ -267,6 +267,16 @@ fn trailers_are_bounded_at_once_and_bit_by_bit() {
 }
 
 #[test]
+fn trailers_are_found_far_behind_where_spans_reach() {
+    let payload = "x".repeat(120_000);
+    let bytes = format!("{:x}\r\n{payload}\r\n0\r\nX: 1\r\n\r\n", payload.len());
+    // The first of it fills a block, and the rest is read into a large one in one go.
+    let got = read(Incoming::Chunked, &[bytes.as_bytes()], usize::MAX);
+    assert_eq!((got.fault, got.trailers.as_str()), (None, "X=1;"));
+    assert!(got.body == payload.as_bytes());
+}
+
+#[test]
 fn bodies_larger_than_the_block_stream_through_it() {
     let body: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let mut bytes = Vec::new();
