@@ -159,7 +159,6 @@ impl Pump {
     ) -> Poll<Result<(), Fault>> {
         let turn = self.bytes.saturating_add(TURN);
         while self.bytes < turn {
-            let passes = sink.takes_pipe();
             if !source.data().is_empty() {
                 self.waiting = Waiting::Sink;
                 self.check_limit(source.data().len())?;
@@ -169,9 +168,8 @@ impl Pump {
                 self.bytes += taken as u64;
                 continue;
             }
-            if let Some(pipe) = source.piped()
-                && passes
-            {
+            let passes = sink.takes_pipe();
+            if passes && let Some(pipe) = source.piped() {
                 self.waiting = Waiting::Sink;
                 self.check_limit(pipe.held())?;
                 let taken = ready!(sink.poll_piped(cx, pipe))?;

@@ -72,12 +72,16 @@ impl Pool {
             by_serial, count, ..
         } = &mut *shelves;
         let connections = by_serial.get_mut(&endpoint.serial)?;
-        while let Some(place) = connections.iter().rposition(|one| one.has_rested(now)) {
+        while let Some(place) = newest(connections, now) {
             let age = now.saturating_duration_since(connections[place].since);
             if want == Want::JustUsed && age > KeepAlive::JUST_USED {
                 return None;
             }
-            let last = connections.remove(place)?;
+            let last = if place + 1 == connections.len() {
+                connections.pop_back()?
+            } else {
+                connections.remove(place)?
+            };
             *count -= 1;
             if age >= last.keep {
                 continue;
@@ -182,6 +186,15 @@ impl Pool {
             }
         }
     }
+}
+
+/// Where the newest connection stands that has rested; nearly always it is the last.
+#[inline]
+fn newest(connections: &VecDeque<Idle>, now: Instant) -> Option<usize> {
+    if connections.back()?.has_rested(now) {
+        return Some(connections.len() - 1);
+    }
+    connections.iter().rposition(|one| one.has_rested(now))
 }
 
 /// Serial numbers are ours and small: they need spreading, not protection from an attacker.
