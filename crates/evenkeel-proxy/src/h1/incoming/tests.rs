@@ -1,15 +1,12 @@
 //! Bodies as they arrive: whole, cut at every place, byte by byte, and taken in bites. The outcome is always the same.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::Poll;
 
-use evenkeel_base::{Fault, Known, Side};
-use evenkeel_http1::Limits;
+use evenkeel_base::{Fault, Side};
 use tokio::io::AsyncWriteExt;
 
-use super::{Chunked, Incoming, MAX_TRAILERS};
-use crate::block::Blocks;
+use super::{Incoming, MAX_TRAILERS};
 use crate::body::{Fill, Source};
 use crate::h1::Channel;
 use crate::rig;
@@ -297,19 +294,4 @@ fn bodies_larger_than_the_block_stream_through_it() {
             "pieces of {size}"
         );
     }
-}
-
-#[test]
-fn trailers_are_read_however_much_of_the_body_stands_before_them() {
-    let mut block = Rc::new(Blocks::default()).take();
-    block.enlarge(0);
-    let body = [b"186a0\r\n", &[b'x'; 100_000][..], b"\r\n0\r\nA: b\r\n\r\n"].concat();
-    block.room()[..body.len()].copy_from_slice(&body);
-    block.received(body.len());
-    let mut chunked = Chunked::default();
-    let filled = chunked.advance(&mut block, &Limits::default());
-    assert_eq!(filled, Ok(Some(Fill::Data)));
-    assert_eq!(chunked.payload(&block), [b'x'; 100_000]);
-    let expected = [(b"A".to_vec(), b"b".to_vec(), Known::Other)];
-    assert_eq!(chunked.trailers(), expected);
 }
