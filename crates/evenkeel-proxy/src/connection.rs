@@ -140,7 +140,11 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
         let (after, ended) = match read_request(&mut down, &limits, &mut scene).await {
             Ok(true) => {
                 idle.first = false;
-                exchange::run(&scene, &mut down).await
+                let (after, ended) = exchange::run(&scene, &mut down).await;
+                if after == After::Close && down.has_said_all() {
+                    return None;
+                }
+                (after, ended)
             }
             Ok(false) | Err(Stopped::Gone) => return None,
             Err(Stopped::Fault(fault, detail)) => {

@@ -104,6 +104,12 @@ impl H1Downstream {
         self.channel.incoming = Incoming::Done;
     }
 
+    /// Whether the client said that its request is its last, and it was one without a body: nothing of it can be on its way, so
+    /// that closing at once takes nothing from the response (RFC 9112 §9.6).
+    pub(crate) const fn has_said_all(&self) -> bool {
+        matches!(self.facts.length, Length::Empty) && !self.facts.persistent && !self.has_bytes()
+    }
+
     /// The channel, for closing in good order.
     pub(crate) fn channel(&mut self) -> &mut Channel {
         &mut self.channel
