@@ -209,6 +209,34 @@ fn big_bodies_pass_both_ways_at_once() {
 }
 
 #[test]
+fn an_endpoint_that_answers_early_is_sent_the_rest() {
+    let size: u64 = 100_000;
+    let origin = Origin::script(move |conn| {
+        let head = conn.head();
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nearly");
+        let mut pattern = Pattern::new();
+        assert!(
+            conn.body(&head, &mut |piece| pattern.check(piece)),
+            "the body was cut"
+        );
+        assert_eq!(pattern.offset(), size);
+        conn.head();
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext");
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    let mut client = proxy.client();
+    let mut pattern = Pattern::new();
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
+    ));
+    client.send(pattern.next(size / 2));
+    assert_eq!(client.response("POST").body, b"early");
+    client.send(pattern.next(size / 2));
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response("GET").body, b"next");
+}
+
+#[test]
 fn pipelined_requests_are_not_read_ahead_of_their_answers() {
     let origin = Origin::http(|_| Reply::ok([b'x'; 1000]));
     let proxy = Evenkeel::start(&Setup::to([&origin]));

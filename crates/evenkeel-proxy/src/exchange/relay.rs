@@ -52,6 +52,7 @@ pub(crate) async fn run<D: Downstream>(
     let mut relay = Relay {
         response: Pump::new(now, u64::MAX, true),
         tunnel: false,
+        trails: !undecided,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
     record.ended = talk.pump.moved.max(relay.response.moved);
@@ -207,6 +208,7 @@ async fn tunnel<D: Downstream>(
     let mut relay = Relay {
         response: Pump::new(now, u64::MAX, false),
         tunnel: true,
+        trails: false,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
     record.ended = talk.pump.moved.max(relay.response.moved);
@@ -235,6 +237,15 @@ struct Relay {
     response: Pump,
     /// Both directions have to end, each by itself.
     tunnel: bool,
+    /// An endpoint that has answered is sent the rest of the request for as long as it takes it.
+    trails: bool,
+}
+
+impl Relay {
+    /// Whether nothing is left to do but to send the rest of the request.
+    const fn is_trailing(&self) -> bool {
+        self.response.done && !self.tunnel
+    }
 }
 
 async fn drive<D: Downstream, U: Upstream>(
@@ -270,10 +281,15 @@ fn step<D: Downstream, U: Upstream>(
         if let (Some(at), fault) = deadline(stage, talk, relay)
             && now >= at
         {
-            return Poll::Ready(Err(fault));
+            let over = relay.is_trailing() && fault != Fault::TotalTimeout;
+            return Poll::Ready(if over { Ok(()) } else { Err(fault) });
         }
     }
-    talk.send(cx, down, up)?;
+    match talk.send(cx, down, up) {
+        // The response is over: what breaks off now is none of its business.
+        Err(_) if relay.is_trailing() => return Poll::Ready(Ok(())),
+        sent => sent?,
+    }
     if relay.tunnel && talk.broken {
         return Poll::Ready(Err(Fault::EndpointReset));
     }
@@ -282,7 +298,10 @@ fn step<D: Downstream, U: Upstream>(
     {
         return Poll::Ready(Err(fault));
     }
-    if relay.response.done && (!relay.tunnel || talk.pump.done) {
+    if relay.response.done && talk.pump.done {
+        return Poll::Ready(Ok(()));
+    }
+    if relay.is_trailing() && (talk.broken || !relay.trails) {
         return Poll::Ready(Ok(()));
     }
     if !relay.tunnel && talk.is_abandoned(cx, down) {
@@ -297,6 +316,8 @@ fn deadline(stage: &Stage<'_>, talk: &Conversation, relay: &Relay) -> (Option<In
     let moved = talk.pump.moved.max(relay.response.moved);
     let idle = if relay.tunnel {
         timeouts.tunnel
+    } else if relay.response.done {
+        LINGER
     } else {
         timeouts.idle
     };
