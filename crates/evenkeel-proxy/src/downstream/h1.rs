@@ -240,6 +240,11 @@ impl Downstream for H1Downstream {
     }
 
     fn retract_response(&mut self) -> bool {
-        self.channel.outgoing.retract()
+        let retracted = self.channel.outgoing.retract();
+        if retracted {
+            // What follows instead tells its own end, and a reset could take it from the client.
+            self.channel.stream.reset_on_close(false);
+        }
+        retracted
     }
 }
