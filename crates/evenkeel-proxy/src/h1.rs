@@ -27,7 +27,7 @@ use incoming::Chunked;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
 
-use crate::block::{Block, Blocks};
+use crate::block::{Block, Blocks, FIRST_READ};
 use crate::body::{Fill, Sink, Source, Trailers};
 use crate::pipes::Lent;
 
@@ -82,7 +82,7 @@ pub(crate) struct Channel {
     pub(crate) outgoing: Outgoing,
     /// The event loop was asked to wake the task when there are bytes, so that they are probably there by now.
     awaited: bool,
-    /// Whether the last read filled all the room there was: more is waiting.
+    /// Whether the last read brought all it could: more is waiting.
     plenty: bool,
     /// Bytes of the incoming body that come behind those in the block.
     lent: Option<Box<Lent>>,
@@ -161,12 +161,15 @@ impl Channel {
         limit: usize,
     ) -> Poll<io::Result<bool>> {
         ready!(self.poll_worth_reading(cx))?;
+        if self.side == Side::Upstream {
+            self.block.begin_large();
+        }
         self.block.make_room_for_head(limit);
         if self.block.room().is_empty() {
             // The parser refuses a head before it gets this far; this only keeps a full block from reading as an end.
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        self.poll_read_room(cx)
+        self.poll_read_room(cx, FIRST_READ)
     }
 
     /// Without memory to read into: waits for the bytes first, so that a block is taken second. Whoever was woken after that
@@ -180,14 +183,14 @@ impl Channel {
         polled
     }
 
-    /// Reads into the room there is; a block that nothing came into is given back.
-    fn poll_read_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Reads at most so much into the room there is; a block that nothing came into is given back.
+    fn poll_read_room(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<bool>> {
         let room = self.block.room();
-        let all = room.len();
-        let polled = self.stream.poll_read(cx, room);
+        let most = most.min(room.len());
+        let polled = self.stream.poll_read(cx, &mut room[..most]);
         self.awaited = polled.is_pending();
         if let Poll::Ready(Ok(n)) = polled {
-            self.plenty = n == all;
+            self.plenty = n == most;
             self.block.received(n);
             return Poll::Ready(Ok(n > 0));
         }
@@ -264,13 +267,16 @@ impl Channel {
             return Poll::Ready(self.take_out_of_pipe());
         }
         ready!(self.poll_worth_reading(cx)).map_err(|_| self.broken())?;
-        if self.is_long() {
+        let most = if self.is_long() {
             self.block.enlarge(self.head);
-        }
+            usize::MAX
+        } else {
+            FIRST_READ
+        };
         if !self.block.make_room_for_body(self.head) {
             return Poll::Ready(Err(self.malformed()));
         }
-        self.poll_read_room(cx).map_err(|_| self.broken())
+        self.poll_read_room(cx, most).map_err(|_| self.broken())
     }
 
     /// The fault of a body whose connection ended or failed before it was complete.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Channel, Coding, Incoming};
+use crate::block::BLOCK;
 use crate::body::{Fill, Pump, Sink, Source};
 use crate::rig;
 
@@ -241,6 +242,19 @@ fn a_stream_is_reusable_only_between_two_messages() {
 }
 
 #[test]
+fn a_response_of_64_kilobytes_is_read_at_once_and_a_request_in_blocks() {
+    rig::run(async {
+        for (side, read) in [(Side::Upstream, 66_000), (Side::Downstream, BLOCK)] {
+            let (near, far) = rig::pair();
+            let mut channel = rig::channel(near, side, Incoming::Head);
+            assert_eq!(far.try_write(&[b'x'; 66_000]).unwrap(), 66_000);
+            assert!(poll_fn(|cx| channel.poll_read_head(cx, 100)).await.unwrap());
+            assert_eq!(channel.block.unread().len(), read);
+        }
+    });
+}
+
+#[test]
 fn a_client_that_is_gone_is_seen_and_one_that_talks_is_not() {
     rig::run(async {
         let (near, mut far) = rig::pair();
@@ -282,7 +296,7 @@ fn a_client_that_talks_on_and_on_fills_one_block_and_no_more() {
             received = watch => received,
             written = far.write_all(&flood) => panic!("all of it was taken: {written:?}"),
         };
-        assert_eq!(received, crate::block::BLOCK);
+        assert_eq!(received, BLOCK);
     });
 }
 
