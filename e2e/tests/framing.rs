@@ -367,3 +367,21 @@ fn trailers_of_grpc_always_pass() {
     assert_eq!(values(&response.trailers, "grpc-status"), ["0"]);
     assert_eq!(values(&origin.request().trailers, "x-sum"), ["1"]);
 }
+
+#[test]
+fn a_reply_in_the_place_of_a_response_ends_with_a_clean_close() {
+    let origin = Origin::script(|conn| {
+        conn.head();
+        conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    for version in ["1.0", "1.1"] {
+        let mut client = proxy.client();
+        client.send(format!(
+            "GET / HTTP/{version}\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ));
+        let reply = client.rest();
+        let reply = String::from_utf8_lossy(&reply);
+        assert!(reply.starts_with("HTTP/1.1 502"), "{version}: {reply}");
+    }
+}
