@@ -18,8 +18,9 @@
 //! | behind a gateway: 10 fields, 480 bytes | 3,223 | 2,643 | 3,554 | 1,532 |
 //! | browser: 20 fields, 1.5 KB | 5,888 | 5,269 | 6,689 | 3,365 |
 //!
-//! A head that passes on is mostly not written field by field, but copied a run of lines at a time. So reading costs the same, and unlike httparse it goes on where it stopped when a head comes in pieces, refuses a bare LF,
-//! and needs no table of references that would have to be turned into spans.
+//! So reading costs the same, and unlike httparse it goes on where it stopped when a head comes in pieces, refuses a bare
+//! LF, and needs no table of references that would have to be turned into spans. A head that passes on is mostly not written
+//! field by field, as in the last column, but copied a run of lines at a time.
 
 pub mod authority;
 pub mod chunk;

@@ -1,17 +1,18 @@
-//! A client's connection in time: idle, busy, idle again, closed.
+//! A client's connection in time: idle, busy, at rest, busy or idle again, closed.
 //!
 //! ```text
-//!            bytes                    request over, nothing more received
-//!  ┌─ idle ─────────▶ busy ──────────────────────────────────────────────┐
-//!  │  a stream and    a boxed task: block, head, exchange after exchange │
-//!  │  no more         (pipelined requests stay here)                     │
-//!  ▲                    │ close, fault                                   ▼
-//!  └────────────────────│───────────────────────────────────────────── idle
-//!                       ▼
-//!                   lingering close
+//!            bytes              request over, nothing more received
+//!  ┌─ idle ─────────▶ busy ──────────────────────────────────────────▶ at rest
+//!  │  a stream and    a boxed task: block, head, exchange after          the task without
+//!  │  no more         exchange (pipelined requests stay here)            its buffers
+//!  ▲                    │    ▲                 bytes                       │   │
+//!  │      close, fault  │    └─────────────────────────────────────────────┘   │
+//!  │                    ▼                                                      │ a second, or no
+//!  │              lingering close                                              ▼ place to rest
+//!  └───────────────────────────────────────────────────────────────────────────┘
 //! ```
 //! Idle, a connection holds its stream and a deadline slot. Everything a request needs lives in a future that is made
-//! when its first byte arrives and is gone when the connection is idle again.
+//! when a first byte arrives and is gone when the connection is idle again; requests that follow each other soon share it.
 
 use std::future::poll_fn;
 use std::rc::Rc;
