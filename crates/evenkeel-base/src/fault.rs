@@ -71,6 +71,8 @@ faults! {
     RequestHeaderTimeout "request-header-timeout" Downstream 408 "connection_read_timeout" "The client did not finish its request's head in time.";
     RequestBodyTimeout "request-body-timeout" Downstream 408 "connection_read_timeout" "The client stopped sending its request's body.";
     RequestBodyTooLarge "request-body-too-large" Downstream 413 "http_request_error" "The request's body is larger than the route allows.";
+    RateLimited "rate-limited" Downstream 429 "http_request_denied" "The client sent more requests than the route's rate limit allows.";
+    TooManyConnections "too-many-connections" Downstream 429 "http_request_denied" "The client has more connections open than the listener allows.";
     RequestLineTooLong "request-line-too-long" Downstream 414 "http_request_error" "The request line is longer than the listener allows.";
     ExpectationFailed "expectation-failed" Downstream 417 "http_request_error" "The request expects something other than 100-continue.";
     RequestHeadTooLarge "request-head-too-large" Downstream 431 "http_request_error" "The request's head is larger, or has more fields, than the listener allows.";
@@ -81,6 +83,9 @@ faults! {
     NoRoute "no-route" Local 404 "destination_not_found" "No route matches the request.";
     Internal "internal-error" Local 500 "proxy_internal_error" "A mistake of evenkeel's own; please report it.";
     NoEndpoint "no-endpoint" Local 503 "destination_unavailable" "The cluster has no endpoint that could be tried.";
+    QueueFull "queue-full" Local 503 "connection_limit_reached" "Every endpoint of the cluster is at its limit, and the queue is full.";
+    QueueTimeout "queue-timeout" Local 503 "connection_limit_reached" "Every endpoint of the cluster is at its limit, and the request waited as long as it may.";
+    QueueDropped "queue-dropped" Local 503 "connection_limit_reached" "The cluster's queue has stood for too long, and the request was dropped so that others are served in time.";
     Shutdown "shutdown" Local 503 "proxy_internal_response" "evenkeel is stopping and its time to drain is over.";
     TotalTimeout "total-timeout" Local 504 "http_response_timeout" "The exchange took longer than the total timeout of its route.";
     ConnectRefused "connect-refused" Upstream 502 "connection_refused" "The endpoint refused the connection.";
@@ -95,6 +100,7 @@ faults! {
     ResponseCut "response-cut" Upstream 502 "http_response_incomplete" "The endpoint closed the connection before its response was complete.";
     ResponseBodyMalformed "response-body-malformed" Upstream 502 "http_protocol_error" "The endpoint's chunked body breaks the grammar of HTTP/1.1.";
     ConnectTimeout "connect-timeout" Upstream 504 "connection_timeout" "The endpoint did not accept the connection in time.";
+    AttemptTimeout "attempt-timeout" Upstream 504 "http_response_timeout" "The attempt took longer than the route allows for one.";
     ResponseHeaderTimeout "response-header-timeout" Upstream 504 "http_response_timeout" "The endpoint did not begin its response in time.";
     EndpointStalled "endpoint-stalled" Upstream 504 "connection_write_timeout" "The endpoint took no byte of the request for the write timeout.";
     IdleTimeout "idle-timeout" Upstream 504 "connection_read_timeout" "No byte passed either way for the idle timeout.";

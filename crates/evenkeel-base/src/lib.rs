@@ -15,6 +15,7 @@ pub mod matching;
 pub mod method;
 pub mod network;
 pub mod rng;
+pub mod rules;
 pub mod sink;
 pub mod unit;
 

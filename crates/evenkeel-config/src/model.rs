@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::RouteMatch;
+use evenkeel_base::rules::{
+    AdminState, BudgetRules, LimitRules, OutlierRules, Priority, ProbeRules, RateRules, RetryRules,
+};
 use evenkeel_base::{Address, BalancerKind, ByteSize, ClusterId, Fault, Network};
 
 /// A whole configuration.
@@ -125,6 +128,8 @@ pub struct Listener {
     pub half_close: bool,
     /// Whether replies of evenkeel's own carry `Proxy-Status`.
     pub proxy_status: bool,
+    /// How many connections one client address (of IPv6 the first 64 bits) may have open; [`u32::MAX`] when not limited.
+    pub max_connections_per_client: u32,
 }
 
 /// Where a listener listens.
@@ -168,6 +173,14 @@ pub struct Route {
     pub max_request_body: ByteSize,
     /// The time for everything, queue and attempts included; [`Duration::MAX`] when off.
     pub total_timeout: Duration,
+    /// How failed attempts are repeated: what the route says, and its cluster's for the rest.
+    pub retry: RetryRules,
+    /// Who waits in the cluster's queue in front of whom.
+    pub priority: Priority,
+    /// Rate limits; all of them must admit a request.
+    pub rate_limits: Vec<RateRules>,
+    /// The field in which a client says how long it will wait; it shortens `total_timeout`. Empty: none.
+    pub deadline_header: String,
     /// Whether `.` and `..` segments pass.
     pub allow_dot_segments: bool,
     /// Whether trailers of requests pass (those of gRPC always do).
@@ -267,8 +280,21 @@ pub struct Cluster {
     pub balancer: BalancerKind,
     /// Timeouts of an attempt.
     pub timeouts: UpstreamTimeouts,
-    /// How failed attempts are repeated.
-    pub retry: Retry,
+    /// How failed attempts are repeated, for routes that do not say otherwise.
+    pub retry: RetryRules,
+    /// What retries and hedges may cost.
+    pub budget: BudgetRules,
+    /// How endpoints are probed.
+    pub probe: Probe,
+    /// When real traffic ejects an endpoint.
+    pub outlier: OutlierRules,
+    /// With less than this percentage of the cluster's weight admitting, health and ejections are ignored; 0: only when no
+    /// endpoint admits.
+    pub panic_below_percent: u8,
+    /// How long an endpoint that recovered or was added takes to get its full share; zero: none.
+    pub slow_start: Duration,
+    /// Caps, and the queue behind them.
+    pub limits: LimitRules,
     /// How often names among the endpoints' addresses are resolved again.
     pub resolve_interval: Duration,
     /// Idle connections kept per endpoint and worker.
@@ -284,6 +310,85 @@ pub struct Endpoint {
     pub address: Address,
     /// Its share, 0 to 1,000; 0 gets no new requests.
     pub weight: u16,
+    /// What the operator ordered.
+    pub admin: AdminState,
+}
+
+/// How the endpoints of a cluster are probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Not at all: traffic alone shows who is well.
+    Off,
+    /// By a TCP connection, which may say something and expect something back.
+    Tcp {
+        /// How often, and what its results mean.
+        rules: ProbeRules,
+        /// Where, instead of the endpoint's own address.
+        at: ProbeAddress,
+        /// What is sent; empty: nothing.
+        send: Vec<u8>,
+        /// What must come back, somewhere in the first 4 KiB; empty: the connection alone is enough.
+        expect: Vec<u8>,
+    },
+    /// By an HTTP request.
+    Http {
+        /// How often, and what its results mean.
+        rules: ProbeRules,
+        /// Where, instead of the endpoint's own address.
+        at: ProbeAddress,
+        /// What is asked and what must be answered.
+        request: ProbeRequest,
+    },
+}
+
+impl Probe {
+    /// How often, and what the results mean; `None` without probes.
+    #[must_use]
+    pub const fn rules(&self) -> Option<&ProbeRules> {
+        match self {
+            Self::Off => None,
+            Self::Tcp { rules, .. } | Self::Http { rules, .. } => Some(rules),
+        }
+    }
+}
+
+/// Where an endpoint is probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeAddress {
+    /// Where it takes requests.
+    Endpoint,
+    /// At another port of the same host.
+    Port(NonZeroU16),
+    /// At this address, for all endpoints of the cluster.
+    Fixed(Address),
+}
+
+/// A probe's request, and the response that makes it good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeRequest {
+    /// `GET`, `HEAD`, `OPTIONS` or `POST`.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// `Host`; empty: the endpoint's address.
+    pub host: String,
+    /// Fields beside those.
+    pub headers: Vec<(String, String)>,
+    /// Ranges of statuses that are good, both ends included.
+    pub statuses: Vec<(u16, u16)>,
+    /// What the body must hold, within its first 64 KiB.
+    pub body: BodyMatch,
+}
+
+/// What a body must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyMatch {
+    /// Anything.
+    Any,
+    /// This text.
+    Contains(String),
+    /// A match of this regular expression (syntax of the `regex` crate; linear in the length of the body).
+    Regex(String),
 }
 
 /// Timeouts on the way to an endpoint.
@@ -299,17 +404,6 @@ pub struct UpstreamTimeouts {
     pub tunnel: Duration,
     /// The longest an idle connection is kept.
     pub keepalive: Duration,
-}
-
-/// Second attempts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Retry {
-    /// How many more attempts after the first.
-    pub attempts: u16,
-    /// What a request deposits in the cluster's retry budget; a retry takes 1.
-    pub budget_ratio: f32,
-    /// What the budget can hold at least.
-    pub budget_burst: u32,
 }
 
 impl Config {

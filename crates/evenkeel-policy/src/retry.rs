@@ -138,6 +138,7 @@ pub const fn mendable(fault: Fault) -> bool {
         | Fault::EndpointReset
         | Fault::EndpointStalled
         | Fault::ResponseCut
+        | Fault::AttemptTimeout
         | Fault::ResponseHeaderTimeout => true,
         Fault::ResponseMalformed
         | Fault::ResponseHeadTooLarge
@@ -164,6 +165,11 @@ pub const fn mendable(fault: Fault) -> bool {
         | Fault::NoRoute
         | Fault::Internal
         | Fault::NoEndpoint
+        | Fault::RateLimited
+        | Fault::TooManyConnections
+        | Fault::QueueFull
+        | Fault::QueueTimeout
+        | Fault::QueueDropped
         | Fault::Shutdown
         | Fault::TotalTimeout => false,
     }

@@ -182,7 +182,7 @@ impl Registry {
 
     fn cluster_state(&mut self, cluster: &model::Cluster) -> Arc<ClusterState> {
         let make = || {
-            let budget = Budget::new(cluster.retry.budget_ratio, cluster.retry.budget_burst);
+            let budget = Budget::new(cluster.budget.ratio, cluster.budget.burst);
             Arc::new(ClusterState { budget })
         };
         Arc::clone(

@@ -6,11 +6,13 @@ pub(crate) mod retry;
 use std::time::Duration;
 
 use evenkeel_base::BalancerKind;
+use evenkeel_base::rules::{LimitRules, OutlierRules};
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Cluster, Endpoint, Retry, UpstreamTimeouts};
+use crate::model::{Cluster, Endpoint, Probe, UpstreamTimeouts};
 use crate::raw::{Cx, Entry};
 use crate::section::cluster::endpoint::EndpointEntry;
+use crate::section::cluster::retry::Retry;
 use crate::section::{Names, TIMEOUT, check_name};
 use crate::value::Bounds;
 use crate::value::text::key;
@@ -114,7 +116,7 @@ static MAX_IDLE_CONNECTIONS: Knob<u64> = Knob {
 static RETRY_KNOB: Knob<Retry> = Knob {
     key: "retry",
     about: "Second attempts: only before anything of the response was passed on, only when that is safe, and never at the same endpoint while another is left.",
-    default: retry::DEFAULT,
+    default: Retry::DEFAULT,
     why: "see [cluster.NAME.retry]",
     bounds: None,
     required: false,
@@ -167,7 +169,13 @@ pub(crate) fn with_defaults(name: &str, endpoints: Vec<Endpoint>) -> Cluster {
             tunnel: TUNNEL_TIMEOUT.default,
             keepalive: KEEPALIVE_TIMEOUT.default,
         },
-        retry: RETRY_KNOB.default,
+        retry: RETRY_KNOB.default.rules,
+        budget: RETRY_KNOB.default.budget,
+        probe: Probe::Off,
+        outlier: OutlierRules::DEFAULT,
+        panic_below_percent: 0,
+        slow_start: Duration::from_secs(10),
+        limits: LimitRules::DEFAULT,
         resolve_interval: RESOLVE_INTERVAL.default,
         max_idle_connections: to_usize(MAX_IDLE_CONNECTIONS.default),
     }
@@ -189,7 +197,11 @@ pub(crate) fn print(cluster: &Cluster) -> String {
         &MAX_IDLE_CONNECTIONS,
         &(cluster.max_idle_connections as u64),
     );
-    lines.knob(&RETRY_KNOB, &cluster.retry);
+    let retry = Retry {
+        rules: cluster.retry.clone(),
+        budget: cluster.budget,
+    };
+    lines.knob(&RETRY_KNOB, &retry);
     lines.table(&format!("[cluster.{}]", key(&cluster.name)), true)
 }
 
@@ -202,6 +214,7 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Cluster {
         Vec::new()
     };
     let max_idle = MAX_IDLE_CONNECTIONS.read(table, cx);
+    let retry = RETRY_KNOB.read(table, cx);
     Cluster {
         balancer: BALANCER.read(table, cx),
         timeouts: UpstreamTimeouts {
@@ -211,7 +224,8 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Cluster {
             tunnel: TUNNEL_TIMEOUT.read(table, cx),
             keepalive: KEEPALIVE_TIMEOUT.read(table, cx),
         },
-        retry: RETRY_KNOB.read(table, cx),
+        retry: retry.rules,
+        budget: retry.budget,
         resolve_interval: RESOLVE_INTERVAL.read(table, cx),
         max_idle_connections: to_usize(max_idle),
         ..with_defaults(name, endpoints)

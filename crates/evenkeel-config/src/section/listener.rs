@@ -191,6 +191,7 @@ pub(crate) fn with_defaults(name: &str, bind: Bind) -> Listener {
         write_timeout: WRITE_TIMEOUT.default,
         half_close: HALF_CLOSE.default,
         proxy_status: PROXY_STATUS.default,
+        max_connections_per_client: u32::MAX,
     }
 }
 

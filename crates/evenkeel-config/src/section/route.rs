@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::RouteMatch;
+use evenkeel_base::rules::{Priority, RetryRules};
 use evenkeel_base::{ByteSize, ClusterId, Network};
 
 use crate::knob::{Knob, Lines, Section, Table};
@@ -253,6 +254,10 @@ pub(crate) fn with_defaults(matching: RouteMatch, action: Action) -> Route {
         response_headers: NO_EDITS,
         max_request_body: body_limit(MAX_REQUEST_BODY.default),
         total_timeout: total_limit(TOTAL_TIMEOUT.default),
+        retry: RetryRules::DEFAULT,
+        priority: Priority::Normal,
+        rate_limits: Vec::new(),
+        deadline_header: String::new(),
         allow_dot_segments: ALLOW_DOT_SEGMENTS.default,
         request_trailers: REQUEST_TRAILERS.default,
         error_pages: Vec::new(),

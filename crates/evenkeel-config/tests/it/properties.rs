@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern};
+use evenkeel_base::rules::{
+    AdminState, BudgetRules, LimitRules, OutlierRules, Priority, RetryRules,
+};
 use evenkeel_base::{Address, BalancerKind, ByteSize, ClusterId, ListenerId, Network};
 use evenkeel_config::model::{
     AccessLog, AccessLogTarget, Action, Bind, Cluster, Config, Endpoint, ErrorPage, HeadLimits,
-    HostRewrite, Listener, LogFormat, LogLevel, OperatorLog, PathRewrite, Redirect, Respond, Retry,
+    HostRewrite, Listener, LogFormat, LogLevel, OperatorLog, PathRewrite, Probe, Redirect, Respond,
     Route, Shutdown, UpstreamTimeouts, Workers,
 };
 use evenkeel_config::{Nowhere, check, examples, fuzzing, print, render_all};
@@ -246,6 +249,7 @@ fn a_listener() -> impl Strategy<Value = Listener> {
             write_timeout: timeouts.3,
             half_close: flags.0,
             proxy_status: flags.1,
+            max_connections_per_client: u32::MAX,
         }
     })
 }
@@ -424,6 +428,10 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
                 response_headers: edits.1,
                 max_request_body: limits.0,
                 total_timeout: limits.1,
+                retry: RetryRules::DEFAULT,
+                priority: Priority::Normal,
+                rate_limits: Vec::new(),
+                deadline_header: String::new(),
                 allow_dot_segments: limits.2.0,
                 request_trailers: limits.2.1,
                 error_pages,
@@ -447,6 +455,7 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
                 id,
                 address,
                 weight,
+                admin: AdminState::Ready,
             }
         };
         all.into_iter().enumerate().map(one).collect::<Vec<_>>()
@@ -475,11 +484,19 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
             tunnel: times.3,
             keepalive: times.4,
         },
-        retry: Retry {
+        retry: RetryRules {
             attempts: retry.0,
-            budget_ratio: retry.1,
-            budget_burst: retry.2,
+            ..RetryRules::DEFAULT
         },
+        budget: BudgetRules {
+            ratio: retry.1,
+            burst: retry.2,
+        },
+        probe: Probe::Off,
+        outlier: OutlierRules::DEFAULT,
+        panic_below_percent: 0,
+        slow_start: Duration::from_secs(10),
+        limits: LimitRules::DEFAULT,
         resolve_interval: Duration::from_secs(rest.1),
         max_idle_connections: rest.2,
     })

@@ -59,7 +59,7 @@ pub(crate) async fn run<D: Downstream>(
     budget.deposit(scene.worker.millis(scene.began));
     let total_at = scene.began.checked_add(forward.route.total_timeout);
     let mut tried = Tried::default();
-    let mut left = Allowance::new(cluster.config.retry.attempts);
+    let mut left = Allowance::new(forward.route.retry.attempts);
     loop {
         let index = pick(scene, cluster, &tried).ok_or(Fault::NoEndpoint)?;
         let endpoint = &cluster.endpoints.list[index];

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use evenkeel_base::Address;
+use evenkeel_base::rules::AdminState;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
@@ -128,6 +129,7 @@ fn one(
         id,
         address,
         weight: entry.weight,
+        admin: AdminState::Ready,
     })
 }
 

@@ -1,16 +1,16 @@
 //! `retry` of a cluster: second attempts and their allowance.
 
+use evenkeel_base::rules::{BudgetRules, RetryRules};
 use serde_json::Value as Json;
 
 use crate::knob::{Knob, Lines, Section};
-use crate::model::Retry;
 use crate::raw::{Cx, Node};
 use crate::value::{Bounds, Value};
 
 static ATTEMPTS: Knob<u64> = Knob {
     key: "attempts",
     about: "How many more attempts there may be after the first. 0 turns retries off.",
-    default: 2,
+    default: RetryRules::DEFAULT.attempts as u64,
     why: "with two endpoints down of three, the third still answers",
     bounds: Some(Bounds {
         least: 0,
@@ -23,7 +23,7 @@ static ATTEMPTS: Knob<u64> = Knob {
 static BUDGET_RATIO: Knob<f32> = Knob {
     key: "budget_ratio",
     about: "What each request deposits in the cluster's retry budget; a retry takes 1.",
-    default: 0.2,
+    default: BudgetRules::DEFAULT.ratio,
     why: "retries then add at most a fifth to the load, where a storm would multiply it",
     bounds: Some(Bounds {
         least: 0.0,
@@ -36,7 +36,7 @@ static BUDGET_RATIO: Knob<f32> = Knob {
 static BUDGET_BURST: Knob<u64> = Knob {
     key: "budget_burst",
     about: "What the budget holds at least, and how full it starts.",
-    default: 100,
+    default: BudgetRules::DEFAULT.burst as u64,
     why: "the death of one endpoint is absorbed also when there are few requests",
     bounds: Some(Bounds {
         least: 0,
@@ -54,12 +54,20 @@ pub(crate) static RETRY: Section = Section {
     sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nendpoints = [\":2\"]\n[cluster.a.retry]\nKNOB\n",
 };
 
-/// What holds when a cluster says nothing of retries: its three defaults, which a test keeps equal.
-pub(crate) const DEFAULT: Retry = Retry {
-    attempts: 2,
-    budget_ratio: 0.2,
-    budget_burst: 100,
-};
+/// `retry` of a cluster as it is written: the rules of its routes, and the budget that they share.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Retry {
+    pub(crate) rules: RetryRules,
+    pub(crate) budget: BudgetRules,
+}
+
+impl Retry {
+    /// What holds when a cluster says nothing of retries.
+    pub(crate) const DEFAULT: Self = Self {
+        rules: RetryRules::DEFAULT,
+        budget: BudgetRules::DEFAULT,
+    };
+}
 
 impl Value for Retry {
     type Bound = ();
@@ -68,17 +76,22 @@ impl Value for Retry {
         let table = RETRY.open(node, cx)?;
         let (attempts, burst) = (ATTEMPTS.read(&table, cx), BUDGET_BURST.read(&table, cx));
         Some(Self {
-            attempts: u16::try_from(attempts).unwrap_or(u16::MAX),
-            budget_ratio: BUDGET_RATIO.read(&table, cx),
-            budget_burst: u32::try_from(burst).unwrap_or(u32::MAX),
+            rules: RetryRules {
+                attempts: u16::try_from(attempts).unwrap_or(u16::MAX),
+                ..RetryRules::DEFAULT
+            },
+            budget: BudgetRules {
+                ratio: BUDGET_RATIO.read(&table, cx),
+                burst: u32::try_from(burst).unwrap_or(u32::MAX),
+            },
         })
     }
 
     fn toml(&self) -> String {
         let mut lines = Lines::default();
-        lines.knob(&ATTEMPTS, &u64::from(self.attempts));
-        lines.knob(&BUDGET_RATIO, &self.budget_ratio);
-        lines.knob(&BUDGET_BURST, &u64::from(self.budget_burst));
+        lines.knob(&ATTEMPTS, &u64::from(self.rules.attempts));
+        lines.knob(&BUDGET_RATIO, &self.budget.ratio);
+        lines.knob(&BUDGET_BURST, &u64::from(self.budget.burst));
         lines.inline()
     }
 
@@ -88,17 +101,5 @@ impl Value for Retry {
 
     fn schema(_: Option<&Bounds<()>>) -> Json {
         RETRY.reference()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_of_retry_is_that_of_its_knobs() {
-        assert_eq!(u64::from(DEFAULT.attempts), ATTEMPTS.default);
-        assert_eq!(u64::from(DEFAULT.budget_burst), BUDGET_BURST.default);
-        assert!((DEFAULT.budget_ratio - BUDGET_RATIO.default).abs() < f32::EPSILON);
     }
 }

@@ -1,0 +1,101 @@
+//! When a request is tried again, and what that may cost.
+
+use std::time::Duration;
+
+use crate::ByteSize;
+
+/// How failed attempts are repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryRules {
+    /// How many more attempts after the first.
+    pub attempts: u16,
+    /// Which faults are tried again.
+    pub on: RetryOn,
+    /// Statuses of the endpoint's response that are tried again as well, ascending; usually none.
+    pub statuses: Vec<u16>,
+    /// How long one attempt may take from its beginning, connect included, to the response's head; [`Duration::MAX`] when off.
+    pub attempt_timeout: Duration,
+    /// The pause before an attempt that goes to an endpoint that was tried already: chance between 0 and this, doubled
+    /// each time. Going to another endpoint needs no pause.
+    pub backoff: Duration,
+    /// No pause is longer.
+    pub backoff_max: Duration,
+    /// The longest `Retry-After` that is waited for; a longer one passes the response on.
+    pub retry_after_max: Duration,
+    /// Whether requests whose method is not idempotent are repeated as others are: an endpoint may then see a POST twice.
+    pub non_idempotent: bool,
+    /// So much of a request's body is kept for another attempt; a longer one is not tried again once sent.
+    pub replay_buffer: ByteSize,
+    /// Second attempts before the first has failed.
+    pub hedge: HedgeRules,
+}
+
+impl RetryRules {
+    /// What holds when the configuration says nothing else.
+    pub const DEFAULT: Self = Self {
+        attempts: 2,
+        on: RetryOn::ALL,
+        statuses: Vec::new(),
+        attempt_timeout: Duration::MAX,
+        backoff: Duration::from_millis(25),
+        backoff_max: Duration::from_millis(250),
+        retry_after_max: Duration::from_secs(1),
+        non_idempotent: false,
+        replay_buffer: ByteSize::kib(64),
+        hedge: HedgeRules::OFF,
+    };
+}
+
+/// Which kinds of fault are tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryOn {
+    /// No connection could be made, or not in time.
+    pub connect: bool,
+    /// The connection ended before the response's head.
+    pub reset: bool,
+    /// The endpoint did not answer, or took nothing, in time.
+    pub timeout: bool,
+}
+
+impl RetryOn {
+    /// Every kind.
+    pub const ALL: Self = Self {
+        connect: true,
+        reset: true,
+        timeout: true,
+    };
+}
+
+/// A second attempt of an idempotent request while the first is still waited for; the loser is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HedgeRules {
+    /// It begins when the first has taken longer than this percentage of the cluster's requests; 0: never.
+    pub percentile: u8,
+    /// But not before this.
+    pub min_delay: Duration,
+}
+
+impl HedgeRules {
+    /// No hedging.
+    pub const OFF: Self = Self {
+        percentile: 0,
+        min_delay: Duration::from_millis(5),
+    };
+}
+
+/// A cluster's allowance for retries and hedges.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BudgetRules {
+    /// What a request deposits; a retry or hedge takes 1.
+    pub ratio: f32,
+    /// What the budget can hold at least, and how full it starts.
+    pub burst: u32,
+}
+
+impl BudgetRules {
+    /// What holds when the configuration says nothing else.
+    pub const DEFAULT: Self = Self {
+        ratio: 0.2,
+        burst: 100,
+    };
+}
