@@ -7,7 +7,7 @@ mod attempts;
 mod health;
 mod limits;
 
-pub use attempts::{BudgetRules, HedgeRules, RetryOn, RetryRules};
+pub use attempts::{BudgetRules, HedgeRules, RetryOn, RetryRules, Statuses};
 pub use health::{AdminState, OutlierRules, ProbeRules};
 pub use limits::{
     AdaptiveRules, EndpointLimit, LimitRules, Priority, QueueRules, RateKey, RateRules,

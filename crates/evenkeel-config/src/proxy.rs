@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use evenkeel_base::matching::RouteMatch;
+use evenkeel_base::rules::AdminState;
 use evenkeel_base::{Address, BalancerKind, ClusterId};
 
 use crate::model::{Action, Config, Endpoint, HostRewrite, PathRewrite};
@@ -34,6 +35,7 @@ pub fn proxy(
                 id,
                 address,
                 weight: 1,
+                admin: AdminState::Ready,
             });
         }
     }

@@ -1,18 +1,19 @@
 //! When a request is tried again, and what that may cost.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::ByteSize;
 
 /// How failed attempts are repeated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryRules {
     /// How many more attempts after the first.
     pub attempts: u16,
     /// Which faults are tried again.
     pub on: RetryOn,
-    /// Statuses of the endpoint's response that are tried again as well, ascending; usually none.
-    pub statuses: Vec<u16>,
+    /// Statuses of the endpoint's response that are tried again as well; usually none.
+    pub statuses: Statuses,
     /// How long one attempt may take from its beginning, connect included, to the response's head; [`Duration::MAX`] when off.
     pub attempt_timeout: Duration,
     /// The pause before an attempt that goes to an endpoint that was tried already: chance between 0 and this, doubled
@@ -35,7 +36,7 @@ impl RetryRules {
     pub const DEFAULT: Self = Self {
         attempts: 2,
         on: RetryOn::ALL,
-        statuses: Vec::new(),
+        statuses: Statuses::NONE,
         attempt_timeout: Duration::MAX,
         backoff: Duration::from_millis(25),
         backoff_max: Duration::from_millis(250),
@@ -44,6 +45,66 @@ impl RetryRules {
         replay_buffer: ByteSize::kib(64),
         hedge: HedgeRules::OFF,
     };
+}
+
+/// A set of the statuses that tell of an error, 400 to 599.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Statuses([u64; 4]);
+
+impl Statuses {
+    /// The empty set.
+    pub const NONE: Self = Self([0; 4]);
+    /// The least status that can be in a set.
+    pub const LEAST: u16 = 400;
+    /// The greatest.
+    pub const GREATEST: u16 = 599;
+
+    /// Whether it is empty.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0[0] | self.0[1] | self.0[2] | self.0[3] == 0
+    }
+
+    /// Whether `status` is in it.
+    #[inline]
+    #[must_use]
+    pub fn contains(self, status: u16) -> bool {
+        place(status).is_some_and(|(word, bit)| self.0[word] & bit != 0)
+    }
+
+    /// The set with `status` too; one that cannot be in a set changes nothing.
+    #[must_use]
+    pub fn with(mut self, status: u16) -> Self {
+        if let Some((word, bit)) = place(status) {
+            self.0[word] |= bit;
+        }
+        self
+    }
+
+    /// What is in it, ascending.
+    pub fn iter(self) -> impl Iterator<Item = u16> {
+        (Self::LEAST..=Self::GREATEST).filter(move |status| self.contains(*status))
+    }
+}
+
+impl FromIterator<u16> for Statuses {
+    fn from_iter<I: IntoIterator<Item = u16>>(statuses: I) -> Self {
+        statuses.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+impl fmt::Debug for Statuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+fn place(status: u16) -> Option<(usize, u64)> {
+    let at = status
+        .checked_sub(Statuses::LEAST)
+        .filter(|_| status <= Statuses::GREATEST)?;
+    Some((usize::from(at / 64), 1 << (at % 64)))
 }
 
 /// Which kinds of fault are tried again.
@@ -98,4 +159,18 @@ impl BudgetRules {
         ratio: 0.2,
         burst: 100,
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_statuses_holds_errors_alone() {
+        let set: Statuses = [503, 400, 599, 200, 600, 0, 503].into_iter().collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [400, 503, 599]);
+        assert!(set.contains(503) && !set.contains(502) && !set.contains(200));
+        assert!(Statuses::NONE.is_empty() && !set.is_empty());
+        assert_eq!(format!("{set:?}"), "{400, 503, 599}");
+    }
 }

@@ -198,7 +198,7 @@ pub(crate) fn print(cluster: &Cluster) -> String {
         &(cluster.max_idle_connections as u64),
     );
     let retry = Retry {
-        rules: cluster.retry.clone(),
+        rules: cluster.retry,
         budget: cluster.budget,
     };
     lines.knob(&RETRY_KNOB, &retry);
