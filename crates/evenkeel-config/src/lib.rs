@@ -29,3 +29,4 @@ pub use reference::{examples, faults_markdown, reference_markdown};
 pub use schema::{schema, schema_text};
 pub use source::{Nowhere, Source};
 pub use value::net::parse_bind;
+pub use value::pattern::body_regex;

@@ -179,7 +179,7 @@ pub struct Route {
     pub priority: Priority,
     /// Rate limits; all of them must admit a request.
     pub rate_limits: Vec<RateRules>,
-    /// The field in which a client says how long it will wait; it shortens `total_timeout`. Empty: none.
+    /// The field in which a client says how long it will wait, in lower case; it shortens `total_timeout`. Empty: none.
     pub deadline_header: String,
     /// Whether `.` and `..` segments pass.
     pub allow_dot_segments: bool,
@@ -325,9 +325,9 @@ pub enum Probe {
         rules: ProbeRules,
         /// Where, instead of the endpoint's own address.
         at: ProbeAddress,
-        /// What is sent; empty: nothing.
+        /// What is sent, at most [`Probe::TALK_LIMIT`] bytes; empty: nothing.
         send: Vec<u8>,
-        /// What must come back, somewhere in the first 4 KiB; empty: the connection alone is enough.
+        /// What must come back, somewhere in the first [`Probe::TALK_LIMIT`] bytes; empty: the connection alone is enough.
         expect: Vec<u8>,
     },
     /// By an HTTP request.
@@ -342,6 +342,9 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// A probe by TCP says and reads at most so many bytes.
+    pub const TALK_LIMIT: usize = 4 * 1024;
+
     /// How often, and what the results mean; `None` without probes.
     #[must_use]
     pub const fn rules(&self) -> Option<&ProbeRules> {
@@ -376,8 +379,13 @@ pub struct ProbeRequest {
     pub headers: Vec<(String, String)>,
     /// Ranges of statuses that are good, both ends included.
     pub statuses: Vec<(u16, u16)>,
-    /// What the body must hold, within its first 64 KiB.
+    /// What the body must hold, within its first [`ProbeRequest::BODY_LIMIT`] bytes.
     pub body: BodyMatch,
+}
+
+impl ProbeRequest {
+    /// So much of a body is looked at.
+    pub const BODY_LIMIT: usize = 64 * 1024;
 }
 
 /// What a body must hold.
@@ -387,7 +395,8 @@ pub enum BodyMatch {
     Any,
     /// This text.
     Contains(String),
-    /// A match of this regular expression (syntax of the `regex` crate; linear in the length of the body).
+    /// A match of this regular expression, which [`crate::body_regex`] compiles (syntax of the `regex` crate; linear in
+    /// the length of the body).
     Regex(String),
 }
 

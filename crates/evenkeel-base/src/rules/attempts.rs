@@ -137,6 +137,12 @@ pub struct HedgeRules {
 }
 
 impl HedgeRules {
+    /// What holds for a cluster or route that hedges and says nothing else.
+    pub const DEFAULT: Self = Self {
+        percentile: 95,
+        ..Self::OFF
+    };
+
     /// No hedging.
     pub const OFF: Self = Self {
         percentile: 0,

@@ -147,6 +147,12 @@ pub struct RateRules {
 }
 
 impl RateRules {
+    /// No rate is higher: a token then comes every microsecond.
+    pub const MOST_PER_SECOND: u32 = 1_000_000;
+
+    /// No burst takes longer to come back, so that a key's time fits into few bits.
+    pub const LONGEST_REFILL: Duration = Duration::from_hours(7 * 24);
+
     /// How many keys are remembered when the configuration says nothing else: 512 KiB.
     pub const DEFAULT_KEYS: u32 = 65_536;
 }
@@ -158,7 +164,7 @@ pub enum RateKey {
     Route,
     /// The client's address; of IPv6 the first 64 bits, since that is what one subscriber gets.
     Client,
-    /// The value of this field; requests without it share a bucket.
+    /// The value of this field, whose name is in lower case; requests without it share a bucket.
     Header(String),
     /// The value of this cookie; requests without it share a bucket.
     Cookie(String),

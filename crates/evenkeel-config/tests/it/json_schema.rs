@@ -3,7 +3,7 @@
 //! The validator knows the keywords that our schema uses, and panics at any other.
 
 use evenkeel_config::schema;
-use regex_lite::Regex;
+use regex::Regex;
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
