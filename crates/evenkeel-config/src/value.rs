@@ -2,6 +2,7 @@
 //!
 //! The kinds that only routes or clusters have stand beside their knobs, in [`crate::section`].
 
+pub(crate) mod field;
 pub(crate) mod net;
 pub(crate) mod pattern;
 pub(crate) mod scalar;
