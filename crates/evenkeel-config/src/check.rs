@@ -50,6 +50,7 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
     let names = route::Targets {
         listeners: &listener_names,
         clusters: &cluster_names,
+        drafts: &clusters,
     };
     let drafts = route::read(&nodes, &names, cx);
     let sound: Vec<Candidate<'_>> = drafts
@@ -73,7 +74,11 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
         shutdown: process.shutdown,
         listeners,
         routes: drafts.into_iter().map(|draft| draft.route).collect(),
-        clusters,
+        clusters: clusters
+            .into_iter()
+            .flatten()
+            .map(|draft| draft.cluster)
+            .collect(),
     })
 }
 

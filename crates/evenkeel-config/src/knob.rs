@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use serde_json::{Map, Value as Json, json};
 use toml::de::DeValue;
 
+use crate::elsewhere;
 use crate::raw::{At, Cx, Entry, Node, Span};
 use crate::spelling::nearest;
 use crate::value::text::key;
@@ -34,7 +35,7 @@ impl Section {
                 node.span.clone(),
                 format!("expected a table, found {}", node.found()),
             )
-            .help(format!("it has the keys {}", self.keys()));
+            .help(format!("{}it has the keys {}", self.how(), self.keys()));
             return None;
         };
         let known =
@@ -97,6 +98,17 @@ impl Section {
         schema
     }
 
+    /// A table to write instead of something that is none: the required keys, or else the first.
+    fn how(&self) -> String {
+        let line = |knob: &&dyn AnyKnob| format!("{} = {}", knob.key(), knob.example());
+        let required = self.knobs.iter().filter(|knob| knob.required());
+        let mut lines: Vec<String> = required.map(&line).collect();
+        if lines.is_empty() {
+            lines.extend(self.knobs.first().map(line));
+        }
+        format!("write {{ {} }}; ", lines.join(", "))
+    }
+
     fn keys(&self) -> String {
         let keys: Vec<&str> = self.knobs.iter().map(|knob| knob.key()).collect();
         keys.join(", ")
@@ -104,10 +116,13 @@ impl Section {
 
     fn report_unknown(&self, at: &At<&str>, cx: &mut Cx<'_>) {
         let word = at.value;
-        let near = nearest(word, self.knobs.iter().map(|knob| knob.key()));
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => (cx.home_of)(word).unwrap_or_else(|| format!("known here: {}", self.keys())),
+        let near = || nearest(word, self.knobs.iter().map(|knob| knob.key()));
+        let help = if let Some(ours) = elsewhere::ours(word) {
+            ours.to_owned()
+        } else if let Some(near) = near() {
+            format!("did you mean `{near}`?")
+        } else {
+            (cx.home_of)(word).unwrap_or_else(|| format!("known here: {}", self.keys()))
         };
         cx.error(
             at.span.clone(),
@@ -128,6 +143,23 @@ pub(crate) struct Table<'a> {
 impl<'a> Table<'a> {
     pub(crate) fn get(&self, key: &str) -> Option<&Entry<'a>> {
         self.entries.iter().find(|entry| entry.key.value == key)
+    }
+
+    /// Where the last of these keys stands, each in the table that is the value of the one before.
+    pub(crate) fn find(&self, keys: &[&str]) -> Option<Span> {
+        let (first, inner) = keys.split_first()?;
+        let mut entry = self.get(first)?.clone();
+        for key in inner {
+            let mut entries = entry.node.entries()?.into_iter();
+            entry = entries.find(|entry| entry.key.value == *key)?;
+        }
+        Some(entry.key.span)
+    }
+
+    /// Where `inner` stands in the table that is the value of `key`, or else where `key` does.
+    pub(crate) fn span_within(&self, key: &str, inner: &str) -> Span {
+        self.find(&[key, inner])
+            .unwrap_or_else(|| self.span_of(key))
     }
 
     /// Where `key` stands, or else the table.
@@ -171,6 +203,12 @@ impl<T: Value + Clone + PartialEq> Knob<T> {
         }
     }
 
+    /// Its value in `table`, if that gives it and it is right. What is wrong is reported.
+    pub(crate) fn read_given(&self, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<T> {
+        let entry = table.get(self.key)?;
+        T::read(&entry.node, self.bounds.as_ref(), cx)
+    }
+
     /// Whether `table` gives it.
     pub(crate) fn given(&self, table: &Table<'_>) -> bool {
         table.get(self.key).is_some()
@@ -183,7 +221,53 @@ impl<T: Value + Clone + PartialEq> Knob<T> {
 
     /// Its line in the file, unless the default says the same.
     pub(crate) fn line(&self, value: &T) -> Option<String> {
-        (*value != self.default).then(|| format!("{} = {}", key(self.key), value.toml()))
+        self.line_unless(value, &self.default)
+    }
+
+    /// Its line in the file, unless `known` says the same: for a default that depends on other knobs.
+    pub(crate) fn line_unless(&self, value: &T, known: &T) -> Option<String> {
+        (value != known).then(|| format!("{} = {}", key(self.key), value.toml()))
+    }
+}
+
+/// A knob in a table of its own whose default is what another table says.
+pub(crate) struct Inherited {
+    pub(crate) knob: &'static dyn AnyKnob,
+    /// What holds when it is not given, in words.
+    pub(crate) from: &'static str,
+}
+
+impl AnyKnob for Inherited {
+    fn key(&self) -> &'static str {
+        self.knob.key()
+    }
+
+    fn about(&self) -> &'static str {
+        self.knob.about()
+    }
+
+    fn required(&self) -> bool {
+        false
+    }
+
+    fn schema(&self) -> Json {
+        let mut schema = self.knob.schema();
+        if let Json::Object(schema) = &mut schema {
+            schema.remove("default");
+        }
+        schema
+    }
+
+    fn kind(&self) -> String {
+        self.knob.kind()
+    }
+
+    fn default(&self) -> (String, &'static str) {
+        (String::new(), self.from)
+    }
+
+    fn example(&self) -> &'static str {
+        self.knob.example()
     }
 }
 
@@ -371,9 +455,24 @@ impl Lines {
         self.lines.extend(knob.line(value));
     }
 
-    /// A line whose default depends on other knobs.
-    pub(crate) fn push(&mut self, line: String) {
-        self.lines.push(line);
+    /// The line of a knob whose default depends on other knobs.
+    pub(crate) fn knob_unless<T: Value + Clone + PartialEq>(
+        &mut self,
+        knob: &Knob<T>,
+        value: &T,
+        known: &T,
+    ) {
+        self.lines.extend(knob.line_unless(value, known));
+    }
+
+    /// The line of a knob that is given.
+    pub(crate) fn given<T: Value + Clone + PartialEq>(
+        &mut self,
+        knob: &Knob<T>,
+        value: Option<&T>,
+    ) {
+        let line = |value: &T| format!("{} = {}", key(knob.key), value.toml());
+        self.lines.extend(value.map(line));
     }
 
     /// As a table with this header; nothing when it is empty and need not stand there.

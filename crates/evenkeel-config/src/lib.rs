@@ -7,6 +7,7 @@
 
 mod check;
 mod diagnostic;
+mod elsewhere;
 pub mod fuzzing;
 mod knob;
 pub mod model;

@@ -14,13 +14,12 @@ pub fn print(config: &Config) -> String {
         shutdown: config.shutdown,
     };
     let listeners: Vec<&str> = config.listeners.iter().map(|l| l.name.as_str()).collect();
-    let clusters: Vec<&str> = config.clusters.iter().map(|c| c.name.as_str()).collect();
     let mut out = top::print(&process);
     for listener in &config.listeners {
         out.push_str(&listener::print(listener));
     }
     for route in &config.routes {
-        out.push_str(&route::print(route, &listeners, &clusters));
+        out.push_str(&route::print(route, &listeners, &config.clusters));
     }
     for cluster in &config.clusters {
         out.push_str(&cluster::print(cluster));

@@ -60,6 +60,16 @@ impl<'a> Cx<'a> {
         self.report(Severity::Warning, span, message.into())
     }
 
+    /// Adds a remedy to the mistake reported last, which may have one already.
+    pub(crate) fn help_also(&mut self, help: &str) {
+        if let Some(last) = self.diagnostics.last_mut() {
+            last.help = Some(match last.help.take() {
+                Some(first) => format!("{first}; {help}"),
+                None => help.to_owned(),
+            });
+        }
+    }
+
     /// Whether what is missing may be missing because of a syntax error: it is then not reported, for one mistake
     /// should not be told twice.
     pub(crate) const fn may_be_hidden(&self) -> bool {

@@ -5,6 +5,7 @@ pub(crate) mod cluster;
 pub(crate) mod edits;
 pub(crate) mod listener;
 pub(crate) mod matching;
+pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod top;
 
@@ -16,7 +17,7 @@ use crate::raw::{At, Cx};
 use crate::value::Bounds;
 
 /// Every table, in the order of the manual.
-pub(crate) static ALL: [&Section; 14] = [
+pub(crate) static ALL: [&Section; 24] = [
     &top::TOP,
     &top::LOG,
     &top::ACCESS_LOG,
@@ -26,18 +27,25 @@ pub(crate) static ALL: [&Section; 14] = [
     &action::respond::RESPOND,
     &edits::EDITS,
     &action::error_page::ERROR_PAGE,
+    &route::retry::RETRY,
+    &route::rate_limit::RATE_LIMIT,
     &cluster::CLUSTER,
     &cluster::endpoint::ENDPOINT,
     &cluster::retry::RETRY,
+    &retry::hedge::HEDGE,
+    &cluster::probe::PROBE,
+    &cluster::probe::http::HTTP,
+    &cluster::probe::tcp::TCP,
+    &cluster::outlier::OUTLIER,
+    &cluster::limits::LIMITS,
+    &cluster::limits::adaptive::ADAPTIVE,
+    &cluster::limits::queue::QUEUE,
     &matching::path::PATH,
     &matching::condition::CONDITION,
 ];
 
-/// Where a key belongs that was found in a table that does not have it: the table that does, or our word for it.
+/// Where a key belongs that was found in a table that does not have it.
 pub(crate) fn home_of(key: &str) -> Option<String> {
-    if let Some((_, ours)) = ELSEWHERE_CALLED.iter().find(|(word, _)| *word == key) {
-        return Some((*ours).to_owned());
-    }
     let homes: Vec<String> = ALL
         .iter()
         .filter(|section| section.knobs.iter().any(|knob| knob.key() == key))
@@ -51,57 +59,6 @@ pub(crate) fn home_of(key: &str) -> Option<String> {
         .collect();
     (!homes.is_empty()).then(|| format!("`{key}` stands {}", homes.join(" or ")))
 }
-
-/// Words that people bring from other proxies, and ours.
-const ELSEWHERE_CALLED: [(&str, &str); 28] = [
-    ("backend", "a group of endpoints is a [cluster.NAME] here"),
-    ("backends", "a group of endpoints is a [cluster.NAME] here"),
-    ("upstream", "a group of endpoints is a [cluster.NAME] here"),
-    ("upstreams", "a group of endpoints is a [cluster.NAME] here"),
-    ("service", "a group of endpoints is a [cluster.NAME] here"),
-    ("clusters", "it is [cluster.NAME], in the singular"),
-    (
-        "frontend",
-        "what is bound is a [listener.NAME] here, and what it leads to a [[route]]",
-    ),
-    (
-        "listen",
-        "what is bound is a [listener.NAME] here, with `bind`",
-    ),
-    ("entrypoint", "what is bound is a [listener.NAME] here"),
-    ("listeners", "it is [listener.NAME], in the singular"),
-    ("location", "a match and its action are a [[route]] here"),
-    ("routes", "it is [[route]], in the singular"),
-    ("router", "a match and its action are a [[route]] here"),
-    (
-        "server",
-        "an address of a cluster stands in `endpoints`; what is bound is a [listener.NAME]",
-    ),
-    ("servers", "the addresses of a cluster stand in `endpoints`"),
-    ("targets", "the addresses of a cluster stand in `endpoints`"),
-    ("nodes", "the addresses of a cluster stand in `endpoints`"),
-    ("lb_policy", "it is `balancer`"),
-    ("algorithm", "it is `balancer`"),
-    (
-        "client_max_body_size",
-        "it is `max_request_body`, on a route",
-    ),
-    ("retries", "it is `retry`, a table with `attempts`"),
-    ("maxconn", NOT_YET_LIMITS),
-    ("limits", NOT_YET_LIMITS),
-    ("probe", NOT_YET_PROBES),
-    ("health", NOT_YET_PROBES),
-    ("health_check", NOT_YET_PROBES),
-    (
-        "outlier",
-        "ejection of outliers is not part of this version",
-    ),
-    ("tls", "TLS is not part of this version"),
-];
-
-const NOT_YET_LIMITS: &str = "limits on connections are not part of this version";
-const NOT_YET_PROBES: &str =
-    "probes are not part of this version: traffic alone shows which endpoints answer";
 
 /// The bounds of a timeout: zero would be over before it begins, and longer than a month is a slip.
 pub(crate) const TIMEOUT: Option<Bounds<Duration>> = Some(Bounds {

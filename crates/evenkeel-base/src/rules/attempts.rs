@@ -109,6 +109,10 @@ fn place(status: u16) -> Option<(usize, u64)> {
 
 /// Which kinds of fault are tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four kinds that do not depend on each other"
+)]
 pub struct RetryOn {
     /// No connection could be made, or not in time.
     pub connect: bool,
@@ -116,6 +120,8 @@ pub struct RetryOn {
     pub reset: bool,
     /// The endpoint did not answer, or took nothing, in time.
     pub timeout: bool,
+    /// What the endpoint answered is not HTTP, or could be read in two ways.
+    pub malformed: bool,
 }
 
 impl RetryOn {
@@ -124,6 +130,7 @@ impl RetryOn {
         connect: true,
         reset: true,
         timeout: true,
+        malformed: true,
     };
 }
 

@@ -1,21 +1,28 @@
 //! `[cluster.NAME]`: a named group of endpoints, who picks among them, and how long an attempt may take.
+//!
+//! Attempts, probes, ejections and limits are tables with files of their own.
 
 pub(crate) mod endpoint;
+pub(crate) mod limits;
+pub(crate) mod outlier;
+pub(crate) mod probe;
 pub(crate) mod retry;
 
 use std::time::Duration;
 
 use evenkeel_base::BalancerKind;
-use evenkeel_base::rules::{LimitRules, OutlierRules};
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Cluster, Endpoint, Probe, UpstreamTimeouts};
-use crate::raw::{Cx, Entry};
+use crate::model::{Cluster, Endpoint, UpstreamTimeouts};
+use crate::raw::{Cx, Entry, Span};
 use crate::section::cluster::endpoint::EndpointEntry;
+use crate::section::cluster::limits::LIMITS_KNOB;
+use crate::section::cluster::outlier::OUTLIER_KNOB;
+use crate::section::cluster::probe::PROBE_KNOB;
 use crate::section::cluster::retry::Retry;
 use crate::section::{Names, TIMEOUT, check_name};
-use crate::value::Bounds;
 use crate::value::text::key;
+use crate::value::{Bounds, OrOff};
 
 static BALANCER: Knob<BalancerKind> = Knob {
     key: "balancer",
@@ -29,7 +36,7 @@ static BALANCER: Knob<BalancerKind> = Knob {
 
 static ENDPOINTS: Knob<Vec<EndpointEntry>> = Knob {
     key: "endpoints",
-    about: "The endpoints: each an address, or a table with `address`, `weight` and `id`. An address is `host:port`, `[ipv6]:port`, `:port` (this host), `http://host`, `host:9001-9004` for four endpoints, or `unix:/path`.",
+    about: "The endpoints: each an address, or a table with `address`, `weight`, `id` and `admin`. An address is `host:port`, `[ipv6]:port`, `:port` (this host), `http://host`, `host:9001-9004` for four endpoints, or `unix:/path`.",
     default: Vec::new(),
     why: "it must be given",
     bounds: None,
@@ -113,6 +120,29 @@ static MAX_IDLE_CONNECTIONS: Knob<u64> = Knob {
     example: "32",
 };
 
+static PANIC_BELOW: Knob<u8> = Knob {
+    key: "panic_below",
+    about: "With less than this percentage of the cluster's weight able to take requests, all endpoints get them, well or not, and the log says so. At 0 that is so only when none is able.",
+    default: 0,
+    why: "some endpoint is better than none; with two of three down, most requests would go to dead ones",
+    bounds: Some(Bounds {
+        least: 0,
+        greatest: 100,
+    }),
+    required: false,
+    example: "30",
+};
+
+static SLOW_START: Knob<OrOff<Duration>> = Knob {
+    key: "slow_start",
+    about: "How long an endpoint that has recovered, or was added, takes to get its full share of requests. Not at the start of evenkeel itself.",
+    default: OrOff::Is(Duration::from_secs(10)),
+    why: "caches and pools of a fresh process are cold, and `least-request` would send it most of what comes",
+    bounds: TIMEOUT,
+    required: false,
+    example: "\"1m\"",
+};
+
 static RETRY_KNOB: Knob<Retry> = Knob {
     key: "retry",
     about: "Second attempts: only before anything of the response was passed on, only when that is safe, and never at the same endpoint while another is left.",
@@ -138,22 +168,33 @@ pub(crate) static CLUSTER: Section = Section {
         &RESOLVE_INTERVAL,
         &MAX_IDLE_CONNECTIONS,
         &RETRY_KNOB,
+        &PROBE_KNOB,
+        &OUTLIER_KNOB,
+        &PANIC_BELOW,
+        &SLOW_START,
+        &LIMITS_KNOB,
     ],
     sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nendpoints = [\":2\"]\nKNOB\n",
 };
 
-/// Reads the clusters; the names are those of all tables, also of those that are wrong.
-pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Cluster>, Names) {
+/// A cluster that was read, with what later checks need.
+pub(crate) struct Draft {
+    pub(crate) cluster: Cluster,
+    /// Where the time that requests may wait in its queue is given, if requests can wait and it is.
+    pub(crate) queue_timeout: Option<Span>,
+}
+
+/// Reads the clusters, each `None` that is no table, and their names.
+pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Option<Draft>>, Names) {
     let mut names = Names::default();
-    let mut clusters = Vec::new();
+    let mut drafts = Vec::new();
     for entry in entries {
         check_name(&entry.key, cx);
         names.add(&entry.key);
-        if let Some(table) = CLUSTER.open(&entry.node, cx) {
-            clusters.push(read_one(entry.key.value, &table, cx));
-        }
+        let table = CLUSTER.open(&entry.node, cx);
+        drafts.push(table.map(|table| read_one(entry.key.value, &table, cx)));
     }
-    (clusters, names)
+    (drafts, names)
 }
 
 /// A cluster of these endpoints with every default.
@@ -171,11 +212,11 @@ pub(crate) fn with_defaults(name: &str, endpoints: Vec<Endpoint>) -> Cluster {
         },
         retry: RETRY_KNOB.default.rules,
         budget: RETRY_KNOB.default.budget,
-        probe: Probe::Off,
-        outlier: OutlierRules::DEFAULT,
-        panic_below_percent: 0,
-        slow_start: Duration::from_secs(10),
-        limits: LimitRules::DEFAULT,
+        probe: PROBE_KNOB.default.clone(),
+        outlier: OUTLIER_KNOB.default,
+        panic_below_percent: PANIC_BELOW.default,
+        slow_start: SLOW_START.default.unless(Duration::ZERO),
+        limits: LIMITS_KNOB.default,
         resolve_interval: RESOLVE_INTERVAL.default,
         max_idle_connections: to_usize(MAX_IDLE_CONNECTIONS.default),
     }
@@ -202,10 +243,16 @@ pub(crate) fn print(cluster: &Cluster) -> String {
         budget: cluster.budget,
     };
     lines.knob(&RETRY_KNOB, &retry);
+    lines.knob(&PROBE_KNOB, &cluster.probe);
+    lines.knob(&OUTLIER_KNOB, &cluster.outlier);
+    lines.knob(&PANIC_BELOW, &cluster.panic_below_percent);
+    let slow_start = OrOff::of(cluster.slow_start, &Duration::ZERO);
+    lines.knob(&SLOW_START, &slow_start);
+    lines.knob(&LIMITS_KNOB, &cluster.limits);
     lines.table(&format!("[cluster.{}]", key(&cluster.name)), true)
 }
 
-fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Cluster {
+fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Draft {
     let before = cx.count();
     let entries = ENDPOINTS.read(table, cx);
     let endpoints = if cx.count() == before && ENDPOINTS.given(table) {
@@ -215,7 +262,12 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Cluster {
     };
     let max_idle = MAX_IDLE_CONNECTIONS.read(table, cx);
     let retry = RETRY_KNOB.read(table, cx);
-    Cluster {
+    let probe = PROBE_KNOB.read(table, cx);
+    probe::check_port(&endpoints, &probe, table, cx);
+    let limits = LIMITS_KNOB.read(table, cx);
+    let can_wait = !limits.is_off() && limits.queue.size > 0;
+    let queue_timeout = limits::queue_timeout_span(table).filter(|_| can_wait);
+    let cluster = Cluster {
         balancer: BALANCER.read(table, cx),
         timeouts: UpstreamTimeouts {
             connect: CONNECT_TIMEOUT.read(table, cx),
@@ -226,9 +278,18 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Cluster {
         },
         retry: retry.rules,
         budget: retry.budget,
+        probe,
+        outlier: OUTLIER_KNOB.read(table, cx),
+        panic_below_percent: PANIC_BELOW.read(table, cx),
+        slow_start: SLOW_START.read(table, cx).unless(Duration::ZERO),
+        limits,
         resolve_interval: RESOLVE_INTERVAL.read(table, cx),
         max_idle_connections: to_usize(max_idle),
         ..with_defaults(name, endpoints)
+    };
+    Draft {
+        cluster,
+        queue_timeout,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::raw::{At, Cx, Entry};
 use crate::section::{Names, TIMEOUT, check_name};
 use crate::value::net::format_bind;
 use crate::value::text::key;
-use crate::value::{Bounds, Value};
+use crate::value::{Bounds, OrOff};
 
 static BIND: Knob<Option<At<Bind>>> = Knob {
     key: "bind",
@@ -133,6 +133,19 @@ static PROXY_STATUS: Knob<bool> = Knob {
     example: "false",
 };
 
+static MAX_CONNECTIONS_PER_CLIENT: Knob<OrOff<u32>> = Knob {
+    key: "max_connections_per_client",
+    about: "How many connections one client address may have open to this listener; one more is answered 429 and closed. All IPv6 addresses with the same first 64 bits count as one. It is the address that connects: behind another proxy, that proxy's.",
+    default: OrOff::Off,
+    why: "many people may share one address, and an idle connection holds no buffer",
+    bounds: Some(Bounds {
+        least: 1,
+        greatest: 1_000_000,
+    }),
+    required: false,
+    example: "100",
+};
+
 /// `[listener.NAME]`.
 pub(crate) static LISTENER: Section = Section {
     name: "listener.NAME",
@@ -149,6 +162,7 @@ pub(crate) static LISTENER: Section = Section {
         &WRITE_TIMEOUT,
         &HALF_CLOSE,
         &PROXY_STATUS,
+        &MAX_CONNECTIONS_PER_CLIENT,
     ],
     sample: "version = 1\n[listener.a]\nbind = \":1\"\nKNOB\n[[route]]\nrespond.body = \"a\"\n",
 };
@@ -191,7 +205,7 @@ pub(crate) fn with_defaults(name: &str, bind: Bind) -> Listener {
         write_timeout: WRITE_TIMEOUT.default,
         half_close: HALF_CLOSE.default,
         proxy_status: PROXY_STATUS.default,
-        max_connections_per_client: u32::MAX,
+        max_connections_per_client: MAX_CONNECTIONS_PER_CLIENT.default.unless(u32::MAX),
     }
 }
 
@@ -207,10 +221,11 @@ pub(crate) fn print(listener: &Listener) -> String {
     lines.knob(&TRUSTED_PROXIES, &listener.trusted_proxies);
     lines.knob(&MAX_HEAD, &size(listener.head.bytes));
     lines.knob(&MAX_FIELDS, &(listener.head.fields as u64));
-    if listener.head.line != default_line(listener.head.bytes) {
-        let value = size(listener.head.line).toml();
-        lines.push(format!("{} = {value}", MAX_REQUEST_LINE.key));
-    }
+    lines.knob_unless(
+        &MAX_REQUEST_LINE,
+        &size(listener.head.line),
+        &size(default_line(listener.head.bytes)),
+    );
     lines.knob(&REQUEST_HEADER_TIMEOUT, &listener.request_header_timeout);
     lines.knob(
         &REQUEST_BODY_IDLE_TIMEOUT,
@@ -220,6 +235,10 @@ pub(crate) fn print(listener: &Listener) -> String {
     lines.knob(&WRITE_TIMEOUT, &listener.write_timeout);
     lines.knob(&HALF_CLOSE, &listener.half_close);
     lines.knob(&PROXY_STATUS, &listener.proxy_status);
+    lines.knob(
+        &MAX_CONNECTIONS_PER_CLIENT,
+        &OrOff::of(listener.max_connections_per_client, &u32::MAX),
+    );
     lines.table(&format!("[listener.{}]", key(&listener.name)), true)
 }
 
@@ -262,9 +281,22 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<(Listener,
         write_timeout: WRITE_TIMEOUT.read(table, cx),
         half_close: HALF_CLOSE.read(table, cx),
         proxy_status: PROXY_STATUS.read(table, cx),
+        max_connections_per_client: read_client_limit(bind.as_ref(), table, cx),
         ..with_defaults(name, bind.as_ref()?.value.clone())
     };
     Some((listener, bind?))
+}
+
+fn read_client_limit(bind: Option<&At<Bind>>, table: &Table<'_>, cx: &mut Cx<'_>) -> u32 {
+    let limit = MAX_CONNECTIONS_PER_CLIENT.read(table, cx).unless(u32::MAX);
+    if limit < u32::MAX && bind.is_some_and(|bind| matches!(bind.value, Bind::Unix(_))) {
+        cx.warning(
+            MAX_CONNECTIONS_PER_CLIENT.span(table),
+            "this does nothing here: clients of a Unix socket have no address",
+        )
+        .help("leave it out");
+    }
+    limit
 }
 
 /// The default of `max_request_line` under a `max_head` of so many bytes.

@@ -1,6 +1,9 @@
 //! `[[route]]`: a match and the action it leads to.
 
+mod asked;
 mod host;
+pub(crate) mod rate_limit;
+pub(crate) mod retry;
 mod rewrite;
 
 use std::collections::{HashMap, HashSet};
@@ -9,16 +12,20 @@ use std::time::Duration;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::RouteMatch;
 use evenkeel_base::rules::{Priority, RetryRules};
+use evenkeel_base::unit::format_duration;
 use evenkeel_base::{ByteSize, ClusterId, Network};
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Action, HostRewrite, Redirect, Respond, Route};
+use crate::model::{Action, Cluster, HostRewrite, Redirect, Respond, Route};
 use crate::raw::{At, Cx, Node, Span};
 use crate::section::action::error_page::ErrorPages;
 use crate::section::matching::{
     self, HEADER, HOST, LISTENER, LONGEST_NAME, METHOD, PATH_KNOB, QUERY,
 };
-use crate::section::{Names, TIMEOUT, resolve};
+use crate::section::route::asked::{DEADLINE_HEADER, DeadlineField};
+use crate::section::route::rate_limit::RATE_LIMITS;
+use crate::section::route::retry::RETRY_KNOB;
+use crate::section::{Names, TIMEOUT, cluster, resolve};
 use crate::value::OrOff;
 
 static NAME: Knob<Option<At<String>>> = Knob {
@@ -131,6 +138,16 @@ static TOTAL_TIMEOUT: Knob<OrOff<Duration>> = Knob {
     example: "\"30s\"",
 };
 
+static PRIORITY: Knob<Priority> = Knob {
+    key: "priority",
+    about: "Whose requests go first where they wait for an endpoint (see the cluster's `limits`): those of \"high\" before \"normal\" before \"low\". When the queue is full, the lowest give their place to higher ones.",
+    default: Priority::Normal,
+    why: "first come, first served",
+    bounds: None,
+    required: false,
+    example: "\"high\"",
+};
+
 static ALLOW_DOT_SEGMENTS: Knob<bool> = Knob {
     key: "allow_dot_segments",
     about: "Whether paths with `.` and `..` segments, also encoded, pass as they are instead of 400.",
@@ -190,7 +207,11 @@ pub(crate) static ROUTE: Section = Section {
         &REQUEST_HEADERS,
         &RESPONSE_HEADERS,
         &MAX_REQUEST_BODY,
+        &RATE_LIMITS,
         &TOTAL_TIMEOUT,
+        &DEADLINE_HEADER,
+        &RETRY_KNOB,
+        &PRIORITY,
         &ALLOW_DOT_SEGMENTS,
         &REQUEST_TRAILERS,
         &ERROR_PAGE,
@@ -202,6 +223,15 @@ pub(crate) static ROUTE: Section = Section {
 pub(crate) struct Targets<'a> {
     pub(crate) listeners: &'a Names,
     pub(crate) clusters: &'a Names,
+    /// The clusters themselves, in the order of their names.
+    pub(crate) drafts: &'a [Option<cluster::Draft>],
+}
+
+impl Targets<'_> {
+    fn cluster(&self, position: Option<u32>) -> Option<&cluster::Draft> {
+        let position = usize::try_from(position?).ok()?;
+        self.drafts.get(position)?.as_ref()
+    }
 }
 
 /// A route that was read, with what later checks need.
@@ -252,11 +282,11 @@ pub(crate) fn with_defaults(matching: RouteMatch, action: Action) -> Route {
         action,
         request_headers: NO_EDITS,
         response_headers: NO_EDITS,
-        max_request_body: body_limit(MAX_REQUEST_BODY.default),
-        total_timeout: total_limit(TOTAL_TIMEOUT.default),
+        max_request_body: MAX_REQUEST_BODY.default.unless(NO_LIMIT),
+        total_timeout: TOTAL_TIMEOUT.default.unless(Duration::MAX),
         retry: RetryRules::DEFAULT,
-        priority: Priority::Normal,
-        rate_limits: Vec::new(),
+        priority: PRIORITY.default,
+        rate_limits: RATE_LIMITS.default.clone(),
         deadline_header: String::new(),
         allow_dot_segments: ALLOW_DOT_SEGMENTS.default,
         request_trailers: REQUEST_TRAILERS.default,
@@ -265,8 +295,9 @@ pub(crate) fn with_defaults(matching: RouteMatch, action: Action) -> Route {
 }
 
 /// Writes it.
-pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[&str]) -> String {
+pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[Cluster]) -> String {
     let mut lines = Lines::default();
+    let mut base = &RetryRules::DEFAULT;
     let at = |text: &str| {
         Some(At {
             value: text.to_owned(),
@@ -287,32 +318,25 @@ pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[&str]) -> Str
             rewrite,
             host,
         } => {
-            let name = clusters.get(cluster.index()).copied().unwrap_or_default();
-            lines.knob(&CLUSTER, &at(name));
+            if let Some(cluster) = clusters.get(cluster.index()) {
+                lines.knob(&CLUSTER, &at(&cluster.name));
+                base = &cluster.retry;
+            }
             rewrite::print(rewrite, &mut lines);
             lines.knob(&HOST_HEADER, host);
         }
     }
     lines.knob(&REQUEST_HEADERS, &route.request_headers);
     lines.knob(&RESPONSE_HEADERS, &route.response_headers);
-    let body = route.max_request_body;
-    lines.knob(
-        &MAX_REQUEST_BODY,
-        &if body.bytes() == u64::MAX {
-            OrOff::Off
-        } else {
-            OrOff::Is(body)
-        },
-    );
-    let total = route.total_timeout;
-    lines.knob(
-        &TOTAL_TIMEOUT,
-        &if total == Duration::MAX {
-            OrOff::Off
-        } else {
-            OrOff::Is(total)
-        },
-    );
+    let body = OrOff::of(route.max_request_body, &NO_LIMIT);
+    lines.knob(&MAX_REQUEST_BODY, &body);
+    lines.knob(&RATE_LIMITS, &route.rate_limits);
+    let total = OrOff::of(route.total_timeout, &Duration::MAX);
+    lines.knob(&TOTAL_TIMEOUT, &total);
+    let deadline = Some(route.deadline_header.clone()).filter(|name| !name.is_empty());
+    lines.knob(&DEADLINE_HEADER, &deadline.map(DeadlineField));
+    retry::print(&route.retry, base, &mut lines);
+    lines.knob(&PRIORITY, &route.priority);
     lines.knob(&ALLOW_DOT_SEGMENTS, &route.allow_dot_segments);
     lines.knob(&REQUEST_TRAILERS, &route.request_trailers);
     lines.knob(&ERROR_PAGE, &ErrorPages(route.error_pages.clone()));
@@ -344,8 +368,15 @@ fn read_one(
         REQUEST_HEADERS.read(table, cx),
         RESPONSE_HEADERS.read(table, cx),
     );
-    let max_request_body = body_limit(MAX_REQUEST_BODY.read(table, cx));
-    let total_timeout = total_limit(TOTAL_TIMEOUT.read(table, cx));
+    let max_request_body = MAX_REQUEST_BODY.read(table, cx).unless(NO_LIMIT);
+    let rate_limits = RATE_LIMITS.read(table, cx);
+    let total_timeout = TOTAL_TIMEOUT.read(table, cx).unless(Duration::MAX);
+    let draft = names.cluster(cluster);
+    check_wait(total_timeout, draft, table, cx);
+    let deadline = DEADLINE_HEADER.read(table, cx);
+    let base = draft.map_or(&RetryRules::DEFAULT, |draft| &draft.cluster.retry);
+    let retry = retry::read(base, total_timeout, table, cx);
+    let priority = PRIORITY.read(table, cx);
     let request_trailers = REQUEST_TRAILERS.read(table, cx);
     let error_pages = ERROR_PAGE.read(table, cx).0;
     let made = with_defaults(matching, action?);
@@ -357,6 +388,10 @@ fn read_one(
         response_headers: edits.1,
         max_request_body,
         total_timeout,
+        retry,
+        priority,
+        rate_limits,
+        deadline_header: deadline.map(|field| field.0).unwrap_or_default(),
         allow_dot_segments,
         request_trailers,
         error_pages,
@@ -463,6 +498,9 @@ fn read_action(
             (HOST_HEADER.key, HOST_HEADER.given(table)),
             (REQUEST_HEADERS.key, REQUEST_HEADERS.given(table)),
             (REQUEST_TRAILERS.key, REQUEST_TRAILERS.given(table)),
+            (DEADLINE_HEADER.key, DEADLINE_HEADER.given(table)),
+            (RETRY_KNOB.key, RETRY_KNOB.given(table)),
+            (PRIORITY.key, PRIORITY.given(table)),
         ] {
             if given {
                 cx.warning(
@@ -485,16 +523,32 @@ fn read_action(
         })
 }
 
-const fn body_limit(limit: OrOff<ByteSize>) -> ByteSize {
-    match limit {
-        OrOff::Off => ByteSize(u64::MAX),
-        OrOff::Is(size) => size,
+/// Warns of a queue in which requests may wait for longer than the whole exchange may take.
+fn check_wait(
+    total_timeout: Duration,
+    draft: Option<&cluster::Draft>,
+    table: &Table<'_>,
+    cx: &mut Cx<'_>,
+) {
+    let given = draft.and_then(|draft| Some((draft.queue_timeout.clone()?, draft)));
+    let Some((span, draft)) = given else {
+        return;
+    };
+    let wait = draft.cluster.limits.queue.timeout;
+    if wait > total_timeout {
+        cx.warning(
+            TOTAL_TIMEOUT.span(table),
+            format!(
+                "the whole exchange has {}, and its request may wait for {} in the queue of \"{}\"",
+                format_duration(total_timeout),
+                format_duration(wait),
+                draft.cluster.name
+            ),
+        )
+        .note(span, "the longest wait in the queue")
+        .help("let requests wait for a part of the whole time only");
     }
 }
 
-const fn total_limit(limit: OrOff<Duration>) -> Duration {
-    match limit {
-        OrOff::Off => Duration::MAX,
-        OrOff::Is(limit) => limit,
-    }
-}
+/// A request body without a limit.
+const NO_LIMIT: ByteSize = ByteSize(u64::MAX);

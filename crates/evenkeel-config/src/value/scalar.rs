@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use evenkeel_base::rules::{AdminState, Priority};
 use evenkeel_base::unit::{format_duration, parse_duration};
 use evenkeel_base::{BalancerKind, ByteSize};
 use serde_json::{Value as Json, json};
@@ -136,6 +137,55 @@ impl Value for u64 {
     }
 }
 
+/// Smaller integers, read as `u64`.
+macro_rules! smaller {
+    ($($kind:ty),+) => { $(
+        impl Value for $kind {
+            type Bound = Self;
+
+            fn read(
+                node: &Node<'_>,
+                bounds: Option<&Bounds<Self>>,
+                cx: &mut Cx<'_>,
+            ) -> Option<Self> {
+                let bounds = bounds.copied().unwrap_or(Bounds {
+                    least: Self::MIN,
+                    greatest: Self::MAX,
+                });
+                let value = u64::read(node, Some(&bounds.widened()), cx)?;
+                Self::try_from(value).ok()
+            }
+
+            fn toml(&self) -> String {
+                self.to_string()
+            }
+
+            fn kind() -> String {
+                u64::kind()
+            }
+
+            fn schema(bounds: Option<&Bounds<Self>>) -> Json {
+                u64::schema(bounds.map(|bounds| bounds.widened()).as_ref())
+            }
+
+            fn bounds_text(bounds: &Bounds<Self>) -> String {
+                u64::bounds_text(&bounds.widened())
+            }
+        }
+    )+ };
+}
+
+smaller!(u8, u16, u32);
+
+impl<B: Copy + Into<u64>> Bounds<B> {
+    fn widened(&self) -> Bounds<u64> {
+        Bounds {
+            least: self.least.into(),
+            greatest: self.greatest.into(),
+        }
+    }
+}
+
 impl Value for f32 {
     type Bound = Self;
 
@@ -243,6 +293,24 @@ impl Choice for BalancerKind {
     }
 }
 
+impl Choice for AdminState {
+    fn all() -> Vec<(&'static str, Self)> {
+        Self::ALL
+            .into_iter()
+            .map(|state| (state.name(), state))
+            .collect()
+    }
+}
+
+impl Choice for Priority {
+    fn all() -> Vec<(&'static str, Self)> {
+        Self::ALL
+            .into_iter()
+            .map(|priority| (priority.name(), priority))
+            .collect()
+    }
+}
+
 impl<T: Choice> Value for T {
     type Bound = ();
 
@@ -287,14 +355,39 @@ pub(crate) enum OrOff<T> {
     Is(T),
 }
 
+impl<T: PartialEq> OrOff<T> {
+    /// What a model holds for it, where `none` stands for "off".
+    pub(crate) fn unless(self, none: T) -> T {
+        match self {
+            Self::Off => none,
+            Self::Is(value) => value,
+        }
+    }
+
+    /// What `unless` makes that value of.
+    pub(crate) fn of(value: T, none: &T) -> Self {
+        if value == *none {
+            Self::Off
+        } else {
+            Self::Is(value)
+        }
+    }
+}
+
 impl<T: Value> Value for OrOff<T> {
     type Bound = T::Bound;
 
     fn read(node: &Node<'_>, bounds: Option<&Bounds<T::Bound>>, cx: &mut Cx<'_>) -> Option<Self> {
-        match node.value {
-            DeValue::String(text) if text == "off" => Some(Self::Off),
-            _ => T::read(node, bounds, cx).map(Self::Is),
+        if is_off(node) {
+            return Some(Self::Off);
         }
+        let before = cx.count();
+        let read = T::read(node, bounds, cx).map(Self::Is);
+        // Who comes from a proxy where 0 means "no limit" should not have to look it up.
+        if read.is_none() && cx.count() == before + 1 {
+            cx.help_also(TURNS_OFF);
+        }
+        read
     }
 
     fn toml(&self) -> String {
@@ -315,6 +408,14 @@ impl<T: Value> Value for OrOff<T> {
     fn bounds_text(bounds: &Bounds<T::Bound>) -> String {
         T::bounds_text(bounds)
     }
+}
+
+/// What else may be written where "off" may.
+pub(crate) const TURNS_OFF: &str = "\"off\" turns it off";
+
+/// Whether this says "off".
+pub(crate) fn is_off(node: &Node<'_>) -> bool {
+    matches!(node.value, DeValue::String(text) if text == "off")
 }
 
 /// A number where a string with a unit is wanted: the most frequent slip of all.

@@ -13,4 +13,6 @@ mod json_schema;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod source;

@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern};
-use evenkeel_base::rules::{
-    AdminState, BudgetRules, LimitRules, OutlierRules, Priority, RetryRules,
-};
+use evenkeel_base::rules::{AdminState, Priority, RetryRules};
 use evenkeel_base::{Address, BalancerKind, ByteSize, ClusterId, ListenerId, Network};
 use evenkeel_config::model::{
     AccessLog, AccessLogTarget, Action, Bind, Cluster, Config, Endpoint, ErrorPage, HeadLimits,
-    HostRewrite, Listener, LogFormat, LogLevel, OperatorLog, PathRewrite, Probe, Redirect, Respond,
-    Route, Shutdown, UpstreamTimeouts, Workers,
+    HostRewrite, Listener, LogFormat, LogLevel, OperatorLog, PathRewrite, Redirect, Respond, Route,
+    Shutdown, UpstreamTimeouts, Workers,
 };
 use evenkeel_config::{Nowhere, check, examples, fuzzing, print, render_all};
 use proptest::collection::vec;
@@ -23,7 +21,7 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select, subsequence};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use crate::json_schema;
+use crate::{json_schema, rules};
 
 proptest! {
     #[test]
@@ -108,33 +106,41 @@ fn configs() -> impl Strategy<Value = Config> {
             vec(a_listener(), listeners),
             vec(a_route(listeners, clusters), clusters..5),
             vec(a_cluster(), clusters),
+            vec(any::<[bool; 3]>(), 5),
         )
     });
-    (process(), parts).prop_map(|(process, (mut listeners, mut routes, mut clusters))| {
-        for (i, listener) in listeners.iter_mut().enumerate() {
-            listener.name = format!("listener-{i}");
-            if let Bind::Ip(address) = &mut listener.bind {
-                address.set_port(u16::try_from(i).unwrap() + 1);
+    (process(), parts).prop_map(
+        |(process, (mut listeners, mut routes, mut clusters, takes))| {
+            for (i, listener) in listeners.iter_mut().enumerate() {
+                listener.name = format!("listener-{i}");
+                if let Bind::Ip(address) = &mut listener.bind {
+                    address.set_port(u16::try_from(i).unwrap() + 1);
+                }
             }
-        }
-        for (i, cluster) in clusters.iter_mut().enumerate() {
-            cluster.name = format!("c{i}.x");
-        }
-        let used = clusters.len();
-        for (i, route) in routes.iter_mut().enumerate() {
-            tidy_route(i, used, route);
-        }
-        let (workers, log, access_log, shutdown) = process;
-        Config {
-            workers,
-            log,
-            access_log,
-            shutdown,
-            listeners,
-            routes,
-            clusters,
-        }
-    })
+            for (i, cluster) in clusters.iter_mut().enumerate() {
+                cluster.name = format!("c{i}.x");
+            }
+            let used = clusters.len();
+            for (i, route) in routes.iter_mut().enumerate() {
+                tidy_route(i, used, route);
+                let base = match route.action {
+                    Action::Forward { cluster, .. } => clusters[cluster.index()].retry,
+                    _ => RetryRules::DEFAULT,
+                };
+                route.retry = rules::merged(base, route.retry, takes[i]);
+            }
+            let (workers, log, access_log, shutdown) = process;
+            Config {
+                workers,
+                log,
+                access_log,
+                shutdown,
+                listeners,
+                routes,
+                clusters,
+            }
+        },
+    )
 }
 
 /// Makes routes different from each other, and lets every cluster and listener have one.
@@ -236,21 +242,23 @@ fn a_listener() -> impl Strategy<Value = Listener> {
         })
     });
     let timeouts = (a_timeout(), a_timeout(), a_timeout(), a_timeout());
-    let rest = (vec(a_network(), 0..3), any::<(bool, bool)>());
-    (bind, limits, timeouts, rest).prop_map(|(bind, head, timeouts, (trusted_proxies, flags))| {
-        Listener {
-            name: String::new(),
-            bind,
-            trusted_proxies,
-            head,
-            request_header_timeout: timeouts.0,
-            request_body_idle_timeout: timeouts.1,
-            keepalive_timeout: timeouts.2,
-            write_timeout: timeouts.3,
-            half_close: flags.0,
-            proxy_status: flags.1,
-            max_connections_per_client: u32::MAX,
-        }
+    let rest = (
+        vec(a_network(), 0..3),
+        any::<(bool, bool)>(),
+        rules::a_cap(1_000_000),
+    );
+    (bind, limits, timeouts, rest).prop_map(|(bind, head, timeouts, rest)| Listener {
+        name: String::new(),
+        bind,
+        trusted_proxies: rest.0,
+        head,
+        request_header_timeout: timeouts.0,
+        request_body_idle_timeout: timeouts.1,
+        keepalive_timeout: timeouts.2,
+        write_timeout: timeouts.3,
+        half_close: rest.1.0,
+        proxy_status: rest.1.1,
+        max_connections_per_client: rest.2,
     })
 }
 
@@ -399,6 +407,12 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
         prop_oneof![Just(u64::MAX), 0_u64..1 << 40].prop_map(ByteSize),
         prop_oneof![Just(Duration::MAX), a_timeout()],
         any::<(bool, bool)>(),
+        rules::rate_limits(),
+    );
+    let attempts = (
+        rules::retry(),
+        select(Priority::ALL.to_vec()),
+        select(vec!["", "x-request-timeout", "grpc-timeout"]),
     );
     let networks = (
         vec(a_network(), 0..3),
@@ -412,9 +426,10 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
         limits,
         networks,
         pages,
+        attempts,
     )
         .prop_map(
-            |(matching, action, edits, limits, networks, error_pages)| Route {
+            |(matching, action, edits, limits, networks, error_pages, attempts)| Route {
                 name: String::new(),
                 matching,
                 allow: networks.0,
@@ -428,10 +443,10 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
                 response_headers: edits.1,
                 max_request_body: limits.0,
                 total_timeout: limits.1,
-                retry: RetryRules::DEFAULT,
-                priority: Priority::Normal,
-                rate_limits: Vec::new(),
-                deadline_header: String::new(),
+                retry: attempts.0,
+                priority: attempts.1,
+                rate_limits: limits.3,
+                deadline_header: attempts.2.to_owned(),
                 allow_dot_segments: limits.2.0,
                 request_trailers: limits.2.1,
                 error_pages,
@@ -439,15 +454,20 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
         )
 }
 
-fn a_cluster() -> impl Strategy<Value = Cluster> {
+fn some_endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
     let kind = |port: u16| match port % 4 {
         0 => format!("app-{port}.internal:{port}"),
         1 => format!("[2001:db8::{port}]:{port}"),
         2 => format!("unix:/run/{port}.sock"),
         _ => format!("10.0.0.1:{port}"),
     };
-    let endpoints = vec((1_u16..=1000, option::of("[a-z0-9]{1,6}")), 1..5).prop_map(move |all| {
-        let one = |(i, (weight, id)): (usize, (u16, Option<String>))| {
+    let one = (
+        1_u16..=1000,
+        option::of("[a-z0-9]{1,6}"),
+        select(AdminState::ALL.to_vec()),
+    );
+    vec(one, 1..5).prop_map(move |all| {
+        let one = |(i, (weight, id, admin)): (usize, (u16, Option<String>, AdminState))| {
             let address =
                 Address::parse(&kind(u16::try_from(i).unwrap() + weight % 4 * 16 + 1)).unwrap();
             let id = id.map_or_else(|| address.to_string(), |id| format!("{id}-{i}"));
@@ -455,10 +475,18 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
                 id,
                 address,
                 weight,
-                admin: AdminState::Ready,
+                admin,
             }
         };
         all.into_iter().enumerate().map(one).collect::<Vec<_>>()
+    })
+}
+
+fn a_cluster() -> impl Strategy<Value = Cluster> {
+    let with_probe = some_endpoints().prop_flat_map(|endpoints| {
+        let unix = |endpoint: &Endpoint| matches!(endpoint.address, Address::Unix(_));
+        let ports = !endpoints.iter().any(unix);
+        (Just(endpoints), rules::probe(ports))
     });
     let timeouts = (
         a_timeout(),
@@ -467,37 +495,40 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
         a_timeout(),
         a_timeout(),
     );
-    let retry = (0_u16..=10, 0.0_f32..=1.0, 0_u32..=1_000_000);
+    let decisions = (
+        rules::retry(),
+        rules::budget(),
+        rules::outlier(),
+        rules::limits(),
+        0_u8..=100,
+        prop_oneof![Just(Duration::ZERO), a_timeout()],
+    );
     let rest = (
         select(BalancerKind::ALL.to_vec()),
         1_u64..86_400,
         0_usize..=65_536,
     );
-    (endpoints, timeouts, retry, rest).prop_map(|(endpoints, times, retry, rest)| Cluster {
-        name: String::new(),
-        endpoints,
-        balancer: rest.0,
-        timeouts: UpstreamTimeouts {
-            connect: times.0,
-            response_header: times.1,
-            idle: times.2,
-            tunnel: times.3,
-            keepalive: times.4,
+    (with_probe, timeouts, decisions, rest).prop_map(
+        |((endpoints, probe), times, decisions, rest)| Cluster {
+            name: String::new(),
+            endpoints,
+            balancer: rest.0,
+            timeouts: UpstreamTimeouts {
+                connect: times.0,
+                response_header: times.1,
+                idle: times.2,
+                tunnel: times.3,
+                keepalive: times.4,
+            },
+            retry: decisions.0,
+            budget: decisions.1,
+            probe,
+            outlier: decisions.2,
+            panic_below_percent: decisions.4,
+            slow_start: decisions.5,
+            limits: decisions.3,
+            resolve_interval: Duration::from_secs(rest.1),
+            max_idle_connections: rest.2,
         },
-        retry: RetryRules {
-            attempts: retry.0,
-            ..RetryRules::DEFAULT
-        },
-        budget: BudgetRules {
-            ratio: retry.1,
-            burst: retry.2,
-        },
-        probe: Probe::Off,
-        outlier: OutlierRules::DEFAULT,
-        panic_below_percent: 0,
-        slow_start: Duration::from_secs(10),
-        limits: LimitRules::DEFAULT,
-        resolve_interval: Duration::from_secs(rest.1),
-        max_idle_connections: rest.2,
-    })
+    )
 }

@@ -1,4 +1,4 @@
-//! An item of a cluster's `endpoints`: an address, or a table with its weight and identity.
+//! An item of a cluster's `endpoints`: an address, or a table with its weight, identity and admin state.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ static ADDRESS: Knob<Option<At<String>>> = Knob {
     example: "\"10.0.0.1:8080\"",
 };
 
-static WEIGHT: Knob<u64> = Knob {
+static WEIGHT: Knob<u16> = Knob {
     key: "weight",
     about: "Its share, compared with the others. 0 gets no new requests.",
     default: 1,
@@ -47,11 +47,21 @@ static ID: Knob<Option<String>> = Knob {
     example: "\"blue-1\"",
 };
 
+static ADMIN: Knob<AdminState> = Knob {
+    key: "admin",
+    about: "What you order: \"ready\" takes requests; \"drain\" takes no new ones, finishes those it has, and is still probed; \"maint\" takes none and is not probed.",
+    default: AdminState::Ready,
+    why: "it is there to take requests",
+    bounds: None,
+    required: false,
+    example: "\"drain\"",
+};
+
 /// An item of `endpoints`.
 pub(crate) static ENDPOINT: Section = Section {
     name: "cluster.NAME.endpoints",
     about: "An endpoint as a table instead of an address alone.",
-    knobs: &[&ADDRESS, &WEIGHT, &ID],
+    knobs: &[&ADDRESS, &WEIGHT, &ID, &ADMIN],
     sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[[cluster.a.endpoints]]\naddress = \":2\"\nKNOB\n",
 };
 
@@ -89,8 +99,19 @@ pub(crate) fn expand(entries: Vec<EndpointEntry>, at: Span, cx: &mut Cx<'_>) -> 
             "all weights are 0, so no endpoint of this cluster would get a request",
         )
         .help("give at least one endpoint a weight above 0");
+    } else if !endpoints.iter().any(takes_requests) {
+        // No error: who takes a cluster out of service has a reason.
+        cx.warning(
+            at,
+            "no endpoint of this cluster takes requests: each is in drain or maint, or has no weight",
+        )
+        .help("requests for it are answered 503 until one is \"ready\"");
     }
     endpoints
+}
+
+fn takes_requests(endpoint: &Endpoint) -> bool {
+    endpoint.admin == AdminState::Ready && endpoint.weight > 0
 }
 
 /// The endpoint at one of an entry's addresses, unless the cluster has it already.
@@ -129,7 +150,7 @@ fn one(
         id,
         address,
         weight: entry.weight,
-        admin: AdminState::Ready,
+        admin: entry.admin,
     })
 }
 
@@ -139,6 +160,7 @@ pub(crate) struct EndpointEntry {
     address: At<String>,
     weight: u16,
     id: Option<String>,
+    admin: AdminState,
 }
 
 impl EndpointEntry {
@@ -148,6 +170,7 @@ impl EndpointEntry {
         Self {
             id: (endpoint.id != address).then(|| endpoint.id.clone()),
             weight: endpoint.weight,
+            admin: endpoint.admin,
             address: At {
                 value: address,
                 span: 0..0,
@@ -164,16 +187,17 @@ impl Value for EndpointEntry {
             if table.len() != 1 || !(table.contains_key("env") || table.contains_key("file")));
         let entry = if is_table {
             let table = ENDPOINT.open(node, cx)?;
-            let weight = WEIGHT.read(&table, cx);
             Self {
-                weight: u16::try_from(weight).unwrap_or(u16::MAX),
+                weight: WEIGHT.read(&table, cx),
                 id: ID.read(&table, cx),
+                admin: ADMIN.read(&table, cx),
                 address: ADDRESS.read(&table, cx)?,
             }
         } else {
             Self {
-                weight: 1,
+                weight: WEIGHT.default,
                 id: None,
+                admin: ADMIN.default,
                 address: At {
                     value: read_text(node, "an address like \"10.0.0.1:8080\"", cx)?,
                     span: node.span.clone(),
@@ -203,13 +227,15 @@ impl Value for EndpointEntry {
     }
 
     fn toml(&self) -> String {
-        if self.weight == 1 && self.id.is_none() {
+        let plain = (self.weight, self.admin) == (WEIGHT.default, ADMIN.default);
+        if plain && self.id.is_none() {
             return quote(&self.address.value);
         }
         let mut lines = Lines::default();
         lines.knob(&ADDRESS, &Some(self.address.clone()));
-        lines.knob(&WEIGHT, &u64::from(self.weight));
+        lines.knob(&WEIGHT, &self.weight);
         lines.knob(&ID, &self.id);
+        lines.knob(&ADMIN, &self.admin);
         lines.inline()
     }
 

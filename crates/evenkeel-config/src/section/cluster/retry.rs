@@ -1,28 +1,19 @@
-//! `retry` of a cluster: second attempts and their allowance.
+//! `retry` of a cluster: second attempts for routes that do not say otherwise, and the allowance for them.
 
 use evenkeel_base::rules::{BudgetRules, RetryRules};
 use serde_json::Value as Json;
 
 use crate::knob::{Knob, Lines, Section};
 use crate::raw::{Cx, Node};
-use crate::value::{Bounds, Value};
-
-static ATTEMPTS: Knob<u64> = Knob {
-    key: "attempts",
-    about: "How many more attempts there may be after the first. 0 turns retries off.",
-    default: RetryRules::DEFAULT.attempts as u64,
-    why: "with two endpoints down of three, the third still answers",
-    bounds: Some(Bounds {
-        least: 0,
-        greatest: 10,
-    }),
-    required: false,
-    example: "1",
+use crate::section::retry::{
+    ATTEMPT_TIMEOUT, ATTEMPTS, BACKOFF, BACKOFF_MAX, HEDGE, NON_IDEMPOTENT, ON, REPLAY_BUFFER,
+    RETRY_AFTER_MAX, RetryKeys, STATUSES, check,
 };
+use crate::value::{Bounds, Value};
 
 static BUDGET_RATIO: Knob<f32> = Knob {
     key: "budget_ratio",
-    about: "What each request deposits in the cluster's retry budget; a retry takes 1.",
+    about: "What each request deposits in the cluster's retry budget; a retry or hedge takes 1.",
     default: BudgetRules::DEFAULT.ratio,
     why: "retries then add at most a fifth to the load, where a storm would multiply it",
     bounds: Some(Bounds {
@@ -33,10 +24,10 @@ static BUDGET_RATIO: Knob<f32> = Knob {
     example: "0.1",
 };
 
-static BUDGET_BURST: Knob<u64> = Knob {
+static BUDGET_BURST: Knob<u32> = Knob {
     key: "budget_burst",
     about: "What the budget holds at least, and how full it starts.",
-    default: BudgetRules::DEFAULT.burst as u64,
+    default: BudgetRules::DEFAULT.burst,
     why: "the death of one endpoint is absorbed also when there are few requests",
     bounds: Some(Bounds {
         least: 0,
@@ -49,8 +40,21 @@ static BUDGET_BURST: Knob<u64> = Knob {
 /// `retry` of a cluster.
 pub(crate) static RETRY: Section = Section {
     name: "cluster.NAME.retry",
-    about: "Second attempts and their allowance. A request is tried again when nothing of it was written, or when its method is idempotent; an endpoint never sees a POST twice.",
-    knobs: &[&ATTEMPTS, &BUDGET_RATIO, &BUDGET_BURST],
+    about: "Second attempts and their allowance. A request is tried again when nothing of it was written, or when its method is idempotent; an endpoint never sees a POST twice unless `non_idempotent` allows it. The `retry` of a route has the same keys but the budget's, and what it gives comes before what stands here.",
+    knobs: &[
+        &ATTEMPTS,
+        &ON,
+        &STATUSES,
+        &ATTEMPT_TIMEOUT,
+        &BACKOFF,
+        &BACKOFF_MAX,
+        &RETRY_AFTER_MAX,
+        &NON_IDEMPOTENT,
+        &REPLAY_BUFFER,
+        &HEDGE,
+        &BUDGET_RATIO,
+        &BUDGET_BURST,
+    ],
     sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nendpoints = [\":2\"]\n[cluster.a.retry]\nKNOB\n",
 };
 
@@ -74,24 +78,22 @@ impl Value for Retry {
 
     fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
         let table = RETRY.open(node, cx)?;
-        let (attempts, burst) = (ATTEMPTS.read(&table, cx), BUDGET_BURST.read(&table, cx));
+        let rules = RetryKeys::of(&table, cx).over(&RetryRules::DEFAULT);
+        check(&rules, |key| table.span_of(key), cx);
         Some(Self {
-            rules: RetryRules {
-                attempts: u16::try_from(attempts).unwrap_or(u16::MAX),
-                ..RetryRules::DEFAULT
-            },
+            rules,
             budget: BudgetRules {
                 ratio: BUDGET_RATIO.read(&table, cx),
-                burst: u32::try_from(burst).unwrap_or(u32::MAX),
+                burst: BUDGET_BURST.read(&table, cx),
             },
         })
     }
 
     fn toml(&self) -> String {
         let mut lines = Lines::default();
-        lines.knob(&ATTEMPTS, &u64::from(self.rules.attempts));
+        RetryKeys::between(&self.rules, &RetryRules::DEFAULT).print(&mut lines);
         lines.knob(&BUDGET_RATIO, &self.budget.ratio);
-        lines.knob(&BUDGET_BURST, &u64::from(self.budget.burst));
+        lines.knob(&BUDGET_BURST, &self.budget.burst);
         lines.inline()
     }
 
