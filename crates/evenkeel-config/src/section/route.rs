@@ -1,5 +1,6 @@
 //! `[[route]]`: a match and the action it leads to.
 
+mod action;
 mod asked;
 mod host;
 pub(crate) mod rate_limit;
@@ -13,15 +14,16 @@ use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::RouteMatch;
 use evenkeel_base::rules::{Priority, RetryRules};
 use evenkeel_base::unit::format_duration;
-use evenkeel_base::{ByteSize, ClusterId, Network};
+use evenkeel_base::{ByteSize, Network};
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Action, Cluster, HostRewrite, Redirect, Respond, Route};
+use crate::model::{Action, Cluster, Route};
 use crate::raw::{At, Cx, Node, Span};
 use crate::section::action::error_page::ErrorPages;
 use crate::section::matching::{
     self, HEADER, HOST, LISTENER, LONGEST_NAME, METHOD, PATH_KNOB, QUERY,
 };
+use crate::section::route::action::{CLUSTER, HOST_HEADER, REDIRECT, RESPOND};
 use crate::section::route::asked::{DEADLINE_HEADER, DeadlineField};
 use crate::section::route::rate_limit::RATE_LIMITS;
 use crate::section::route::retry::RETRY_KNOB;
@@ -56,46 +58,6 @@ static DENY: Knob<Vec<Network>> = Knob {
     bounds: None,
     required: false,
     example: "[\"10.1.0.0/16\"]",
-};
-
-static CLUSTER: Knob<Option<At<String>>> = Knob {
-    key: "cluster",
-    about: "Sends the request to an endpoint of this cluster. A route has exactly one of `cluster`, `redirect` and `respond`.",
-    default: None,
-    why: "none; a route has exactly one of the three actions",
-    bounds: None,
-    required: false,
-    example: "\"api\"",
-};
-
-static REDIRECT: Knob<Option<Redirect>> = Knob {
-    key: "redirect",
-    about: "Sends the client elsewhere.",
-    default: None,
-    why: "none; a route has exactly one of the three actions",
-    bounds: None,
-    required: false,
-    example: "{ scheme = \"https\" }",
-};
-
-static RESPOND: Knob<Option<Respond>> = Knob {
-    key: "respond",
-    about: "Answers with a fixed response.",
-    default: None,
-    why: "none; a route has exactly one of the three actions",
-    bounds: None,
-    required: false,
-    example: "{ status = 200, body = \"hello\" }",
-};
-
-static HOST_HEADER: Knob<HostRewrite> = Knob {
-    key: "host_header",
-    about: "What `Host` says to the endpoint: \"keep\" what the client said, \"endpoint\" for the endpoint's own address, or a host.",
-    default: HostRewrite::Keep,
-    why: "endpoints build links and cookies from it",
-    bounds: None,
-    required: false,
-    example: "\"endpoint\"",
 };
 
 static REQUEST_HEADERS: Knob<Edits> = Knob {
@@ -351,7 +313,10 @@ fn read_one(
     cx: &mut Cx<'_>,
 ) -> Option<Route> {
     let matching = matching::read(table, names.listeners, cx);
-    let action = read_action(cluster, &matching, table, cx);
+    let action = action::read(cluster, &matching, table, cx);
+    if action.is_some() {
+        check_forwarding(table, cx);
+    }
     let allow_dot_segments = ALLOW_DOT_SEGMENTS.read(table, cx);
     if !allow_dot_segments {
         matching::check_dot_segments(&matching, table, cx);
@@ -448,79 +413,29 @@ fn name_the_nameless(drafts: &mut [Draft]) {
     }
 }
 
-fn read_action(
-    cluster: Option<u32>,
-    matching: &RouteMatch,
-    table: &Table<'_>,
-    cx: &mut Cx<'_>,
-) -> Option<Action> {
-    let (redirect, respond) = (REDIRECT.read(table, cx), RESPOND.read(table, cx));
-    let host = HOST_HEADER.read(table, cx);
-    let rewrite = rewrite::read(matching, table, cx);
-    let given = [
-        (CLUSTER.key, CLUSTER.given(table)),
-        (REDIRECT.key, REDIRECT.given(table)),
-        (RESPOND.key, RESPOND.given(table)),
-    ];
-    let keys: Vec<&str> = given
-        .iter()
-        .filter(|(_, is)| *is)
-        .map(|(key, _)| *key)
-        .collect();
-    match keys.as_slice() {
-        [] if cx.may_be_hidden() || table.has_unknown => return None,
-        [] => {
-            cx.error(table.span.clone(), "this route does nothing")
-                .help("add one of cluster = \"…\", redirect = { … } and respond = { … }");
-            return None;
-        }
-        [_] => {}
-        several => {
-            let last = several.last().copied().unwrap_or_default();
-            cx.error(
-                table.span_of(last),
-                format!("this route has several actions: {}", several.join(", ")),
+/// Warns of knobs that have no meaning on a route that forwards nothing.
+fn check_forwarding(table: &Table<'_>, cx: &mut Cx<'_>) {
+    if CLUSTER.given(table) {
+        return;
+    }
+    for key in [
+        rewrite::STRIP_PREFIX.key,
+        rewrite::REPLACE_PREFIX.key,
+        HOST_HEADER.key,
+        REQUEST_HEADERS.key,
+        REQUEST_TRAILERS.key,
+        DEADLINE_HEADER.key,
+        RETRY_KNOB.key,
+        PRIORITY.key,
+    ] {
+        if let Some(entry) = table.get(key) {
+            cx.warning(
+                entry.key.span.clone(),
+                format!("`{key}` does nothing here: this route forwards no request"),
             )
-            .help("keep one; write a route for each");
-            return None;
+            .help("leave it out");
         }
     }
-    if !CLUSTER.given(table) {
-        for (key, given) in [
-            (
-                rewrite::STRIP_PREFIX.key,
-                rewrite::STRIP_PREFIX.given(table),
-            ),
-            (
-                rewrite::REPLACE_PREFIX.key,
-                rewrite::REPLACE_PREFIX.given(table),
-            ),
-            (HOST_HEADER.key, HOST_HEADER.given(table)),
-            (REQUEST_HEADERS.key, REQUEST_HEADERS.given(table)),
-            (REQUEST_TRAILERS.key, REQUEST_TRAILERS.given(table)),
-            (DEADLINE_HEADER.key, DEADLINE_HEADER.given(table)),
-            (RETRY_KNOB.key, RETRY_KNOB.given(table)),
-            (PRIORITY.key, PRIORITY.given(table)),
-        ] {
-            if given {
-                cx.warning(
-                    table.span_of(key),
-                    format!("`{key}` does nothing here: this route forwards no request"),
-                )
-                .help("leave it out");
-            }
-        }
-    }
-    redirect
-        .map(Action::Redirect)
-        .or_else(|| respond.map(Action::Respond))
-        .or_else(|| {
-            Some(Action::Forward {
-                cluster: ClusterId::new(cluster?),
-                rewrite,
-                host,
-            })
-        })
 }
 
 /// Warns of a queue in which requests may wait for longer than the whole exchange may take.
