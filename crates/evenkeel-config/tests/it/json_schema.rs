@@ -2,6 +2,10 @@
 //!
 //! The validator knows the keywords that our schema uses, and panics at any other.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use evenkeel_config::schema;
 use regex::Regex;
 use serde_json::{Map, Value, json};
@@ -11,8 +15,23 @@ use toml::de::{DeTable, DeValue};
 pub(crate) fn accepts(text: &str) -> Result<(), String> {
     let root = DeTable::parse(text).unwrap();
     let value = to_json(&DeValue::Table(root.into_inner()));
-    let schema = schema();
-    Validator { root: &schema }.check(&schema, &value, "$")
+    Validator { root: &SCHEMA }.check(&SCHEMA, &value, "$")
+}
+
+/// Made once: properties ask it thousands of times.
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
+
+thread_local! {
+    static PATTERNS: RefCell<HashMap<String, Regex>> = RefCell::default();
+}
+
+fn matches(pattern: &str, text: &str) -> bool {
+    PATTERNS.with_borrow_mut(|patterns| {
+        let compiled = patterns
+            .entry(pattern.to_owned())
+            .or_insert_with(|| Regex::new(pattern).unwrap());
+        compiled.is_match(text)
+    })
 }
 
 fn to_json(value: &DeValue<'_>) -> Value {
@@ -55,7 +74,7 @@ impl Validator<'_> {
                 "enum" => rule.as_array().unwrap().contains(value),
                 "pattern" => value
                     .as_str()
-                    .is_none_or(|text| Regex::new(rule.as_str().unwrap()).unwrap().is_match(text)),
+                    .is_none_or(|text| matches(rule.as_str().unwrap(), text)),
                 "minimum" => value.as_f64().is_none_or(|n| n >= rule.as_f64().unwrap()),
                 "maximum" => value.as_f64().is_none_or(|n| n <= rule.as_f64().unwrap()),
                 "anyOf" => self.count(rule, value, at) > 0,
