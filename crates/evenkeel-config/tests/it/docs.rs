@@ -83,6 +83,52 @@ fn every_configuration_in_the_docs_passes() {
     assert!(blocks >= 4, "only {blocks} blocks were found");
 }
 
+/// Every line of configuration in a table of the docs: it must be right in one of the tables of the file.
+#[test]
+fn every_line_in_the_tables_of_the_docs_passes() {
+    let (mut lines, mut wrong) = (0, Vec::new());
+    for path in pages() {
+        // The generated pages show examples, which have a test of their own.
+        if path.ends_with("docs/reference/configuration.md") {
+            continue;
+        }
+        let page = fs::read_to_string(&path).unwrap();
+        for row in page.lines().filter(|line| line.starts_with('|')) {
+            let ours = row.rsplit('|').nth(1).unwrap();
+            for span in ours.split('`').skip(1).step_by(2) {
+                let is_line = span.starts_with(|c: char| c.is_ascii_lowercase());
+                if !(is_line && span.contains(" = ")) || span.contains('\u{2026}') {
+                    continue;
+                }
+                lines += 1;
+                let right = HOMES.iter().any(|home| {
+                    let text = home.replace("LINE", span);
+                    check(&text, "line", &Lent).config.is_some()
+                });
+                if !right {
+                    wrong.push(format!("{}: {span}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(lines >= 60, "only {lines} lines were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Where a line may belong, as whole files.
+const HOMES: [&str; 10] = [
+    "version = 1\n[listener.a]\nLINE\n[[route]]\nrespond.body = \"\"\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\nLINE\n[[route]]\nrespond.body = \"\"\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nLINE\n[cluster.api]\nendpoints = \":2\"\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"b\"\nLINE\n[cluster.b]\nendpoints = \":2\"\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\npath = \"/a\"\ncluster = \"b\"\nLINE\n[cluster.b]\nendpoints = \":2\"\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[access_log]\nLINE\n[[route]]\nrespond.body = \"\"\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"b\"\n[cluster.b]\nendpoints = \":2\"\nLINE\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"b\"\n[cluster.b]\nendpoints = \":2\"\nprobe.tcp = {}\nLINE\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"b\"\n[[cluster.b.endpoints]]\naddress = \":2\"\nLINE\n",
+    "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"\"\n[route.rate_limit]\nrequests = 1\nLINE\n",
+];
+
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![root().join("README.md")];
     let mut folders = vec![root().join("docs")];
