@@ -1,23 +1,35 @@
 //! Input buffers: blocks from the worker's pool, taken when bytes are there and given back when they are used up.
 //!
 //! An idle connection holds none. A block keeps the message's head in place while the body streams through the space
-//! behind it, because routing, retries and the log read the head until the exchange ends. A body that has to be read and
-//! fills its block again and again goes on in a large one, of which a worker has few.
+//! behind it, because routing, retries and the log read the head until the exchange ends. So each request under way has its
+//! own memory all that time, and with hundreds of them what they touch is more than the caches hold: a request begins in a
+//! small block, and goes on in one of the usual size when more comes. A body that has to be read and fills that again and
+//! again goes on in a large one, of which a worker has few.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::pipes::Pipes;
+use evenkeel_base::ResponseHead;
 
-/// The size of a block: a head within the usual limit of 32 KiB fits without growing, and 32 KiB of a body behind a usual head
+use crate::pipes::Pipes;
+use crate::spare::Spares;
+
+/// The size of a small block, where a request begins: most heads fit, and a small body as well. Not a power of two, or the
+/// heads of all requests under way would compete for the same few places of the caches.
+pub(crate) const SMALL: usize = 3584;
+/// Free small blocks a worker keeps: 3.5 MiB.
+const MAX_SMALL_FREE: usize = 1024;
+
+/// The size of a usual block: a head within the usual limit of 32 KiB fits without growing, and 32 KiB of a body behind a usual head
 /// and in its framing are one read. Memory that no byte came into costs nothing.
 pub(crate) const BLOCK: usize = 36 * 1024;
 /// The most that is read before it is known that a body is long: 64 KiB and a head. What fits is one read and one write, which
 /// up to here is no dearer than a pipe.
 pub(crate) const FIRST_READ: usize = 68 * 1024;
-/// A body is read into at least this much room; with less left behind a large head, the block grows.
+/// A body that does not fit a small block is read into at least this much room; with less left behind a large head, the block
+/// grows.
 const MIN_ROOM: usize = 8 * 1024;
-/// Free blocks a worker keeps: 9 MiB when bodies have been through all of them. What a burst needed beyond that goes back to
+/// Free usual blocks a worker keeps: 9 MiB when bodies have been through all of them. What a burst needed beyond that goes back to
 /// the allocator.
 const MAX_FREE: usize = 256;
 
@@ -34,10 +46,13 @@ const MAX_LARGE_FREE: usize = 16;
 /// An output buffer that grew beyond this goes back to the allocator: heads of usual size need a tenth of it.
 const MAX_OUT: usize = 32 * 1024;
 
-/// The free input blocks and output buffers of one worker, and its pipes, which do for long bodies what blocks do for others.
+/// The free input blocks and output buffers of one worker, and what is taken along with them: the tables of response heads,
+/// and pipes, which do for long bodies what blocks do for others.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     pub(crate) pipes: Rc<Pipes>,
+    pub(crate) response_heads: Spares<ResponseHead>,
+    small: RefCell<Vec<Vec<u8>>>,
     free: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
     large_lent: Cell<usize>,
@@ -52,8 +67,21 @@ impl Blocks {
             start: 0,
             pos: 0,
             end: 0,
+            ample: false,
             pool: Rc::clone(self),
         }
+    }
+
+    /// The memory of a small block.
+    fn take_small(&self) -> Vec<u8> {
+        let free = self.small.borrow_mut().pop();
+        free.unwrap_or_else(|| new_block(SMALL))
+    }
+
+    /// The memory of a usual block.
+    fn take_usual(&self) -> Vec<u8> {
+        let free = self.free.borrow_mut().pop();
+        free.unwrap_or_else(|| new_block(BLOCK))
     }
 
     /// The memory of a large block, when there is one to be had.
@@ -64,13 +92,14 @@ impl Blocks {
         }
         self.large_lent.set(lent + 1);
         let free = self.large.borrow_mut().pop();
-        Some(free.unwrap_or_else(|| vec![0; LARGE]))
+        Some(free.unwrap_or_else(|| new_block(LARGE)))
     }
 
     /// Takes the memory of a block back.
     fn give(&self, bytes: Vec<u8>) {
         // A block that grew for one large head is not kept: the next user would hold more than it needs.
         let (kept, most) = match bytes.len() {
+            SMALL => (&self.small, MAX_SMALL_FREE),
             BLOCK => (&self.free, MAX_FREE),
             LARGE => {
                 // Saturating, for a limit of heads by which one grows to just this size.
@@ -101,6 +130,12 @@ impl Blocks {
     }
 }
 
+/// The memory of a block that no other one has left behind.
+#[cold]
+fn new_block(size: usize) -> Vec<u8> {
+    vec![0; size]
+}
+
 /// A buffer with a message in it: `start..pos` is used (the head), `pos..end` is unread, the rest is room.
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -108,6 +143,8 @@ pub(crate) struct Block {
     start: usize,
     pos: usize,
     end: usize,
+    /// The last read brought more than a small block holds, and the next may as well: what is pipelined, an upload.
+    ample: bool,
     pool: Rc<Blocks>,
 }
 
@@ -136,16 +173,22 @@ impl Block {
         !self.bytes.is_empty()
     }
 
+    /// Whether it is a small one, of which a full read says little.
+    #[inline]
+    pub(crate) const fn is_small(&self) -> bool {
+        self.bytes.len() == SMALL
+    }
+
     /// Whether nothing is unread.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
         self.pos == self.end
     }
 
-    /// The pipes of the same worker.
+    /// Where it came from.
     #[inline]
-    pub(crate) fn pipes(&self) -> &Rc<Pipes> {
-        &self.pool.pipes
+    pub(crate) const fn pool(&self) -> &Rc<Blocks> {
+        &self.pool
     }
 
     /// Uses `n` unread bytes.
@@ -176,13 +219,22 @@ impl Block {
     #[inline]
     pub(crate) fn received(&mut self, n: usize) {
         self.end = (self.end + n).min(self.bytes.len());
+        self.ample = n >= SMALL;
     }
 
     /// Makes room for more of a head of at most `limit` bytes: moves the message to the front, then grows.
+    #[inline]
     pub(crate) fn make_room_for_head(&mut self, limit: usize) {
         self.hold();
-        if self.end < self.bytes.len() {
-            return;
+        if self.end == self.bytes.len() {
+            self.make_more_room_for_head(limit);
+        }
+    }
+
+    #[cold]
+    fn make_more_room_for_head(&mut self, limit: usize) {
+        if self.is_small() {
+            return self.go_on_in_usual();
         }
         self.move_to_front();
         if self.end == self.bytes.len() && self.end < limit.saturating_add(1) {
@@ -193,10 +245,18 @@ impl Block {
         }
     }
 
-    /// Makes room for more of a body behind a head of `head` bytes; that never makes the block grow, only heads do.
-    /// False when the unread bytes fill all there is.
-    pub(crate) fn make_room_for_body(&mut self, head: usize) -> bool {
-        self.hold();
+    /// Makes room for `want` more bytes of a body behind a head of `head` bytes, or for what a usual block holds of them: beyond
+    /// that only heads make a block grow. False when the unread bytes fill all there is.
+    pub(crate) fn make_room_for_body(&mut self, head: usize, want: usize) -> bool {
+        if self.bytes.is_empty() {
+            self.bytes = self.pool.take_usual();
+        }
+        if self.is_small() {
+            if self.bytes.len() - self.end >= want {
+                return true;
+            }
+            self.go_on_in_usual();
+        }
         let base = self.start + head;
         if self.pos == self.end {
             self.pos = base;
@@ -205,7 +265,7 @@ impl Block {
         if self.bytes.len() - base < MIN_ROOM && self.start > 0 {
             // Pipelined messages before this one are what took the room: only a head may make the block grow.
             self.move_to_front();
-            return self.make_room_for_body(head);
+            return self.make_room_for_body(head, want);
         }
         if self.bytes.len() - base < MIN_ROOM {
             self.bytes.resize(base + MIN_ROOM, 0);
@@ -218,14 +278,24 @@ impl Block {
         self.end < self.bytes.len()
     }
 
-    /// Takes the memory of a large block when it holds none yet and there is one to be had.
+    /// Takes the memory of a large block when it holds none yet and there is one to be had, else of a usual one.
     #[inline]
     pub(crate) fn begin_large(&mut self) {
-        if self.bytes.is_empty()
-            && let Some(large) = self.pool.take_large()
-        {
-            self.bytes = large;
+        if self.bytes.is_empty() {
+            let large = self.pool.take_large();
+            self.bytes = large.unwrap_or_else(|| self.pool.take_usual());
         }
+    }
+
+    /// Goes on in a block of the usual size, with the message at its front.
+    fn go_on_in_usual(&mut self) {
+        let mut usual = self.pool.take_usual();
+        let message = self.start..self.end;
+        usual[..message.len()].copy_from_slice(&self.bytes[message]);
+        self.pool.give(std::mem::replace(&mut self.bytes, usual));
+        self.pos -= self.start;
+        self.end -= self.start;
+        self.start = 0;
     }
 
     /// Goes on in a large block behind the head of `head` bytes, when nothing is unread and there is such a block.
@@ -262,12 +332,12 @@ impl Block {
     #[inline]
     fn hold(&mut self) {
         if self.bytes.is_empty() {
-            self.bytes = self
-                .pool
-                .free
-                .borrow_mut()
-                .pop()
-                .unwrap_or_else(|| vec![0; BLOCK]);
+            let pool = &*self.pool;
+            self.bytes = if self.ample {
+                pool.take_usual()
+            } else {
+                pool.take_small()
+            };
         }
     }
 
@@ -302,7 +372,7 @@ mod tests {
         assert_eq!(block.message(), b"head2");
         block.consume(5);
         block.begin_message();
-        assert!(block.is_empty() && block.room().len() == BLOCK);
+        assert!(block.is_empty() && block.room().len() == SMALL);
     }
 
     #[test]
@@ -312,16 +382,16 @@ mod tests {
         fill(&mut block, b"head");
         block.consume(4);
         for _ in 0..10 {
-            assert!(block.make_room_for_body(4));
+            assert!(block.make_room_for_body(4, usize::MAX));
             let n = block.room().len();
             block.received(n);
             block.consume(block.unread().len() - 1);
             assert_eq!(&block.message()[..4], b"head");
         }
-        assert!(block.make_room_for_body(4));
+        assert!(block.make_room_for_body(4, usize::MAX));
         assert_eq!(block.unread().len(), 1);
         block.received(usize::MAX / 2);
-        assert!(!block.make_room_for_body(4));
+        assert!(!block.make_room_for_body(4, usize::MAX));
     }
 
     #[test]
@@ -340,7 +410,7 @@ mod tests {
             let mut left = body;
             while left > 0 {
                 if block.is_empty() {
-                    assert!(block.make_room_for_body(head));
+                    assert!(block.make_room_for_body(head, left));
                     let n = block.room().len();
                     block.received(n);
                 }
@@ -363,13 +433,13 @@ mod tests {
             block.consume(4);
             block.enlarge(4);
             assert_eq!(block.unread(), b"+", "what is unread keeps it where it is");
-            assert_eq!(block.bytes.len(), BLOCK);
+            assert!(block.is_small());
             block.consume(1);
             block.enlarge(4);
+            assert_eq!(&block.message()[..4], b"head");
+            assert!(block.is_empty() && block.make_room_for_body(4, usize::MAX));
             let size = if n < MAX_LARGE { LARGE } else { BLOCK };
             assert_eq!(block.bytes.len(), size);
-            assert_eq!(&block.message()[..4], b"head");
-            assert!(block.is_empty() && block.make_room_for_body(4));
             assert_eq!(block.message(), b"head");
         }
         drop(many);
@@ -377,7 +447,7 @@ mod tests {
         assert_eq!(blocks.large_lent.get(), 0);
         let mut block = blocks.take();
         fill(&mut block, b"head");
-        assert_eq!(block.bytes.len(), BLOCK, "the next message begins small");
+        assert!(block.is_small(), "the next message begins small");
         block.consume(4);
         block.enlarge(4);
         block.begin_message();
@@ -401,6 +471,49 @@ mod tests {
     }
 
     #[test]
+    fn a_request_goes_on_in_a_usual_block_when_it_does_not_fit_a_small_one() {
+        let blocks = Rc::new(Blocks::default());
+        let mut block = blocks.take();
+        fill(&mut block, b"gonehead+");
+        block.consume(4);
+        block.begin_message();
+        block.consume(4);
+        assert!(block.make_room_for_body(4, SMALL - 9) && block.is_small());
+        assert!(block.make_room_for_body(4, SMALL - 8));
+        assert_eq!(block.bytes.len(), BLOCK);
+        assert_eq!(
+            (block.message(), block.unread()),
+            (&b"head+"[..], &b"+"[..])
+        );
+        let mut block = blocks.take();
+        let n = block.room().len();
+        block.received(n);
+        block.consume(n - 2);
+        block.begin_message();
+        block.make_room_for_head(40_000);
+        assert_eq!((block.message().len(), block.room().len()), (2, BLOCK - 2));
+    }
+
+    #[test]
+    fn after_much_at_once_the_next_read_may_bring_as_much() {
+        let blocks = Rc::new(Blocks::default());
+        let mut block = blocks.take();
+        for (received, next) in [
+            (SMALL - 1, SMALL),
+            (SMALL, BLOCK),
+            (SMALL, BLOCK),
+            (9, SMALL),
+        ] {
+            block.room();
+            block.received(received);
+            block.consume(received);
+            block.begin_message();
+            block.release();
+            assert_eq!(block.room().len(), next);
+        }
+    }
+
+    #[test]
     fn a_large_head_grows_to_its_limit_and_no_further() {
         let blocks = Rc::new(Blocks::default());
         let mut block = blocks.take();
@@ -411,11 +524,13 @@ mod tests {
         }
         assert_eq!(block.message().len(), 40_001);
         drop(block);
-        assert_eq!(blocks.free.borrow().len(), 0);
+        assert_eq!(blocks.free.borrow().len(), 0, "it is no usual one any more");
+        assert_eq!(blocks.small.borrow().len(), 1);
         let mut block = blocks.take();
         assert!(!block.is_held());
         block.room();
+        assert_eq!(blocks.small.borrow().len(), 0);
         drop(block);
-        assert_eq!(blocks.free.borrow().len(), 1);
+        assert_eq!(blocks.small.borrow().len(), 1);
     }
 }

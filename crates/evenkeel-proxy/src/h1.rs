@@ -148,10 +148,9 @@ impl Channel {
         })
     }
 
-    /// Gives its buffers back to their pool, between two messages.
+    /// Gives its block back to its pool, between two messages; what was written is given back already.
     pub(crate) fn rest(&mut self) {
         self.block.release();
-        self.outgoing.release();
     }
 
     /// Reads more of a head of at most `limit` bytes: false at the end of the stream.
@@ -165,10 +164,6 @@ impl Channel {
             self.block.begin_large();
         }
         self.block.make_room_for_head(limit);
-        if self.block.room().is_empty() {
-            // The parser refuses a head before it gets this far; this only keeps a full block from reading as an end.
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-        }
         self.poll_read_room(cx, FIRST_READ)
     }
 
@@ -186,11 +181,15 @@ impl Channel {
     /// Reads at most so much into the room there is; a block that nothing came into is given back.
     fn poll_read_room(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<bool>> {
         let room = self.block.room();
+        if room.is_empty() {
+            // The parser refuses a head before it gets this far; this only keeps a full block from reading as an end.
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         let most = most.min(room.len());
         let polled = self.stream.poll_read(cx, &mut room[..most]);
         self.awaited = polled.is_pending();
         if let Poll::Ready(Ok(n)) = polled {
-            self.plenty = n == most;
+            self.plenty = n == most && !self.block.is_small();
             self.block.received(n);
             return Poll::Ready(Ok(n > 0));
         }
@@ -205,7 +204,7 @@ impl Channel {
             if ready!(self.stream.poll_read_ready(cx)).is_err() {
                 return Poll::Ready(());
             }
-            if !self.block.make_room_for_body(self.head) {
+            if !self.block.make_room_for_body(self.head, 1) {
                 return Poll::Pending;
             }
             match ready!(self.stream.poll_read(cx, self.block.room())) {
@@ -273,7 +272,11 @@ impl Channel {
         } else {
             FIRST_READ
         };
-        if !self.block.make_room_for_body(self.head) {
+        let want = match self.incoming {
+            Incoming::Known { left } => usize::try_from(left).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
+        if !self.block.make_room_for_body(self.head, want) {
             return Poll::Ready(Err(self.malformed()));
         }
         self.poll_read_room(cx, most).map_err(|_| self.broken())
@@ -431,6 +434,7 @@ impl Sink for Channel {
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         match ready!(self.outgoing.poll_flush(&mut self.stream, cx)) {
             Ok(()) => Poll::Ready(Ok(())),

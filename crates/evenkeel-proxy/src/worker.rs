@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use evenkeel_base::{RequestHead, ResponseHead, Rng};
+use evenkeel_base::{RequestHead, Rng};
 use evenkeel_state::{Handle, Reader, WorkerCounters};
 use tokio::sync::watch;
 
@@ -28,7 +28,6 @@ pub(crate) struct Worker {
     pub(crate) id: usize,
     pub(crate) blocks: Rc<Blocks>,
     pub(crate) request_heads: Spares<RequestHead>,
-    pub(crate) response_heads: Spares<ResponseHead>,
     pub(crate) pool: Pool,
     pub(crate) deadlines: Rc<Deadlines>,
     shared: Arc<Shared>,
@@ -49,7 +48,6 @@ impl Worker {
             id,
             blocks: Rc::default(),
             request_heads: Spares::default(),
-            response_heads: Spares::default(),
             pool: Pool::default(),
             deadlines: Rc::default(),
             reader: RefCell::new(Reader::new(Arc::clone(&shared.publisher))),

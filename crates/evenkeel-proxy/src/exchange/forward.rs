@@ -79,7 +79,7 @@ pub(crate) async fn run<D: Downstream>(
         let failed = match stage.obtain(down, record).await {
             Ok(link) => {
                 let idle = link.idle;
-                let mut up = H1Upstream::new(link.channel, scene.worker);
+                let mut up = H1Upstream::new(link.channel);
                 let mut talk = stage.ask(down, &mut up, link.at, record);
                 match converse::run(&stage, down, &mut up, &mut talk).await {
                     Ok(()) => {

@@ -150,7 +150,7 @@ fn begin_response<D: Downstream>(
 /// Keeps the endpoint's connection for the next exchange, when both sides want that and both directions allow it.
 pub(crate) fn give_back(stage: &Stage<'_>, up: H1Upstream, since: Instant) {
     let worker = stage.scene.worker;
-    if let Some((connection, announced)) = up.into_reusable(worker)
+    if let Some((connection, announced)) = up.into_reusable()
         && !worker.is_draining()
     {
         let state = &stage.endpoint.state;

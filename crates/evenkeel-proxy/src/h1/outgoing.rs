@@ -235,6 +235,7 @@ impl Outgoing {
         let moved = ready!(stream.poll_drain_pipe(cx, pipe, most))?;
         self.begun = true;
         self.advance(moved, b"", false);
+        self.release();
         Poll::Ready(Ok(moved))
     }
 
@@ -254,7 +255,19 @@ impl Outgoing {
     }
 
     /// Writes what is pending.
+    #[inline]
     pub(crate) fn poll_flush(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.pending.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_write_pending(stream, cx)
+    }
+
+    fn poll_write_pending(
         &mut self,
         stream: &mut Stream,
         cx: &mut Context<'_>,
@@ -263,6 +276,7 @@ impl Outgoing {
             self.sent += ready!(stream.poll_write(cx, &self.pending[self.sent..]))?;
             self.begun = true;
         }
+        self.release();
         Poll::Ready(Ok(()))
     }
 
@@ -279,6 +293,7 @@ impl Outgoing {
         let taken = (written - before).min(data);
         let tail_written = written - before - taken;
         self.advance(taken, &tail[tail_written..], tail == LAST_TAIL);
+        self.release();
         taken
     }
 
@@ -305,10 +320,11 @@ impl Outgoing {
         }
     }
 
-    /// Gives its buffer back when everything in it was written.
-    pub(crate) fn release(&mut self) {
+    /// Gives its buffer back when the message is written whole. Not later: an exchange that waits for its response needs none,
+    /// and whoever comes next finds this one still in the caches.
+    fn release(&mut self) {
         self.forget_sent();
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && matches!(self.framing, Framing::Done | Framing::RawEnded) {
             self.pool.give_out(std::mem::take(&mut self.pending));
         }
     }

@@ -36,7 +36,7 @@ impl Channel {
             return Poll::Ready(Ok(false));
         }
         ready!(self.stream.poll_read_ready(cx)).map_err(|_| self.broken())?;
-        let Some(mut lent) = self.block.pipes().take().map(Box::new) else {
+        let Some(mut lent) = self.block.pool().pipes.take().map(Box::new) else {
             return Poll::Ready(Ok(false));
         };
         match self.stream.poll_fill_pipe(cx, &mut lent.pipe, most) {
@@ -55,7 +55,7 @@ impl Channel {
                 Poll::Ready(Ok(false))
             }
             Poll::Ready(Err(error)) if is_unsupported(&error) => {
-                self.block.pipes().refuse();
+                self.block.pool().pipes.refuse();
                 Poll::Ready(Ok(false))
             }
             Poll::Ready(Err(_)) => Poll::Ready(Err(self.broken())),
@@ -84,7 +84,7 @@ impl Channel {
             return Ok(false);
         };
         // A pipe is filled only while nothing is unread, so there is room.
-        self.block.make_room_for_body(self.head);
+        self.block.make_room_for_body(self.head, usize::MAX);
         let read = lent.pipe.read(self.block.room());
         if lent.pipe.held() == 0 {
             self.give_pipe_back();

@@ -19,6 +19,9 @@ pub(crate) struct H1Upstream {
     channel: Box<Channel>,
     parser: ResponseParser,
     head: ResponseHead,
+    /// Whether `head` came from the pool. Not before there is something to put in: exchanges that wait take no more memory than
+    /// they need.
+    has_table: bool,
     asked: Asked,
     persistent: bool,
     keep_alive: Option<u32>,
@@ -31,11 +34,12 @@ impl H1Upstream {
     }
 
     /// Takes up a fresh or idle connection.
-    pub(crate) fn new(channel: Box<Channel>, worker: &Worker) -> Self {
+    pub(crate) fn new(channel: Box<Channel>) -> Self {
         Self {
             channel,
             parser: ResponseParser::default(),
-            head: worker.response_heads.take(),
+            head: ResponseHead::default(),
+            has_table: false,
             asked: Asked {
                 head: false,
                 connect: false,
@@ -48,9 +52,9 @@ impl H1Upstream {
 
     /// The connection, when it can carry another exchange: both sides want to, both directions are at a message
     /// boundary, and the endpoint has not sent more than its response. With it the seconds that the endpoint announced.
-    pub(crate) fn into_reusable(self, worker: &Worker) -> Option<(Boundary, Option<u32>)> {
+    pub(crate) fn into_reusable(self) -> Option<(Boundary, Option<u32>)> {
         let status = self.head.status;
-        worker.response_heads.give(self.head);
+        self.channel.block.pool().response_heads.give(self.head);
         if !self.persistent {
             return None;
         }
@@ -62,6 +66,10 @@ impl H1Upstream {
 
     fn take_head(&mut self) -> Poll<Result<Option<Answer>, Fault>> {
         let limits = Limits::default();
+        if !self.has_table {
+            self.has_table = true;
+            self.head = self.channel.block.pool().response_heads.take();
+        }
         let parsed = self.parser.parse(
             self.channel.block.message(),
             &limits,
@@ -164,5 +172,49 @@ impl Upstream for H1Upstream {
 
     fn begin_tunnel(&mut self) {
         self.channel.begin_tunnel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::rc::Rc;
+
+    use evenkeel_base::Known;
+    use tokio::io::AsyncWriteExt;
+    use tokio::task::yield_now;
+
+    use super::*;
+    use crate::block::Blocks;
+    use crate::rig;
+
+    #[test]
+    fn a_response_that_comes_byte_by_byte_is_the_same() {
+        rig::run(async {
+            let blocks = Rc::new(Blocks::default());
+            let (near, mut far) = rig::pair();
+            let mut up = H1Upstream::new(Channel::new(near, Side::Upstream, &blocks));
+            let send = async {
+                for byte in b"HTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 404 Gone\r\nKeep-Alive: x\r\nContent-Length: 3\r\n\r\nabc" {
+                    far.write_all(&[*byte]).await.unwrap();
+                    yield_now().await;
+                }
+            };
+            let read = async {
+                assert_eq!(
+                    poll_fn(|cx| up.poll_response(cx)).await,
+                    Ok(Answer::Interim)
+                );
+                assert_eq!(up.response().status(), 103);
+                let answer = poll_fn(|cx| up.poll_response(cx)).await;
+                assert_eq!(answer, Ok(Answer::Final(Length::Known(3))));
+                assert_eq!(
+                    (up.response().status(), up.response().reason()),
+                    (404, &b"Gone"[..])
+                );
+                assert_eq!(up.response().known(Known::KeepAlive), Some(&b"x"[..]));
+            };
+            tokio::join!(send, read);
+        });
     }
 }

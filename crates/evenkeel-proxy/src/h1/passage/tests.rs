@@ -66,7 +66,7 @@ struct Passed {
 
 impl Line {
     fn pipes(&self) -> Rc<Pipes> {
-        Rc::clone(self.from.block.pipes())
+        Rc::clone(&self.from.block.pool().pipes)
     }
 
     /// Sends bytes and the end of the stream, and pumps until the body is over.
@@ -79,7 +79,10 @@ impl Line {
         let pass = async {
             let ended = poll_fn(|cx| self.pump.poll(cx, &mut *self.from, &mut *self.to)).await;
             drop(self.to);
-            let (settled, pipes) = (self.from.is_settled(), self.from.block.pipes().counts());
+            let (settled, pipes) = (
+                self.from.is_settled(),
+                self.from.block.pool().pipes.counts(),
+            );
             let mut rest = self.from.block.unread().to_vec();
             let mut more = [0; 100];
             while ended.is_ok()
