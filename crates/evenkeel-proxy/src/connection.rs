@@ -24,6 +24,7 @@ use evenkeel_config::model::Listener;
 use evenkeel_http1::Limits;
 use evenkeel_net::Stream;
 use evenkeel_state::Snapshot;
+use tokio::task::coop::consume_budget;
 
 use crate::deadline::Deadline;
 use crate::downstream::h1::{H1Downstream, Refused};
@@ -190,6 +191,11 @@ enum Next {
 /// Waits for a request's first bytes until the deadline; without one they have to be there. The event loop takes it for granted
 /// that a new connection has something to say, and only some have.
 async fn next_bytes(down: &mut H1Downstream, limits: &Limits, deadline: Option<&Deadline>) -> Next {
+    if down.has_bytes() {
+        // Many replies to what was sent at once may need no waiting at all: the worker's other connections have their turn.
+        consume_budget().await;
+        return Next::Bytes;
+    }
     poll_fn(|cx| match down.poll_begin(cx, limits) {
         Poll::Ready(true) => Poll::Ready(Next::Bytes),
         Poll::Ready(false) => Poll::Ready(Next::Gone),

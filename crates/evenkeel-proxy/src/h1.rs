@@ -186,7 +186,11 @@ impl Channel {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         let most = most.min(room.len());
-        let polled = self.stream.poll_read(cx, &mut room[..most]);
+        let polled = if self.awaited {
+            self.stream.poll_read_awaited(cx, &mut room[..most])
+        } else {
+            self.stream.poll_read(cx, &mut room[..most])
+        };
         self.awaited = polled.is_pending();
         if let Poll::Ready(Ok(n)) = polled {
             self.plenty = n == most && !self.block.is_small();
