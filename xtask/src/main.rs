@@ -16,6 +16,7 @@ mod fuzz;
 mod icount;
 mod metrics;
 mod modules;
+mod pgo;
 mod setup;
 mod source;
 mod step;
@@ -39,6 +40,7 @@ cargo xtask VERB
   fuzz [SECONDS]   run every fuzz target for so long
   icount …         instructions against checked-in figures; --profile NAME, --bless [NAME], --binary PATH
   bench …          speed beside nginx and HAProxy; bench --list, bench --quick
+  pgo              build evenkeel by a profile of how it runs
 ";
 
 fn main() -> ExitCode {
@@ -67,6 +69,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["fuzz", seconds] => fuzz::run(Some(seconds)),
         ["icount", ref rest @ ..] => icount::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
+        ["pgo"] => pgo::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
