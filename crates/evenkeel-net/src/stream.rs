@@ -271,6 +271,7 @@ fn refuse_zero(polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream as StdTcpStream};
     use std::os::unix::net::UnixStream as StdUnixStream;
@@ -325,15 +326,66 @@ mod tests {
     }
 
     #[test]
+    fn a_short_read_after_a_wait_drains_and_a_full_one_does_not() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for (mut stream, mut far) in pairs() {
+                let mut buf = [0; 4];
+                far.write_all(b"abcdef").unwrap();
+                poll_fn(|cx| stream.poll_read_ready(cx)).await.unwrap();
+                for (read, rest) in [(4, true), (2, false)] {
+                    let n = poll_fn(|cx| stream.poll_read_awaited(cx, &mut buf)).await;
+                    assert_eq!(n.unwrap(), read);
+                    let ready = poll_fn(|cx| Poll::Ready(stream.poll_read_ready(cx))).await;
+                    assert_eq!(ready.is_ready(), rest, "{stream:?}");
+                }
+                let woken_for_nothing =
+                    poll_fn(|cx| Poll::Ready(stream.poll_read_awaited(cx, &mut buf))).await;
+                assert!(woken_for_nothing.is_pending());
+                far.write_all(b"g").unwrap();
+                let n = poll_fn(|cx| stream.poll_read_awaited(cx, &mut buf)).await;
+                assert_eq!((n.unwrap(), buf[0]), (1, b'g'), "the wait was made ready");
+                drop(far);
+                let end = poll_fn(|cx| stream.poll_read_awaited(cx, &mut buf)).await;
+                assert_eq!(end.unwrap(), 0);
+            }
+        });
+    }
+
+    #[test]
+    fn a_write_that_is_not_taken_waits_until_it_is() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (near, far) = UnixStream::pair().unwrap();
+            let mut stream = Stream::Unix(near);
+            let bytes = [b'x'; 4096];
+            let mut sent = 0;
+            while let Poll::Ready(n) =
+                poll_fn(|cx| Poll::Ready(stream.poll_write(cx, &bytes))).await
+            {
+                sent += n.unwrap();
+            }
+            let write = poll_fn(|cx| stream.poll_write(cx, b"last"));
+            let read = async {
+                let mut buf = vec![0; 1 << 16];
+                while sent > 0 {
+                    far.readable().await.unwrap();
+                    sent -= far.try_read(&mut buf).unwrap_or_default().min(sent);
+                }
+            };
+            let (written, ()) = tokio::join!(write, read);
+            assert_eq!(written.unwrap(), 4);
+        });
+    }
+
+    #[test]
     fn the_event_loop_knows_what_it_has_seen() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             for (stream, far) in pairs() {
                 assert!(stream.is_quiet(false));
                 drop(far);
-                std::future::poll_fn(|cx| stream.poll_read_ready(cx))
-                    .await
-                    .unwrap();
+                poll_fn(|cx| stream.poll_read_ready(cx)).await.unwrap();
                 assert!(!stream.is_quiet(false) && !stream.is_quiet(true));
             }
         });
