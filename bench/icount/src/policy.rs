@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use evenkeel_base::{BalancerKind, Rng};
-use evenkeel_policy::{Balancer, Candidate, Tried};
+use evenkeel_policy::slow_start::Entry;
+use evenkeel_policy::{Balancer, Candidate, Health, Standing, Tried, Wanted};
 
 use crate::{Measure, Work};
 
@@ -13,6 +14,7 @@ const CROWDS: [usize; 3] = [3, 100, 5_000];
 /// An endpoint with some load, so that a comparison has something to compare.
 struct Endpoint {
     in_flight: u32,
+    standing: Standing,
 }
 
 impl Candidate for Endpoint {
@@ -24,8 +26,12 @@ impl Candidate for Endpoint {
         black_box(self.in_flight)
     }
 
-    fn admits(&self) -> bool {
-        true
+    fn share(&self) -> u16 {
+        self.standing.share()
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight < black_box(u32::MAX)
     }
 }
 
@@ -45,12 +51,16 @@ fn pick(kind: BalancerKind, crowd: usize) -> Work {
     let endpoints: Vec<_> = (0..7)
         .cycle()
         .take(crowd)
-        .map(|in_flight| Endpoint { in_flight })
+        .map(|in_flight| Endpoint {
+            in_flight,
+            standing: Standing::new(Health::Up, Entry::Full),
+        })
         .collect();
     let balancer = Balancer::new(kind, &weights, 0);
     let mut rng = Rng::new(1);
     Box::new(move || {
-        let picked = balancer.pick(black_box(&endpoints), &Tried::new(), &mut rng);
+        let tried = Tried::new();
+        let picked = balancer.pick(black_box(&endpoints), Wanted::new(&tried), &mut rng);
         assert!(picked.is_some(), "nothing is picked");
         picked.map_or(0, |position| position + 1)
     })

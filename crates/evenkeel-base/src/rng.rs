@@ -29,6 +29,12 @@ impl Rng {
         (((self.next_u64() >> 32) * bound as u64) >> 32) as u32
     }
 
+    /// The same for a bound of 64 bits; its bias is below `bound` / 2^64.
+    #[inline]
+    pub const fn below_long(&mut self, bound: u64) -> u64 {
+        ((self.next_u64() as u128 * bound as u128) >> 64) as u64
+    }
+
     /// Two numbers below two bounds, from the two halves of one step: a step costs twenty instructions.
     #[inline]
     pub const fn below_both(&mut self, first: u32, second: u32) -> (u32, u32) {
@@ -51,6 +57,19 @@ mod tests {
             let n = a.below(5);
             assert_eq!(n, b.below(5));
             seen[n as usize] += 1;
+        }
+        assert!(seen.iter().all(|&n| (850..1150).contains(&n)), "{seen:?}");
+    }
+
+    #[test]
+    fn long_numbers_stay_below_their_bound() {
+        let mut rng = Rng::new(7);
+        let bound = 5 << 60_u32;
+        let mut seen = [0_u32; 5];
+        for _ in 0..5000 {
+            seen[(rng.below_long(bound) >> 60) as usize] += 1;
+            assert_eq!(rng.below_long(1), 0);
+            assert_eq!(rng.below_long(0), 0);
         }
         assert!(seen.iter().all(|&n| (850..1150).contains(&n)), "{seen:?}");
     }

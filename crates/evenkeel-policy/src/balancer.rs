@@ -4,9 +4,10 @@
 //! for the data plane's own [`Candidate`], and the set of algorithms is closed, so a `match` that forgets one does not
 //! compile. A new algorithm is a file beside these and a variant here.
 //!
-//! Every algorithm keeps the same three promises: it never picks an endpoint that was tried in this exchange, that has
-//! no weight, or that does not admit; it finds one when there is one; and it gives `None` when there is none. What to do
-//! then (wait, clear the tried ones, use endpoints that do not admit, answer 503) is the caller's decision.
+//! Every algorithm keeps the same promises: it never picks an endpoint that was tried in this exchange, that has no weight,
+//! that has no room, or whose share is 0; one with a part of its share gets that part of what it would get otherwise; it
+//! finds an endpoint when there is one; and it gives `None` when there is none. What to do then (wait, clear the tried
+//! ones, pick regardless of standing, answer 503) is the caller's decision.
 
 mod least_request;
 mod random;
@@ -20,7 +21,72 @@ pub use round_robin::RoundRobin;
 
 use evenkeel_base::{BalancerKind, Rng};
 
-use crate::{Candidate, Tried};
+use crate::{Candidate, Standing, Tried};
+
+/// What a pick is to respect beside the endpoints' own facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Not these.
+    pub tried: &'a Tried,
+    /// Whatever the standing says ([`panic`](crate::panic)); weight and room count all the same.
+    pub regardless: bool,
+}
+
+impl<'a> Wanted<'a> {
+    /// An endpoint that admits and was not tried.
+    #[must_use]
+    pub const fn new(tried: &'a Tried) -> Self {
+        Self {
+            tried,
+            regardless: false,
+        }
+    }
+
+    /// Whether the endpoint at `position` may be picked. A position outside of `from` may not.
+    #[inline]
+    fn fits<C: Candidate>(&self, from: &[C], position: usize) -> bool {
+        from.get(position)
+            .is_some_and(|c| self.allows(c, position) && self.share(c) > 0)
+    }
+
+    /// The same, but an endpoint with a part of its share fits only as often as that part says.
+    #[inline]
+    fn draws<C: Candidate>(&self, from: &[C], position: usize, rng: &mut Rng) -> bool {
+        from.get(position).is_some_and(|c| {
+            self.allows(c, position) && {
+                let share = self.share(c);
+                share >= Standing::FULL || chance(share, rng)
+            }
+        })
+    }
+
+    #[inline]
+    fn allows<C: Candidate>(&self, candidate: &C, position: usize) -> bool {
+        candidate.weight() > 0 && candidate.has_room() && !self.tried.contains(position)
+    }
+
+    /// The part of its weight that counts.
+    #[inline]
+    fn share<C: Candidate>(&self, candidate: &C) -> u16 {
+        if self.regardless {
+            Standing::FULL
+        } else {
+            candidate.share()
+        }
+    }
+
+    /// Weight and share in one number.
+    #[inline]
+    fn pull<C: Candidate>(&self, candidate: &C) -> u64 {
+        u64::from(candidate.weight()) * u64::from(self.share(candidate))
+    }
+}
+
+/// True as often as `share` says, in thousandths. Never for none.
+#[cold]
+fn chance(share: u16, rng: &mut Rng) -> bool {
+    share > 0 && rng.below(u32::from(Standing::FULL)) < u32::from(share)
+}
 
 /// Picks endpoints.
 #[derive(Debug)]
@@ -52,11 +118,16 @@ impl Balancer {
     /// The position in `from` of the endpoint that gets the next attempt of an exchange. `from` has the order and the
     /// length of the weights the balancer was made with; a weight may have become 0 since.
     #[inline]
-    pub fn pick<C: Candidate>(&self, from: &[C], tried: &Tried, rng: &mut Rng) -> Option<usize> {
+    pub fn pick<C: Candidate>(
+        &self,
+        from: &[C],
+        wanted: Wanted<'_>,
+        rng: &mut Rng,
+    ) -> Option<usize> {
         match self {
-            Self::RoundRobin(balancer) => balancer.pick(from, tried, rng),
-            Self::LeastRequest(balancer) => balancer.pick(from, tried, rng),
-            Self::Random(balancer) => balancer.pick(from, tried, rng),
+            Self::RoundRobin(balancer) => balancer.pick(from, wanted, rng),
+            Self::LeastRequest(balancer) => balancer.pick(from, wanted, rng),
+            Self::Random(balancer) => balancer.pick(from, wanted, rng),
         }
     }
 
@@ -78,13 +149,6 @@ impl Balancer {
             Self::LeastRequest(_) | Self::Random(_) => 0,
         }
     }
-}
-
-/// Whether the endpoint at `position` may be picked. A position outside of `from` may not.
-#[inline]
-fn eligible<C: Candidate>(from: &[C], position: usize, tried: &Tried) -> bool {
-    from.get(position)
-        .is_some_and(|c| c.admits() && c.weight() > 0 && !tried.contains(position))
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! What a balancer may know about one endpoint. It is not the endpoint: address, pool and counters stay with their owners.
 
-/// An endpoint as a balancer sees it: three numbers that may change between two looks.
+/// An endpoint as a balancer sees it: facts that may change between two looks.
 pub trait Candidate {
-    /// Its share, 0 to 1,000; 0 gets no new requests.
+    /// Its part of the cluster's traffic compared with the others, 0 to 1,000; 0 gets no new requests, whatever happens.
     fn weight(&self) -> u16;
 
     /// Requests it has been given, by all workers, whose responses have not ended.
     fn in_flight(&self) -> u32;
 
-    /// Whether it takes new requests: health, outlier ejection, admin state and limits in one word.
-    fn admits(&self) -> bool;
+    /// Which part of its weight it gets at this moment, in thousandths: health, ejection and slow start in one number
+    /// ([`Standing::share`](crate::Standing::share)).
+    fn share(&self) -> u16;
+
+    /// Whether it is below its limit of requests in flight.
+    fn has_room(&self) -> bool;
 }
 
 impl<C: Candidate + ?Sized> Candidate for &C {
@@ -21,8 +25,12 @@ impl<C: Candidate + ?Sized> Candidate for &C {
         (**self).in_flight()
     }
 
-    fn admits(&self) -> bool {
-        (**self).admits()
+    fn share(&self) -> u16 {
+        (**self).share()
+    }
+
+    fn has_room(&self) -> bool {
+        (**self).has_room()
     }
 }
 
@@ -35,7 +43,11 @@ impl<C: Candidate + ?Sized> Candidate for std::sync::Arc<C> {
         (**self).in_flight()
     }
 
-    fn admits(&self) -> bool {
-        (**self).admits()
+    fn share(&self) -> u16 {
+        (**self).share()
+    }
+
+    fn has_room(&self) -> bool {
+        (**self).has_room()
     }
 }

@@ -3,22 +3,32 @@
 //! Time and chance are arguments. What workers share lives in atomics behind `&self`; nothing here locks, waits or
 //! allocates after it was built. Nothing here acts either: the data plane asks, and does what it is told.
 //!
-//! - [`Balancer`] picks an endpoint among [`Candidate`]s, but none that was [`Tried`].
+//! - [`Balancer`] picks an endpoint among [`Candidate`]s, but none that was [`Tried`]; [`panic`] says when regardless of
+//!   standing.
+//! - [`Standing`] is where an endpoint stands: [`health`] is what probes say, [`Outlier`] what traffic says, and
+//!   [`slow_start`] how it comes back.
 //! - [`retry::verdict`] says whether a failed attempt may be repeated, [`Budget`] whether the cluster can afford it.
 //! - [`KeepAlive`] learns how long an endpoint keeps idle connections.
 
 pub mod balancer;
 pub mod budget;
 pub mod candidate;
+pub mod health;
 pub mod keepalive;
+pub mod outlier;
+pub mod panic;
 pub mod retry;
+pub mod slow_start;
+pub mod standing;
 pub mod tried;
 
 mod sync;
 
-pub use balancer::Balancer;
+pub use balancer::{Balancer, Wanted};
 pub use budget::Budget;
 pub use candidate::Candidate;
 pub use keepalive::KeepAlive;
+pub use outlier::Outlier;
 pub use retry::{Allowance, Attempt, Sent, Verdict, verdict};
+pub use standing::{Health, Phase, Standing};
 pub use tried::Tried;

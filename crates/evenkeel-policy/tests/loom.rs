@@ -9,7 +9,7 @@ mod tests {
     use std::time::Duration;
 
     use evenkeel_base::{BalancerKind, Rng};
-    use evenkeel_policy::{Balancer, Budget, Candidate, KeepAlive, Tried};
+    use evenkeel_policy::{Balancer, Budget, Candidate, KeepAlive, Tried, Wanted};
     use loom::sync::Arc;
     use loom::thread;
 
@@ -26,8 +26,12 @@ mod tests {
             0
         }
 
-        fn admits(&self) -> bool {
-            self.0
+        fn share(&self) -> u16 {
+            if self.0 { 1_000 } else { 0 }
+        }
+
+        fn has_room(&self) -> bool {
+            true
         }
     }
 
@@ -38,7 +42,10 @@ mod tests {
         let worker = move |balancer: Arc<Balancer>| {
             let mut rng = Rng::new(1);
             (0..each)
-                .map(|_| balancer.pick(&from, &Tried::new(), &mut rng).unwrap())
+                .map(|_| {
+                    let tried = Tried::new();
+                    balancer.pick(&from, Wanted::new(&tried), &mut rng).unwrap()
+                })
                 .collect::<Vec<_>>()
         };
         let others: Vec<_> = (1..workers)

@@ -7,12 +7,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use evenkeel_base::rules::AdminState;
 use evenkeel_base::{Address, ClusterId, RouteId, Target};
 use evenkeel_config::model;
-use evenkeel_policy::{Balancer, Budget};
+use evenkeel_policy::slow_start::Entry;
+use evenkeel_policy::{Balancer, Budget, Health};
 use evenkeel_route::RouteTable;
 
-use crate::endpoint::{ClusterState, EndpointState};
+use crate::cluster::ClusterState;
+use crate::endpoint::EndpointState;
 use crate::snapshot::{ClusterSnapshot, Endpoint, EndpointSet, Snapshot};
 
 /// The addresses of the names among the endpoints, as far as they are known.
@@ -62,6 +65,7 @@ impl Registry {
         let table = Arc::new(RouteTable::compile(routes));
         let clusters = config.clusters.iter().zip(0..).map(|(cluster, i)| {
             let cluster = Arc::new(cluster.clone());
+            // Before its state is made: that is how endpoints know whether they join a cluster or begin with it.
             let endpoints = Arc::new(self.endpoint_set(&cluster, resolved, 0));
             let state = self.cluster_state(&cluster);
             Arc::new(ClusterSnapshot {
@@ -167,15 +171,34 @@ impl Registry {
         target: Target,
     ) -> Endpoint {
         let key = (cluster.name.clone(), from.id.clone(), target.clone());
+        let joins = self.clusters.contains_key(&cluster.name);
+        let probed = cluster.probe.rules().is_some();
         let state = self.endpoints.entry(key).or_insert_with(|| {
             self.next_serial = self.next_serial.wrapping_add(1);
-            Arc::new(EndpointState::new(self.next_serial, self.workers))
+            let joins = joins.then(|| Entry::of(cluster.slow_start));
+            let health = if probed {
+                Health::Waiting
+            } else {
+                Health::Unprobed
+            };
+            Arc::new(EndpointState::of(
+                self.next_serial,
+                self.workers,
+                health,
+                joins,
+            ))
         });
+        follow_probes(state, probed, from.admin);
         Endpoint {
             id: id.into(),
             authority: host_of(&from.address).into(),
             target,
-            weight: from.weight,
+            weight: match from.admin {
+                AdminState::Ready => from.weight,
+                AdminState::Drain | AdminState::Maint => 0,
+            },
+            configured_weight: from.weight,
+            admin: from.admin,
             state: Arc::clone(state),
         }
     }
@@ -183,7 +206,7 @@ impl Registry {
     fn cluster_state(&mut self, cluster: &model::Cluster) -> Arc<ClusterState> {
         let make = || {
             let budget = Budget::new(cluster.budget.ratio, cluster.budget.burst);
-            Arc::new(ClusterState { budget })
+            Arc::new(ClusterState::new(budget))
         };
         Arc::clone(
             self.clusters
@@ -199,6 +222,21 @@ impl Registry {
         self.clusters
             .retain(|_, state| Arc::strong_count(state) > 1);
     }
+}
+
+/// Brings the health of an endpoint that is known already in line with a configuration that may have changed.
+///
+/// Where probes were just switched on, the first result decides and until then all goes on as before: a mistake in the new
+/// probe must not stop the traffic before it has failed. An endpoint in maintenance is not probed, and what was known of
+/// it is worth nothing when it comes back.
+fn follow_probes(state: &EndpointState, probed: bool, admin: AdminState) {
+    let to = match (probed, admin) {
+        (false, _) => Health::Unprobed,
+        (true, AdminState::Maint) => Health::Waiting,
+        (true, AdminState::Ready | AdminState::Drain) => return,
+    };
+    // At its full share, as the operator has it: no ramp begins, so that no clock is needed.
+    let _ = state.standing.set_health(to, Entry::Full, 0);
 }
 
 /// What `Host` says when a route sends the endpoint's own name: RFC 9110 §7.2 leaves a Unix socket no other word.

@@ -6,6 +6,7 @@
 use std::sync::OnceLock;
 
 use evenkeel_base::Fault;
+use evenkeel_policy::outlier::Cause;
 
 use crate::histogram::Histogram;
 use crate::sync::{AtomicU64, Ordering};
@@ -56,6 +57,7 @@ pub struct EndpointCounters {
     pub bytes_sent: Counter,
     /// Bytes of bodies received from it.
     pub bytes_received: Counter,
+    /// By fault, and behind these by the cause that a gateway fault counts as.
     faults: OnceLock<Box<[Counter]>>,
     latency: OnceLock<Histogram>,
 }
@@ -63,20 +65,53 @@ pub struct EndpointCounters {
 impl EndpointCounters {
     /// Counts a fault; the table is made when the first one happens.
     pub fn fault(&self, fault: Fault) {
-        let table = self
-            .faults
-            .get_or_init(|| Fault::ALL.iter().map(|_| Counter::default()).collect());
-        if let Some(counter) = table.get(fault as usize) {
-            counter.add(1);
-        }
+        self.bad(fault as usize);
     }
 
     /// How often that fault happened.
     #[must_use]
     pub fn faults(&self, fault: Fault) -> u64 {
+        self.times(fault as usize)
+    }
+
+    /// Counts an attempt that ended with a gateway fault, the faults that are the endpoint's own and its 502, 503 and 504
+    /// among them; beside [`EndpointCounters::fault`] and [`EndpointCounters::response`], which count what it was.
+    pub fn gateway_fault(&self, cause: Cause) {
+        self.bad(Fault::ALL.len() + cause as usize);
+    }
+
+    /// Attempts that ended with a gateway fault.
+    #[must_use]
+    pub fn gateway_faults(&self) -> u64 {
+        Cause::ALL.iter().map(|cause| self.gateway(*cause)).sum()
+    }
+
+    /// Attempts that ended: with a response, or with a gateway fault in its place.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        // The first digit 1 is an interim response, or 101; a bad status is a response already.
+        let responses: u64 = self.responses[1..].iter().map(Counter::read).sum();
+        responses + self.gateway_faults() - self.gateway(Cause::Status)
+    }
+
+    fn gateway(&self, cause: Cause) -> u64 {
+        self.times(Fault::ALL.len() + cause as usize)
+    }
+
+    fn bad(&self, at: usize) {
+        let length = Fault::ALL.len() + Cause::ALL.len();
+        let table = self
+            .faults
+            .get_or_init(|| (0..length).map(|_| Counter::default()).collect());
+        if let Some(counter) = table.get(at) {
+            counter.add(1);
+        }
+    }
+
+    fn times(&self, at: usize) -> u64 {
         self.faults
             .get()
-            .and_then(|table| table.get(fault as usize))
+            .and_then(|table| table.get(at))
             .map_or(0, Counter::read)
     }
 
@@ -151,6 +186,21 @@ mod tests {
         for (fault, n) in Fault::ALL.iter().zip(1..) {
             assert_eq!(counters.faults(*fault), n, "{fault}");
         }
+    }
+
+    #[test]
+    fn gateway_faults_are_counted_beside_what_they_were() {
+        let counters = EndpointCounters::default();
+        for status in [101, 200, 404, 503, 504] {
+            counters.response(status);
+        }
+        counters.gateway_fault(Cause::Status);
+        counters.gateway_fault(Cause::Status);
+        counters.fault(Fault::ConnectRefused);
+        counters.gateway_fault(Cause::Connect);
+        counters.fault(Fault::EndpointClosed);
+        assert_eq!((counters.gateway_faults(), counters.ended()), (3, 5));
+        assert_eq!(counters.faults(Fault::ConnectRefused), 1);
     }
 
     #[test]

@@ -1,38 +1,66 @@
-//! What is known about a cluster and an endpoint beyond any one snapshot.
+//! What is known about an endpoint beyond any one snapshot.
 //!
-//! Keyed by cluster name, endpoint id and address, kept over a reload. The block that all workers write to (requests in
-//! flight) is padded apart from what each worker counts for itself.
+//! Keyed by cluster name, endpoint id and address, kept over a reload. What all workers write and every pick reads comes
+//! first and lies together, so that a pick touches one cache line of a candidate; what each worker counts for itself is
+//! apart.
 
-use evenkeel_policy::{Budget, KeepAlive};
+use std::time::Duration;
+
+use evenkeel_base::rules::OutlierRules;
+use evenkeel_policy::health::Start;
+use evenkeel_policy::outlier::{Event, Reading};
+use evenkeel_policy::slow_start::Entry;
+use evenkeel_policy::{Health, KeepAlive, Outlier, Standing};
 
 use crate::counters::EndpointCounters;
+use crate::histogram::Counts;
+use crate::probe_log::ProbeLog;
 use crate::sync::{AtomicU32, Ordering};
 
 /// The shared state of one endpoint.
 #[derive(Debug)]
+#[repr(C, align(128))]
 pub struct EndpointState {
+    in_flight: AtomicU32,
+    /// The most requests in flight; [`u32::MAX`] when there is no limit.
+    limit: AtomicU32,
+    connections: AtomicU32,
     /// A number that no other endpoint of this process has: the key of its pools.
     pub serial: u32,
+    /// Where it stands: what balancers read.
+    pub standing: Standing,
+    /// What traffic showed of it.
+    pub outlier: Outlier,
     /// What is learnt about how long it keeps idle connections.
     pub keepalive: KeepAlive,
-    in_flight: Padded,
     workers: Box<[EndpointCounters]>,
+    /// Whether it joined a cluster that was there already: it then waits for its first good probe.
+    pub added_later: bool,
+    /// The last results of its probes, for people.
+    pub probes: ProbeLog,
 }
 
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Padded(AtomicU32);
-
 impl EndpointState {
-    /// Fresh state for `workers` workers.
+    /// Fresh state for `workers` workers, of an endpoint that was there when its cluster began.
     #[must_use]
     pub fn new(serial: u32, workers: usize) -> Self {
+        Self::of(serial, workers, Health::Unprobed, None)
+    }
+
+    /// Fresh state for `workers` workers; `joins` says how an endpoint that joins a running cluster comes in.
+    pub(crate) fn of(serial: u32, workers: usize, health: Health, joins: Option<Entry>) -> Self {
         let workers = (0..workers).map(|_| EndpointCounters::default()).collect();
         Self {
+            in_flight: AtomicU32::new(0),
+            limit: AtomicU32::new(u32::MAX),
+            connections: AtomicU32::new(0),
             serial,
+            standing: Standing::new(health, joins.unwrap_or(Entry::Full)),
+            outlier: Outlier::new(),
             keepalive: KeepAlive::default(),
-            in_flight: Padded::default(),
             workers,
+            added_later: joins.is_some(),
+            probes: ProbeLog::default(),
         }
     }
 
@@ -40,15 +68,101 @@ impl EndpointState {
     #[inline]
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.0.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Counts a request as in flight until the guard is dropped, however its exchange ends.
+    /// The most requests it may have in flight; [`u32::MAX`] when there is no limit.
+    #[inline]
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets the most requests it may have in flight. Those beyond a lower limit run on.
+    pub fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Whether it is below its limit of requests in flight.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.in_flight() < self.limit()
+    }
+
+    /// Counts a request as in flight until the guard is dropped, however its exchange ends. It asks for no limit.
     #[inline]
     #[must_use]
     pub fn begin(&self) -> InFlight<'_> {
-        self.in_flight.0.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(self)
+    }
+
+    /// The same if there is room: of workers that see the last place at once, one gets it.
+    #[inline]
+    #[must_use]
+    pub fn try_begin(&self) -> Option<InFlight<'_>> {
+        let limit = self.limit();
+        if limit == u32::MAX {
+            return Some(self.begin());
+        }
+        let mut seen = self.in_flight();
+        while seen < limit {
+            let order = Ordering::Relaxed;
+            match self
+                .in_flight
+                .compare_exchange_weak(seen, seen + 1, order, order)
+            {
+                Ok(_) => return Some(InFlight(self)),
+                Err(current) => seen = current,
+            }
+        }
+        None
+    }
+
+    /// Connections open to it, over all workers, idle ones included.
+    #[must_use]
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection as open, if there are fewer than `limit`; [`EndpointState::disconnected`] is then due for it.
+    #[must_use]
+    pub fn try_connect(&self, limit: u32) -> bool {
+        let mut seen = self.connections();
+        while seen < limit {
+            let order = Ordering::Relaxed;
+            match self
+                .connections
+                .compare_exchange_weak(seen, seen + 1, order, order)
+            {
+                Ok(_) => return true,
+                Err(current) => seen = current,
+            }
+        }
+        false
+    }
+
+    /// A connection that was counted is closed.
+    pub fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// What the clock changes: ramps climb, ejections and trials end. The control plane calls it ten times a second.
+    pub fn tick(&self, rules: &OutlierRules, slow_start: Duration, now_ms: u64) -> Option<Event> {
+        self.standing.climb(slow_start, now_ms);
+        self.outlier.tick(&self.standing, rules, slow_start, now_ms)
+    }
+
+    /// What its probes begin with.
+    #[must_use]
+    pub fn probe_start(&self) -> Start {
+        match self.standing.health() {
+            Health::Waiting if self.added_later => Start::Added,
+            Health::Unprobed | Health::Waiting => Start::Process,
+            Health::Up => Start::Up,
+            Health::Down => Start::Down,
+        }
     }
 
     /// The counters of worker `index`; the first worker's when there is no such worker.
@@ -63,6 +177,27 @@ impl EndpointState {
     pub fn all_counters(&self) -> &[EndpointCounters] {
         &self.workers
     }
+
+    /// Its latencies so far, over all workers.
+    #[must_use]
+    pub fn latencies(&self) -> Counts {
+        let mut counts = Counts::default();
+        for counters in &self.workers {
+            counters.latency().add_to(&mut counts);
+        }
+        counts
+    }
+
+    /// What its counters say, for its [`Window`](evenkeel_policy::outlier::Window); the median is the caller's to find.
+    #[must_use]
+    pub fn reading(&self, median_us: u32) -> Reading {
+        let sum = |of: fn(&EndpointCounters) -> u64| self.workers.iter().map(of).sum();
+        Reading {
+            requests: sum(EndpointCounters::ended),
+            faults: sum(EndpointCounters::gateway_faults),
+            median_us,
+        }
+    }
 }
 
 /// One request in flight.
@@ -71,57 +206,9 @@ pub struct InFlight<'a>(&'a EndpointState);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The shared state of one cluster.
-#[derive(Debug)]
-pub struct ClusterState {
-    /// What second attempts may still cost.
-    pub budget: Budget,
 }
 
 #[cfg(test)]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
-
-    use super::*;
-
-    #[test]
-    fn requests_count_as_in_flight_until_they_end_however_they_end() {
-        let endpoint = EndpointState::new(1, 1);
-        let one = endpoint.begin();
-        let two = endpoint.begin();
-        assert_eq!(endpoint.in_flight(), 2);
-        drop(one);
-        assert_eq!(endpoint.in_flight(), 1);
-        let panicked = catch_unwind(AssertUnwindSafe(|| {
-            let _three = endpoint.begin();
-            assert_eq!(endpoint.in_flight(), 2);
-            panic_any("an exchange");
-        }));
-        assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"an exchange"));
-        assert_eq!(endpoint.in_flight(), 1);
-        drop(two);
-        assert_eq!(endpoint.in_flight(), 0);
-    }
-
-    #[test]
-    fn every_worker_has_counters_of_its_own() {
-        let endpoint = EndpointState::new(1, 3);
-        for worker in [0, 2, 2, 7] {
-            endpoint.counters(worker).attempts.add(1);
-        }
-        let attempts = |counters: &EndpointCounters| counters.attempts.read();
-        let all: Vec<u64> = endpoint.all_counters().iter().map(attempts).collect();
-        assert_eq!(all, [2, 0, 2], "worker 7 is none of these");
-    }
-
-    #[test]
-    fn no_two_writers_share_a_cache_line() {
-        assert!(align_of::<EndpointState>() >= 128);
-        assert_eq!(size_of::<EndpointCounters>() % 128, 0);
-        assert_eq!(size_of::<Padded>(), 128);
-    }
-}
+mod tests;

@@ -4,17 +4,21 @@
 //! through a [`Reader`] per worker; both share what outlives snapshots: [`EndpointState`] and [`ClusterState`]. No socket
 //! is opened and no request is seen here.
 
+pub mod cluster;
 pub mod compile;
 pub mod counters;
 pub mod endpoint;
 pub mod histogram;
+pub mod probe_log;
 pub mod publish;
 pub mod snapshot;
 
 mod sync;
 
+pub use cluster::ClusterState;
 pub use compile::{Registry, Resolved};
 pub use counters::{EndpointCounters, WorkerCounters};
-pub use endpoint::{ClusterState, EndpointState, InFlight};
+pub use endpoint::{EndpointState, InFlight};
+pub use probe_log::{ProbeLog, ProbeResult};
 pub use publish::{Handle, Publisher, Reader};
 pub use snapshot::{ClusterSnapshot, Endpoint, EndpointSet, Snapshot};

@@ -6,6 +6,7 @@
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Mutex, Ordering};
@@ -13,6 +14,7 @@ use crate::sync::{AtomicU64, Mutex, Ordering};
 /// The current snapshot of the process.
 #[derive(Debug)]
 pub struct Publisher {
+    began: Instant,
     generation: AtomicU64,
     current: Mutex<Arc<Snapshot>>,
 }
@@ -23,9 +25,16 @@ impl Publisher {
     pub fn new(snapshot: Arc<Snapshot>) -> Arc<Self> {
         let generation = AtomicU64::new(snapshot.generation);
         Arc::new(Self {
+            began: Instant::now(),
             generation,
             current: Mutex::new(snapshot),
         })
+    }
+
+    /// Milliseconds since the process began to publish: the clock of what both planes keep in atomics.
+    #[must_use]
+    pub fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// The snapshot now.

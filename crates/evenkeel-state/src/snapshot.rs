@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
+use evenkeel_base::rules::AdminState;
 use evenkeel_base::{ClusterId, ListenerId, RequestView, RouteId, Target};
 use evenkeel_config::model;
+use evenkeel_policy::outlier::{Attempted, Cause, Event, Outcome};
 use evenkeel_policy::{Balancer, Candidate};
 use evenkeel_route::RouteTable;
 
-use crate::endpoint::{ClusterState, EndpointState};
+use crate::cluster::ClusterState;
+use crate::endpoint::EndpointState;
 
 /// One generation of everything the data plane decides by.
 #[derive(Debug)]
@@ -69,6 +72,37 @@ pub struct ClusterSnapshot {
     pub state: Arc<ClusterState>,
 }
 
+impl ClusterSnapshot {
+    /// An attempt at the endpoint at `at` went well: a response came that is no gateway fault. Two loads while all is well.
+    #[inline]
+    pub fn succeeded(&self, at: usize, attempt: Attempted) -> Option<Event> {
+        let state = &self.endpoints.list.get(at)?.state;
+        let slow_start = self.config.slow_start;
+        state
+            .outlier
+            .succeeded(&state.standing, slow_start, attempt)
+    }
+
+    /// An attempt of `worker` at the endpoint at `at` failed by the endpoint's fault ([`Cause::of`], [`Cause::of_status`]):
+    /// counts it, and ejects the endpoint when that is due and the cap allows.
+    pub fn failed(
+        &self,
+        at: usize,
+        worker: usize,
+        cause: Cause,
+        attempt: Attempted,
+    ) -> Option<Event> {
+        let list = &self.endpoints.list;
+        let state = &list.get(at)?.state;
+        state.counters(worker).gateway_fault(cause);
+        let rules = &self.config.outlier;
+        match state.outlier.failed(&state.standing, rules, attempt) {
+            Outcome::Counted => None,
+            Outcome::WantsEjection => self.state.eject(list, at, cause, rules, attempt.ended_ms),
+        }
+    }
+}
+
 /// Endpoints and the balancer compiled for them.
 #[derive(Debug)]
 pub struct EndpointSet {
@@ -87,22 +121,34 @@ pub struct Endpoint {
     pub authority: Arc<str>,
     /// Where to connect.
     pub target: Target,
-    /// Its share.
+    /// Its part of the cluster's traffic; 0 as well when the operator ordered that it takes no new requests.
     pub weight: u16,
+    /// The same as the configuration has it.
+    pub configured_weight: u16,
+    /// What the operator ordered.
+    pub admin: AdminState,
     /// What outlives generations.
     pub state: Arc<EndpointState>,
 }
 
 impl Candidate for Endpoint {
+    #[inline]
     fn weight(&self) -> u16 {
         self.weight
     }
 
+    #[inline]
     fn in_flight(&self) -> u32 {
         self.state.in_flight()
     }
 
-    fn admits(&self) -> bool {
-        self.weight > 0
+    #[inline]
+    fn share(&self) -> u16 {
+        self.state.standing.share()
+    }
+
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.state.has_room()
     }
 }

@@ -107,4 +107,10 @@ impl OutlierRules {
         consecutive_faults: 0,
         ..Self::DEFAULT
     };
+
+    /// Whether nothing ejects.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.consecutive_faults == 0 && self.fault_percent == 0 && self.latency_factor <= 0.0
+    }
 }

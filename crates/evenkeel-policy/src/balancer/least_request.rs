@@ -10,8 +10,9 @@
 
 use evenkeel_base::Rng;
 
+use super::Wanted;
 use super::weighted::Weighted;
-use crate::{Candidate, Tried};
+use crate::Candidate;
 
 /// The balancer `least-request`.
 #[derive(Debug)]
@@ -26,25 +27,37 @@ impl LeastRequest {
 
     /// See [`Balancer::pick`](super::Balancer::pick).
     #[inline]
-    pub fn pick<C: Candidate>(&self, from: &[C], tried: &Tried, rng: &mut Rng) -> Option<usize> {
-        let first = self.0.pick(from, tried, None, rng)?;
+    pub fn pick<C: Candidate>(
+        &self,
+        from: &[C],
+        wanted: Wanted<'_>,
+        rng: &mut Rng,
+    ) -> Option<usize> {
+        let first = self.0.pick(from, wanted, rng)?;
         if from.len() == 1 {
             return Some(first);
         }
-        let Some(second) = self.0.pick(from, tried, Some(first), rng) else {
+        let Some(second) = self.0.pick_other(from, wanted, first, rng) else {
             return Some(first);
         };
-        let better = less_loaded(&from[second], &from[first]);
+        let better = less_loaded(&from[second], &from[first], wanted, rng);
         Some(if better { second } else { first })
     }
 }
 
 /// Whether `a` would have less load for its weight than `b` with one more request. (a+1)/wa < (b+1)/wb without division.
+///
+/// An endpoint with a smaller part of its share is a smaller one: that part of its weight counts, and beside another it
+/// stands for comparison only so often. Idle as it is, it would win every comparison else.
 #[inline]
-fn less_loaded<C: Candidate>(a: &C, b: &C) -> bool {
+fn less_loaded<C: Candidate>(a: &C, b: &C, wanted: Wanted<'_>, rng: &mut Rng) -> bool {
     let (a_load, b_load) = (u64::from(a.in_flight()), u64::from(b.in_flight()));
     if a_load == 0 && b_load == 0 {
         return false;
     }
-    (a_load + 1) * u64::from(b.weight()) < (b_load + 1) * u64::from(a.weight())
+    let (a_share, b_share) = (wanted.share(a), wanted.share(b));
+    let a_pull = u64::from(a.weight()) * u64::from(a_share);
+    let b_pull = u64::from(b.weight()) * u64::from(b_share);
+    let less = (a_load + 1) * b_pull < (b_load + 1) * a_pull;
+    less && (a_share >= b_share || rng.below(u32::from(b_share)) < u32::from(a_share))
 }

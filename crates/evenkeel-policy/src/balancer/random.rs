@@ -6,8 +6,9 @@
 
 use evenkeel_base::Rng;
 
+use super::Wanted;
 use super::weighted::Weighted;
-use crate::{Candidate, Tried};
+use crate::Candidate;
 
 /// The balancer `random`.
 #[derive(Debug)]
@@ -22,7 +23,12 @@ impl Random {
 
     /// See [`Balancer::pick`](super::Balancer::pick).
     #[inline]
-    pub fn pick<C: Candidate>(&self, from: &[C], tried: &Tried, rng: &mut Rng) -> Option<usize> {
-        self.0.pick(from, tried, None, rng)
+    pub fn pick<C: Candidate>(
+        &self,
+        from: &[C],
+        wanted: Wanted<'_>,
+        rng: &mut Rng,
+    ) -> Option<usize> {
+        self.0.pick(from, wanted, rng)
     }
 }

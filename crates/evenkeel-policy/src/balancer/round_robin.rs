@@ -7,11 +7,11 @@
 
 use evenkeel_base::Rng;
 
-use super::eligible;
+use super::Wanted;
 use super::schedule::schedule;
 use super::weighted::Weighted;
+use crate::Candidate;
 use crate::sync::{AtomicU64, Ordering, Padded};
-use crate::{Candidate, Tried};
 
 /// How many turns are skipped at most, in multiples of the number of endpoints. For equal weights one multiple finds
 /// every endpoint there is. Where weights are so uneven that eight do not, the pick is random by weight: a schedule has
@@ -49,16 +49,21 @@ impl RoundRobin {
     ///
     /// Relaxed order is enough: the cursor hands out turns and publishes nothing else.
     #[inline]
-    pub fn pick<C: Candidate>(&self, from: &[C], tried: &Tried, rng: &mut Rng) -> Option<usize> {
+    pub fn pick<C: Candidate>(
+        &self,
+        from: &[C],
+        wanted: Wanted<'_>,
+        rng: &mut Rng,
+    ) -> Option<usize> {
         if self.schedule.is_empty() {
             return None;
         }
         let turn = self.cursor.0.fetch_add(1, Ordering::Relaxed);
         let position = self.at(turn);
-        if eligible(from, position, tried) {
+        if wanted.draws(from, position, rng) {
             return Some(position);
         }
-        self.pick_after(turn, from, tried, rng)
+        self.pick_after(turn, from, wanted, rng)
     }
 
     /// Takes the next turn after `turn` whose endpoint can be picked, together with those skipped on the way.
@@ -71,7 +76,7 @@ impl RoundRobin {
         &self,
         turn: u64,
         from: &[C],
-        tried: &Tried,
+        wanted: Wanted<'_>,
         rng: &mut Rng,
     ) -> Option<usize> {
         let limit = self.schedule.len().min(from.len().saturating_mul(SKIP)) as u64;
@@ -79,9 +84,9 @@ impl RoundRobin {
         loop {
             let found = (next..next + limit)
                 .map(|turn| (turn, self.at(turn)))
-                .find(|(_, position)| eligible(from, *position, tried));
+                .find(|(_, position)| wanted.draws(from, *position, rng));
             let Some((taken, position)) = found else {
-                return self.weighted.pick(from, tried, None, rng);
+                return self.weighted.pick(from, wanted, rng);
             };
             let order = Ordering::Relaxed;
             match self

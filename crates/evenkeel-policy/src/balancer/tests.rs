@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use proptest::prelude::{
-    Just, ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
 
 use super::*;
@@ -13,7 +13,8 @@ use super::*;
 struct Endpoint {
     weight: u16,
     in_flight: Cell<u32>,
-    admits: Cell<bool>,
+    share: Cell<u16>,
+    room: Cell<bool>,
 }
 
 impl Candidate for Endpoint {
@@ -25,8 +26,12 @@ impl Candidate for Endpoint {
         self.in_flight.get()
     }
 
-    fn admits(&self) -> bool {
-        self.admits.get()
+    fn share(&self) -> u16 {
+        self.share.get()
+    }
+
+    fn has_room(&self) -> bool {
+        self.room.get()
     }
 }
 
@@ -34,7 +39,8 @@ fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
     let endpoint = |&weight| Endpoint {
         weight,
         in_flight: Cell::new(0),
-        admits: Cell::new(true),
+        share: Cell::new(1_000),
+        room: Cell::new(true),
     };
     weights.iter().map(endpoint).collect()
 }
@@ -43,7 +49,7 @@ fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
 fn picks(balancer: &Balancer, from: &[Endpoint], tried: &Tried, count: usize) -> Vec<usize> {
     let mut rng = Rng::new(1);
     (0..count)
-        .map(|_| balancer.pick(from, tried, &mut rng).unwrap())
+        .map(|_| balancer.pick(from, Wanted::new(tried), &mut rng).unwrap())
         .collect()
 }
 
@@ -80,29 +86,43 @@ proptest! {
     /// Every balancer finds an endpoint exactly when there is one, and never one that may not be picked.
     #[test]
     fn a_pick_is_eligible_and_there_is_one_when_one_is(
-        all in prop::collection::vec((prop_oneof![Just(0_u16), 1..4_u16, Just(1_000)], any::<bool>(), 0..5_u32), 0..12),
+        all in prop::collection::vec(any_endpoint(), 0..12),
         positions in prop::collection::vec(0..12_usize, 0..6),
+        regardless in any::<bool>(),
         seed in any::<u64>(),
         cursor in 0..u64::from(u32::MAX),
     ) {
-        let weights: Vec<u16> = all.iter().map(|(weight, ..)| *weight).collect();
-        let from: Vec<Endpoint> = all
-            .iter()
-            .map(|&(weight, admits, load)| Endpoint { weight, in_flight: Cell::new(load), admits: Cell::new(admits) })
-            .collect();
+        let weights: Vec<u16> = all.iter().map(|endpoint| endpoint.weight).collect();
         let tried = tried(&positions);
-        let fits = |at: usize| from[at].admits() && from[at].weight > 0 && !positions.contains(&at);
+        let wanted = Wanted { tried: &tried, regardless };
+        let fits = |at: usize| {
+            let endpoint = &all[at];
+            let stands = regardless || endpoint.share() > 0;
+            stands && endpoint.has_room() && endpoint.weight > 0 && !positions.contains(&at)
+        };
         for kind in BalancerKind::ALL {
             let balancer = Balancer::new(kind, &weights, cursor);
             prop_assert_eq!(balancer.kind(), kind);
             let mut rng = Rng::new(seed);
             for _ in 0..20 {
-                let picked = balancer.pick(&from, &tried, &mut rng);
-                prop_assert_eq!(picked.is_some(), (0..from.len()).any(fits), "{}", kind);
+                let picked = balancer.pick(&all, wanted, &mut rng);
+                prop_assert_eq!(picked.is_some(), (0..all.len()).any(fits), "{}", kind);
                 prop_assert!(picked.is_none_or(fits), "{}: {:?}", kind, picked);
             }
         }
     }
+}
+
+/// Any endpoint: without weight, share or room as often as with.
+fn any_endpoint() -> impl Strategy<Value = Endpoint> {
+    let weight = prop_oneof![Just(0_u16), 1..4_u16, Just(1_000)];
+    let share = prop_oneof![Just(0_u16), 1..1_000_u16, Just(1_000)];
+    (weight, share, any::<bool>(), 0..5_u32).prop_map(|(weight, share, room, load)| Endpoint {
+        weight,
+        in_flight: Cell::new(load),
+        share: Cell::new(share),
+        room: Cell::new(room),
+    })
 }
 
 #[test]
@@ -112,7 +132,7 @@ fn an_endpoint_set_of_another_length_than_the_weights_is_no_panic() {
         for weights in [&[][..], &[1], &[1; 5]] {
             let from = endpoints(weights);
             for seed in 0..50 {
-                let picked = balancer.pick(&from, &Tried::new(), &mut Rng::new(seed));
+                let picked = balancer.pick(&from, Wanted::new(&Tried::new()), &mut Rng::new(seed));
                 assert_eq!(picked.is_some(), !from.is_empty(), "{kind}");
             }
         }
@@ -135,16 +155,16 @@ fn round_robin_is_strict_from_the_first_endpoint_on() {
 fn the_neighbor_of_a_dead_endpoint_does_not_get_its_share_on_top() {
     let from = endpoints(&[1; 4]);
     let balancer = Balancer::new(BalancerKind::RoundRobin, &[1; 4], 0);
-    from[1].admits.set(false);
+    from[1].share.set(0);
     assert_eq!(
         picks(&balancer, &from, &Tried::new(), 7),
         [0, 2, 3, 0, 2, 3, 0]
     );
-    from[2].admits.set(false);
+    from[2].share.set(0);
     assert_eq!(picks(&balancer, &from, &Tried::new(), 4), [3, 0, 3, 0]);
     assert_eq!(picks(&balancer, &from, &tried(&[0]), 2), [3, 3]);
-    from[1].admits.set(true);
-    from[2].admits.set(true);
+    from[1].share.set(1_000);
+    from[2].share.set(1_000);
     assert_eq!(picks(&balancer, &from, &Tried::new(), 4), [0, 1, 2, 3]);
 }
 
@@ -152,9 +172,9 @@ fn the_neighbor_of_a_dead_endpoint_does_not_get_its_share_on_top() {
 fn one_of_a_thousand_left_is_found_by_rotation() {
     let from = endpoints(&[1; 1_000]);
     let balancer = Balancer::new(BalancerKind::RoundRobin, &[1; 1_000], 0);
-    from.iter().for_each(|endpoint| endpoint.admits.set(false));
-    from[998].admits.set(true);
-    from[997].admits.set(true);
+    from.iter().for_each(|endpoint| endpoint.share.set(0));
+    from[998].share.set(1_000);
+    from[997].share.set(1_000);
     assert_eq!(
         picks(&balancer, &from, &Tried::new(), 4),
         [997, 998, 997, 998]
@@ -165,7 +185,7 @@ fn one_of_a_thousand_left_is_found_by_rotation() {
 fn the_light_endpoints_go_on_in_rotation_when_the_heavy_one_is_dead() {
     let from = endpoints(&[20, 1, 1]);
     let balancer = Balancer::new(BalancerKind::RoundRobin, &[20, 1, 1], 0);
-    from[0].admits.set(false);
+    from[0].share.set(0);
     assert_eq!(
         picks(&balancer, &from, &Tried::new(), 9),
         [1, 2, 1, 2, 1, 2, 1, 2, 1]
@@ -176,9 +196,7 @@ fn the_light_endpoints_go_on_in_rotation_when_the_heavy_one_is_dead() {
 fn light_endpoints_left_over_share_by_weight_without_a_walk_through_the_schedule() {
     let weights = [1_000, 1_000, 1_000, 2, 1];
     let from = endpoints(&weights);
-    from[..3]
-        .iter()
-        .for_each(|endpoint| endpoint.admits.set(false));
+    from[..3].iter().for_each(|endpoint| endpoint.share.set(0));
     let shares = shares(BalancerKind::RoundRobin, &from, &Tried::new(), 30_000);
     assert_close(&shares, &[0.0, 0.0, 0.0, 2.0 / 3.0, 1.0 / 3.0]);
 }
@@ -205,7 +223,9 @@ fn random_keeps_the_weights_of_those_left_when_most_do_not_admit() {
     (weights[7], weights[31]) = (3, 1);
     let from = endpoints(&weights);
     for (at, endpoint) in from.iter().enumerate() {
-        endpoint.admits.set(at == 7 || at == 31);
+        endpoint
+            .share
+            .set(if at == 7 || at == 31 { 1_000 } else { 0 });
     }
     let shares = shares(BalancerKind::Random, &from, &Tried::new(), 40_000);
     assert!(
@@ -253,7 +273,9 @@ fn least_request_leaves_out_a_frozen_endpoint_after_a_few_requests() {
     let balancer = Balancer::new(BalancerKind::LeastRequest, &[1; 10], 0);
     let mut rng = Rng::new(3);
     for _ in 0..10_000 {
-        let at = balancer.pick(&from, &Tried::new(), &mut rng).unwrap();
+        let at = balancer
+            .pick(&from, Wanted::new(&Tried::new()), &mut rng)
+            .unwrap();
         if at == 9 {
             from[9].in_flight.set(from[9].in_flight.get() + 1);
         }
@@ -272,7 +294,9 @@ fn least_request_under_load_spreads_requests_in_flight_by_weight() {
     let balancer = Balancer::new(BalancerKind::LeastRequest, &weights, 0);
     let mut rng = Rng::new(5);
     for _ in 0..800 {
-        let at = balancer.pick(&from, &Tried::new(), &mut rng).unwrap();
+        let at = balancer
+            .pick(&from, Wanted::new(&Tried::new()), &mut rng)
+            .unwrap();
         from[at].in_flight.set(from[at].in_flight.get() + 1);
     }
     for (endpoint, expected) in from.iter().zip([100_u32, 200, 500]) {

@@ -6,12 +6,15 @@
 
 use evenkeel_base::Rng;
 
-use super::eligible;
-use crate::{Candidate, Tried};
+use super::Wanted;
+use crate::Candidate;
 
-/// How often a draw that is not eligible is repeated before all endpoints are looked at. With half of the weight not
+/// How often a draw that does not fit is repeated before all endpoints are looked at. With half of the weight not
 /// admitting, one pick in 256 takes the long way.
-const DRAWS: u32 = 8;
+const DRAWS: usize = 8;
+
+/// And at most, where there are so many endpoints that looking at all of them costs more.
+const MAX_DRAWS: usize = 64;
 
 /// Endpoints with weights, to draw from.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Weighted {
         Some(chosen as usize)
     }
 
-    /// A random endpoint by weight, among those that are eligible and not `except`.
+    /// A random endpoint by weight and share, among those that fit.
     ///
     /// Draws that do not fit are repeated, which leaves the shares of the others as they are to each other; the look at all
     /// endpoints that follows has the same shares, so the two together have them too.
@@ -68,13 +71,27 @@ impl Weighted {
     pub(super) fn pick<C: Candidate>(
         &self,
         from: &[C],
-        tried: &Tried,
-        except: Option<usize>,
+        wanted: Wanted<'_>,
         rng: &mut Rng,
     ) -> Option<usize> {
         match self.draw(rng) {
-            Some(at) if fits(from, at, tried, except) => Some(at),
-            _ => self.pick_again(from, tried, except, rng),
+            Some(at) if wanted.draws(from, at, rng) => Some(at),
+            _ => self.pick_again(from, wanted, rng),
+        }
+    }
+
+    /// A random endpoint by weight alone, among those that fit and are not `except`: a second opinion beside it.
+    #[inline(always)]
+    pub(super) fn pick_other<C: Candidate>(
+        &self,
+        from: &[C],
+        wanted: Wanted<'_>,
+        except: usize,
+        rng: &mut Rng,
+    ) -> Option<usize> {
+        match self.draw(rng) {
+            Some(at) if at != except && wanted.fits(from, at) => Some(at),
+            _ => self.pick_other_again(from, wanted, except, rng),
         }
     }
 
@@ -83,36 +100,62 @@ impl Weighted {
     fn pick_again<C: Candidate>(
         &self,
         from: &[C],
-        tried: &Tried,
-        except: Option<usize>,
+        wanted: Wanted<'_>,
         rng: &mut Rng,
     ) -> Option<usize> {
-        let fits = |at: usize| fits(from, at, tried, except);
-        (1..DRAWS)
+        for _ in 1..self.draws() {
+            match self.draw(rng) {
+                Some(at) if wanted.draws(from, at, rng) => return Some(at),
+                _ => {}
+            }
+        }
+        let pull = |at: usize, candidate: &C| {
+            if wanted.fits(from, at) {
+                wanted.pull(candidate)
+            } else {
+                0
+            }
+        };
+        look(from, pull, rng)
+    }
+
+    /// How many draws are worth it.
+    fn draws(&self) -> usize {
+        (self.columns.len() / 8).clamp(DRAWS, MAX_DRAWS)
+    }
+
+    #[inline(never)]
+    fn pick_other_again<C: Candidate>(
+        &self,
+        from: &[C],
+        wanted: Wanted<'_>,
+        except: usize,
+        rng: &mut Rng,
+    ) -> Option<usize> {
+        let fits = |at: usize| at != except && wanted.fits(from, at);
+        let weight = |at: usize, candidate: &C| {
+            if fits(at) {
+                u64::from(candidate.weight())
+            } else {
+                0
+            }
+        };
+        (1..self.draws())
             .find_map(|_| self.draw(rng).filter(|&at| fits(at)))
-            .or_else(|| look(from, fits, rng))
+            .or_else(|| look(from, weight, rng))
     }
 }
 
-/// Whether the endpoint at `at` is eligible and not `except`.
-#[inline]
-fn fits<C: Candidate>(from: &[C], at: usize, tried: &Tried, except: Option<usize>) -> bool {
-    Some(at) != except && eligible(from, at, tried)
-}
-
-/// A random one of those that fit, by the weights of this moment. In one pass, with one number: each that fits takes the
-/// choice over with the probability of its weight among those so far (A-Chao, 1982).
+/// A random one of those that pull, by how much they pull at this moment. In one pass, with one number each: each takes
+/// the choice over with the probability of its pull among those so far (A-Chao, 1982).
 #[cold]
-fn look<C: Candidate>(from: &[C], fits: impl Fn(usize) -> bool, rng: &mut Rng) -> Option<usize> {
+fn look<C: Candidate>(from: &[C], pull: impl Fn(usize, &C) -> u64, rng: &mut Rng) -> Option<usize> {
     let mut chosen = None;
-    let mut total = 0_u32;
+    let mut total = 0_u64;
     for (at, candidate) in from.iter().enumerate() {
-        if !fits(at) {
-            continue;
-        }
-        let weight = u32::from(candidate.weight());
-        total = total.saturating_add(weight);
-        if rng.below(total) < weight {
+        let pull = pull(at, candidate);
+        total = total.saturating_add(pull);
+        if pull > 0 && rng.below_long(total) < pull {
             chosen = Some(at);
         }
     }

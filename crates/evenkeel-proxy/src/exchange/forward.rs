@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use evenkeel_base::{Fault, Method, RequestView, Side, Target};
 use evenkeel_config::model::{HostRewrite, PathRewrite};
 use evenkeel_net::{Stream, connect};
-use evenkeel_policy::{Allowance, Attempt, Sent, Tried, Verdict, verdict};
+use evenkeel_policy::{Allowance, Attempt, Sent, Tried, Verdict, Wanted, verdict};
 use evenkeel_state::ClusterSnapshot;
 
 use crate::body::{Length, Pump};
@@ -119,16 +119,22 @@ pub(crate) async fn run<D: Downstream>(
     }
 }
 
-/// Never an endpoint that was tried while another is left; when all were, any again.
+/// Never an endpoint that was tried while another is left; when all were, any again. When none admits, any that has a weight.
 fn pick(scene: &Scene<'_>, cluster: &ClusterSnapshot, tried: &Tried) -> Option<usize> {
     let set = &cluster.endpoints;
     let mut rng = scene.worker.rng();
-    set.balancer.pick(&set.list, tried, &mut rng).or_else(|| {
-        if tried.is_empty() {
-            None
-        } else {
-            set.balancer.pick(&set.list, &Tried::default(), &mut rng)
-        }
+    let none = Tried::default();
+    let regardless = cluster.state.is_panicking();
+    [
+        (tried, regardless),
+        (&none, regardless),
+        (tried, true),
+        (&none, true),
+    ]
+    .into_iter()
+    .find_map(|(tried, regardless)| {
+        let wanted = Wanted { tried, regardless };
+        set.balancer.pick(&set.list, wanted, &mut rng)
     })
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_base::{ClusterId, Rng};
 use evenkeel_config::{Nowhere, check};
-use evenkeel_policy::Tried;
+use evenkeel_policy::{Standing, Tried, Wanted};
 
 use super::{MAX_ADDRESSES_PER_NAME, Registry, Resolved};
 use crate::snapshot::{ClusterSnapshot, Endpoint, Snapshot};
@@ -317,7 +318,7 @@ fn the_rotation_goes_on_where_it_was() {
         let set = &cluster(snapshot, 0).endpoints;
         let picked = set
             .balancer
-            .pick(&set.list, &Tried::default(), &mut Rng::new(1));
+            .pick(&set.list, Wanted::new(&Tried::default()), &mut Rng::new(1));
         set.list[picked.unwrap()].target.to_string()
     };
     assert_eq!(
@@ -326,5 +327,8 @@ fn the_rotation_goes_on_where_it_was() {
     );
     setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2", "10.0.0.4"]);
     let after = setting.again(&before).unwrap();
+    // The new one would begin with a tenth of its share.
+    let standing = &endpoint(&after, 0, 2).state.standing;
+    assert_eq!(standing.climb(Duration::ZERO, 1), Some(Standing::FULL));
     assert_eq!([pick(&after), pick(&after)], ["10.0.0.4:80", "10.0.0.1:80"]);
 }

@@ -1,0 +1,1 @@
+//! Results in, verdicts and pauses out.

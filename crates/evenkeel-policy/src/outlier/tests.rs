@@ -1,0 +1,1 @@
+//! Ejection, trial and return, with written-out instants.

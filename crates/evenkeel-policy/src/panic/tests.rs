@@ -1,0 +1,1 @@
+//! When health is ignored.

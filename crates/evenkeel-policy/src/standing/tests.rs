@@ -1,0 +1,1 @@
+//! The word and its changes.

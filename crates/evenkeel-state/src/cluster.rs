@@ -1,0 +1,93 @@
+//! What is known about a cluster beyond any one snapshot. Keyed by its name, kept over a reload.
+
+use std::sync::PoisonError;
+
+use evenkeel_base::rules::OutlierRules;
+use evenkeel_policy::outlier::{Cause, Crowd, Event, may_eject};
+use evenkeel_policy::{Budget, Phase};
+
+use crate::snapshot::Endpoint;
+use crate::sync::{AtomicBool, Mutex, Ordering};
+
+/// The shared state of one cluster.
+#[derive(Debug)]
+pub struct ClusterState {
+    /// What second attempts may still cost.
+    pub budget: Budget,
+    /// Held while one endpoint is ejected, so that two workers do not each take the last place that the cap leaves.
+    ejecting: Mutex<()>,
+    panicking: AtomicBool,
+}
+
+impl ClusterState {
+    /// Fresh state with that budget.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self {
+            budget,
+            ejecting: Mutex::new(()),
+            panicking: AtomicBool::new(false),
+        }
+    }
+
+    /// Ejects the endpoint at `at` of `list` if the cap allows; `None` when it does not, or the endpoint is ejected already.
+    pub fn eject(
+        &self,
+        list: &[Endpoint],
+        at: usize,
+        cause: Cause,
+        rules: &OutlierRules,
+        now_ms: u64,
+    ) -> Option<Event> {
+        let state = &list.get(at)?.state;
+        let _alone = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
+        if may_eject(crowd(list, at), rules) {
+            state.outlier.eject(&state.standing, rules, cause, now_ms)
+        } else {
+            state.outlier.refused(&state.standing, now_ms);
+            None
+        }
+    }
+
+    /// Whether picks are made regardless of standing.
+    #[inline]
+    #[must_use]
+    pub fn is_panicking(&self) -> bool {
+        self.panicking.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether picks are made regardless of standing; tells whether that is a change.
+    #[must_use = "a change is worth a line in the log"]
+    pub fn set_panicking(&self, panicking: bool) -> bool {
+        self.panicking.swap(panicking, Ordering::Relaxed) != panicking
+    }
+}
+
+/// The others as seen from the endpoint at `at`. Those without weight are no part of the cluster's work: they neither
+/// make room under the cap nor stand in for one that is ejected.
+fn crowd(list: &[Endpoint], at: usize) -> Crowd {
+    let mut crowd = Crowd {
+        endpoints: 0,
+        out: 0,
+        well: 0,
+    };
+    for (position, endpoint) in list.iter().enumerate() {
+        if endpoint.weight == 0 {
+            continue;
+        }
+        crowd.endpoints += 1;
+        if position == at {
+            continue;
+        }
+        let standing = &endpoint.state.standing;
+        if standing.phase() != Phase::Admitting {
+            crowd.out += 1;
+        } else if standing.share() > 0 {
+            crowd.well += 1;
+        }
+    }
+    crowd
+}
+
+#[cfg(test)]
+mod tests;

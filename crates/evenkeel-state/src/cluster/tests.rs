@@ -1,0 +1,1 @@
+//! The cap over a whole cluster.
