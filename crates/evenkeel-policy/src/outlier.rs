@@ -114,6 +114,8 @@ impl Outlier {
         }
         match parts.phase {
             Phase::Admitting => None,
+            // Picked in the millisecond of the ejection, it was most likely picked before it.
+            Phase::Ejected if !parts.covers(attempt.began_ms.saturating_sub(1)) => None,
             Phase::Ejected => self.heed(standing, Sign::Served, attempt.ended_ms),
             Phase::Trial => {
                 let successes = self.successes.fetch_add(1, Ordering::Relaxed) + 1;

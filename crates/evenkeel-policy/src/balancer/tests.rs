@@ -217,6 +217,77 @@ fn every_balancer_keeps_the_weights_of_idle_endpoints() {
 }
 
 #[test]
+fn an_endpoint_with_a_part_of_its_share_gets_that_part() {
+    for (weights, parts, expected) in [
+        ([1, 1], [1_000, 500], [2.0 / 3.0, 1.0 / 3.0]),
+        ([1, 1], [1_000, 100], [10.0 / 11.0, 1.0 / 11.0]),
+        ([1, 1], [1_000, 50], [20.0 / 21.0, 1.0 / 21.0]),
+        ([1, 1], [1_000, 1], [1_000.0 / 1_001.0, 1.0 / 1_001.0]),
+        ([1, 4], [1_000, 500], [1.0 / 3.0, 2.0 / 3.0]),
+        ([1, 1], [100, 100], [0.5, 0.5]),
+        ([1, 1], [500, 100], [5.0 / 6.0, 1.0 / 6.0]),
+        ([1, 1], [1, 0], [1.0, 0.0]),
+    ] {
+        for kind in BalancerKind::ALL {
+            let from = endpoints(&weights);
+            from.iter()
+                .zip(parts)
+                .for_each(|(endpoint, part)| endpoint.share.set(part));
+            assert_close(&shares(kind, &from, &Tried::new(), 40_000), &expected);
+        }
+    }
+}
+
+#[test]
+fn with_one_endpoint_tried_or_full_the_others_parts_count() {
+    let from = endpoints(&[1, 1, 1, 1]);
+    from[1].share.set(500);
+    from[2].room.set(false);
+    for kind in BalancerKind::ALL {
+        let shares = shares(kind, &from, &tried(&[0]), 40_000);
+        assert_close(&shares, &[0.0, 1.0 / 3.0, 0.0, 2.0 / 3.0]);
+    }
+}
+
+#[test]
+fn a_trickle_among_many_is_a_trickle() {
+    let from = endpoints(&[1; 200]);
+    from[17].share.set(50);
+    for kind in BalancerKind::ALL {
+        let shares = shares(kind, &from, &Tried::new(), 200_000);
+        assert!(
+            (shares[17] * 200.0 - 0.05).abs() < 0.03,
+            "{kind}: {}",
+            shares[17]
+        );
+    }
+}
+
+#[test]
+fn regardless_of_standing_the_weights_count_and_room_does() {
+    let from = endpoints(&[1, 0, 2, 5]);
+    from.iter().for_each(|endpoint| endpoint.share.set(0));
+    let tried = Tried::new();
+    let wanted = Wanted {
+        tried: &tried,
+        regardless: true,
+    };
+    for kind in BalancerKind::ALL {
+        let balancer = Balancer::new(kind, &[1, 0, 2, 5], 0);
+        let mut rng = Rng::new(1);
+        assert_eq!(balancer.pick(&from, Wanted::new(&tried), &mut rng), None);
+        let mut shares = [0.0; 4];
+        for _ in 0..40_000 {
+            shares[balancer.pick(&from, wanted, &mut rng).unwrap()] += 1.0 / 40_000.0;
+        }
+        assert_close(&shares, &[0.125, 0.0, 0.25, 0.625]);
+        from.iter().for_each(|endpoint| endpoint.room.set(false));
+        assert_eq!(balancer.pick(&from, wanted, &mut rng), None);
+        from.iter().for_each(|endpoint| endpoint.room.set(true));
+    }
+}
+
+#[test]
 fn random_keeps_the_weights_of_those_left_when_most_do_not_admit() {
     // Draws seldom find the two that are left, so most picks look at all: the shares must be the same.
     let mut weights = [1_000; 50];
@@ -302,4 +373,43 @@ fn least_request_under_load_spreads_requests_in_flight_by_weight() {
     for (endpoint, expected) in from.iter().zip([100_u32, 200, 500]) {
         assert!(endpoint.in_flight().abs_diff(expected) <= 20, "{from:?}");
     }
+}
+
+/// What `in_flight` requests at once, each of which takes as long as the next, leave in flight at each endpoint.
+fn steady_load(from: &[Endpoint], in_flight: usize) -> Vec<u32> {
+    let weights: Vec<u16> = from.iter().map(|endpoint| endpoint.weight).collect();
+    let balancer = Balancer::new(BalancerKind::LeastRequest, &weights, 0);
+    let mut rng = Rng::new(9);
+    let mut running = std::collections::VecDeque::new();
+    for _ in 0..20_000 {
+        let at = balancer
+            .pick(from, Wanted::new(&Tried::new()), &mut rng)
+            .unwrap();
+        from[at].in_flight.set(from[at].in_flight.get() + 1);
+        running.push_back(at);
+        if running.len() > in_flight {
+            let at = running.pop_front().unwrap();
+            from[at].in_flight.set(from[at].in_flight.get() - 1);
+        }
+    }
+    from.iter().map(Endpoint::in_flight).collect()
+}
+
+#[test]
+fn under_load_an_endpoint_in_slow_start_is_as_small_as_its_share() {
+    // It is the less loaded one in every comparison: without its share in it, it would get half of all requests.
+    for (part, expected) in [(1_000, 48..=52), (500, 31..=36), (100, 7..=11), (50, 3..=6)] {
+        let from = endpoints(&[1, 1]);
+        from[1].share.set(part);
+        let load = steady_load(&from, 100);
+        assert!(expected.contains(&load[1]), "{part}: {load:?}");
+    }
+}
+
+#[test]
+fn a_cluster_that_is_back_as_a_whole_is_balanced_by_load_from_the_beginning() {
+    let from = endpoints(&[1; 4]);
+    from.iter().for_each(|endpoint| endpoint.share.set(100));
+    let load = steady_load(&from, 100);
+    assert!(load.iter().all(|n| (23..=27).contains(n)), "{load:?}");
 }

@@ -171,3 +171,6 @@ impl Sign {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

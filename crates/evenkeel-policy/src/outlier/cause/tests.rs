@@ -1,0 +1,40 @@
+//! The tables of this file, checked against what they promise.
+
+use evenkeel_base::Side;
+
+use super::*;
+
+#[test]
+fn only_the_endpoints_side_is_held_against_it() {
+    for &fault in Fault::ALL {
+        if fault.side() != Side::Upstream {
+            assert_eq!(Cause::of(fault), None, "{fault}");
+        }
+    }
+    let not: Vec<&str> = Fault::ALL
+        .iter()
+        .filter(|fault| fault.side() == Side::Upstream && Cause::of(**fault).is_none())
+        .map(|fault| fault.name())
+        .collect();
+    assert_eq!(not, ["response-head-too-large", "idle-timeout"]);
+}
+
+#[test]
+fn a_status_of_a_gateway_is_and_one_of_an_application_is_not() {
+    let bad: Vec<u16> = (100..1_000)
+        .filter(|status| Cause::of_status(*status).is_some())
+        .collect();
+    assert_eq!(bad, [502, 503, 504]);
+}
+
+#[test]
+fn causes_have_names_of_their_own_and_come_back_from_their_bits() {
+    let mut names: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
+    for (cause, bits) in Cause::ALL.into_iter().zip(0..) {
+        assert_eq!(Cause::from_bits(bits), cause);
+        assert_eq!(cause as u32, bits);
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Cause::ALL.len());
+}
