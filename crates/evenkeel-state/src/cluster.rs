@@ -30,7 +30,8 @@ impl ClusterState {
         }
     }
 
-    /// Ejects the endpoint at `at` of `list` if the cap allows; `None` when it does not, or the endpoint is ejected already.
+    /// Ejects the endpoint at `at` of `list` if the cap allows; `None` when it does not, or when the endpoint is ejected
+    /// already or takes no requests anyway.
     pub fn eject(
         &self,
         list: &[Endpoint],
@@ -39,7 +40,10 @@ impl ClusterState {
         rules: &OutlierRules,
         now_ms: u64,
     ) -> Option<Event> {
-        let state = &list.get(at)?.state;
+        let Endpoint { weight, state, .. } = list.get(at)?;
+        if *weight == 0 {
+            return None;
+        }
         let _alone = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
         if may_eject(crowd(list, at), rules) {
             state.outlier.eject(&state.standing, rules, cause, now_ms)

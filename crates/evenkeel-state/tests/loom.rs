@@ -9,6 +9,7 @@ mod tests {
     use std::sync::Arc;
 
     use evenkeel_config::{Nowhere, check};
+    use evenkeel_policy::outlier::Cause;
     use evenkeel_state::counters::Counter;
     use evenkeel_state::{EndpointState, Publisher, Reader, Registry, Resolved, Snapshot};
     use loom::sync::atomic::{AtomicU64, Ordering};
@@ -126,5 +127,57 @@ mod tests {
             writer.join().unwrap();
             assert_eq!(counter.read(), 3);
         });
+    }
+
+    #[test]
+    fn the_last_place_below_a_limit_is_given_once() {
+        loom::model(|| {
+            let endpoint = Arc::new(EndpointState::new(1, 1));
+            endpoint.set_limit(1);
+            let taken = Arc::new(AtomicU64::new(0));
+            let take = |endpoint: &EndpointState, taken: &AtomicU64| {
+                if let Some(place) = endpoint.try_begin() {
+                    assert_eq!(taken.fetch_add(1, Ordering::Relaxed), 0);
+                    taken.fetch_sub(1, Ordering::Relaxed);
+                    drop(place);
+                }
+            };
+            let other = {
+                let (endpoint, taken) = (Arc::clone(&endpoint), Arc::clone(&taken));
+                thread::spawn(move || take(&endpoint, &taken))
+            };
+            take(&endpoint, &taken);
+            other.join().unwrap();
+            assert_eq!(endpoint.in_flight(), 0);
+        });
+    }
+
+    #[test]
+    fn two_workers_do_not_eject_one_endpoint_each_of_two() {
+        loom::model(|| {
+            let snapshot = Arc::new(cluster_of_two());
+            let eject = |snapshot: &Snapshot, at: usize| {
+                let cluster = &snapshot.clusters()[0];
+                let (list, rules) = (&cluster.endpoints.list, &cluster.config.outlier);
+                cluster
+                    .state
+                    .eject(list, at, Cause::Connect, rules, 1)
+                    .is_some()
+            };
+            let other = {
+                let snapshot = Arc::clone(&snapshot);
+                thread::spawn(move || eject(&snapshot, 0))
+            };
+            let here = eject(&snapshot, 1);
+            assert!(here ^ other.join().unwrap());
+        });
+    }
+
+    /// A snapshot of one cluster with two endpoints.
+    fn cluster_of_two() -> Snapshot {
+        let text = "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\n\
+                    endpoints = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
+        let config = check(text, "loom", &Nowhere).config.unwrap();
+        Registry::new(1).compile(config, &Resolved::new(), 1)
     }
 }

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_base::rules::{AdminState, ProbeRules};
 use evenkeel_base::{ClusterId, Rng};
-use evenkeel_config::{Nowhere, check};
-use evenkeel_policy::{Standing, Tried, Wanted};
+use evenkeel_config::{Nowhere, check, model};
+use evenkeel_policy::slow_start::Entry;
+use evenkeel_policy::{Candidate, Health, Standing, Tried, Wanted};
 
 use super::{MAX_ADDRESSES_PER_NAME, Registry, Resolved};
 use crate::snapshot::{ClusterSnapshot, Endpoint, Snapshot};
@@ -30,6 +32,15 @@ impl Setting {
 
     /// `a: "10.0.0.1:1", "10.0.0.2:1"` is a cluster `a` with these endpoints; other knobs follow behind `]; `.
     fn compile(&mut self, clusters: &[&str]) -> Snapshot {
+        self.compile_with(clusters, |_| {})
+    }
+
+    /// The same, with a change to the first cluster.
+    fn compile_with(
+        &mut self,
+        clusters: &[&str],
+        change: impl FnOnce(&mut model::Cluster),
+    ) -> Snapshot {
         let mut text = "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\n".to_owned();
         for cluster in clusters {
             let (name, endpoints) = cluster.split_once(": ").unwrap();
@@ -39,9 +50,10 @@ impl Setting {
             ));
         }
         let checked = check(&text, "test", &Nowhere);
-        let config = checked
+        let mut config = checked
             .config
             .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        change(&mut config.clusters[0]);
         self.generation += 1;
         self.registry
             .compile(config, &self.resolved, self.generation)
@@ -331,4 +343,124 @@ fn the_rotation_goes_on_where_it_was() {
     let standing = &endpoint(&after, 0, 2).state.standing;
     assert_eq!(standing.climb(Duration::ZERO, 1), Some(Standing::FULL));
     assert_eq!([pick(&after), pick(&after)], ["10.0.0.4:80", "10.0.0.1:80"]);
+}
+
+fn probed(cluster: &mut model::Cluster) {
+    cluster.probe = model::Probe::Tcp {
+        rules: ProbeRules::DEFAULT,
+        at: model::ProbeAddress::Endpoint,
+        send: Vec::new(),
+        expect: Vec::new(),
+    };
+}
+
+fn standing(endpoint: &Endpoint) -> (Health, u16) {
+    let standing = &endpoint.state.standing;
+    (standing.health(), standing.share())
+}
+
+fn set_health(endpoint: &Endpoint, to: Health) {
+    let before = endpoint.state.standing.set_health(to, Entry::Full, 1);
+    assert!(before.is_some());
+}
+
+#[test]
+fn an_order_of_the_operator_is_a_weight_of_none() {
+    let mut setting = Setting::new();
+    let three = [r#"a: "10.0.0.1:1", "10.0.0.2:1", { address = "10.0.0.3:1", weight = 7 }"#];
+    let snapshot = setting.compile_with(&three, |cluster| {
+        cluster.endpoints[1].admin = AdminState::Drain;
+        cluster.endpoints[2].admin = AdminState::Maint;
+    });
+    let seen = [0, 1, 2].map(|at| {
+        let endpoint = endpoint(&snapshot, 0, at);
+        (
+            endpoint.weight(),
+            endpoint.configured_weight,
+            endpoint.admin,
+        )
+    });
+    assert_eq!(
+        seen,
+        [
+            (1, 1, AdminState::Ready),
+            (0, 1, AdminState::Drain),
+            (0, 7, AdminState::Maint),
+        ]
+    );
+    let ready = setting.compile(&three);
+    assert_eq!(endpoint(&ready, 0, 2).weight(), 7);
+    assert!(same_state(
+        endpoint(&ready, 0, 2),
+        endpoint(&snapshot, 0, 2)
+    ));
+}
+
+#[test]
+fn who_begins_with_its_cluster_has_its_share_and_who_joins_it_a_ramp() {
+    let mut setting = Setting::new();
+    let one = setting.compile(&[r#"a: "10.0.0.1:1""#]);
+    assert_eq!(standing(endpoint(&one, 0, 0)), (Health::Unprobed, 1_000));
+    let two = setting.compile(&[r#"a: "10.0.0.1:1", "10.0.0.2:1""#, r#"b: "10.0.0.2:1""#]);
+    for (cluster, at, expected, added) in [
+        (0, 0, 1_000, false),
+        (0, 1, 100, true),
+        (1, 0, 1_000, false),
+    ] {
+        let endpoint = endpoint(&two, cluster, at);
+        assert_eq!(standing(endpoint), (Health::Unprobed, expected));
+        assert_eq!(endpoint.state.added_later, added);
+    }
+    let three = setting.compile_with(&[r#"a: "10.0.0.1:1", "10.0.0.3:1""#], |cluster| {
+        cluster.slow_start = Duration::ZERO;
+    });
+    assert_eq!(standing(endpoint(&three, 0, 1)), (Health::Unprobed, 1_000));
+}
+
+#[test]
+fn an_endpoint_with_probes_waits_for_them() {
+    let mut setting = Setting::new();
+    let one = setting.compile_with(&[r#"a: "10.0.0.1:1""#], probed);
+    assert_eq!(standing(endpoint(&one, 0, 0)), (Health::Waiting, 0));
+    set_health(endpoint(&one, 0, 0), Health::Up);
+    let two = setting.compile_with(&[r#"a: "10.0.0.1:1", "10.0.0.2:1""#], probed);
+    assert_eq!(standing(endpoint(&two, 0, 0)), (Health::Up, 1_000));
+    let joined = endpoint(&two, 0, 1);
+    assert_eq!(standing(joined), (Health::Waiting, 0));
+    assert!(joined.state.added_later);
+}
+
+#[test]
+fn probes_that_are_switched_on_take_nobody_out_before_they_have_failed() {
+    let mut setting = Setting::new();
+    let cluster = [r#"a: "10.0.0.1:1", "10.0.0.2:1""#];
+    setting.compile(&cluster);
+    let on = setting.compile_with(&cluster, probed);
+    assert_eq!(standing(endpoint(&on, 0, 0)), (Health::Unprobed, 1_000));
+    set_health(endpoint(&on, 0, 0), Health::Up);
+    set_health(endpoint(&on, 0, 1), Health::Down);
+    let off = setting.compile(&cluster);
+    for at in [0, 1] {
+        assert_eq!(standing(endpoint(&off, 0, at)), (Health::Unprobed, 1_000));
+    }
+}
+
+#[test]
+fn who_comes_back_from_maintenance_is_probed_first() {
+    let mut setting = Setting::new();
+    let cluster = [r#"a: "10.0.0.1:1", "10.0.0.2:1""#];
+    let before = setting.compile_with(&cluster, probed);
+    set_health(endpoint(&before, 0, 0), Health::Up);
+    setting.compile_with(&cluster, |cluster| {
+        probed(cluster);
+        cluster.endpoints[0].admin = AdminState::Maint;
+    });
+    let back = setting.compile_with(&cluster, probed);
+    assert_eq!(standing(endpoint(&back, 0, 0)), (Health::Waiting, 0));
+    set_health(endpoint(&back, 0, 0), Health::Up);
+    let drained = setting.compile_with(&cluster, |cluster| {
+        probed(cluster);
+        cluster.endpoints[0].admin = AdminState::Drain;
+    });
+    assert_eq!(standing(endpoint(&drained, 0, 0)), (Health::Up, 1_000));
 }
