@@ -1,6 +1,7 @@
 //! Measures of the balancers: one pick, for each algorithm, among a few, many and very many endpoints.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use evenkeel_base::{BalancerKind, Rng};
 use evenkeel_policy::slow_start::Entry;
@@ -14,6 +15,7 @@ const CROWDS: [usize; 3] = [3, 100, 5_000];
 /// An endpoint with some load, so that a comparison has something to compare.
 struct Endpoint {
     in_flight: u32,
+    limit: AtomicU32,
     standing: Standing,
 }
 
@@ -31,7 +33,7 @@ impl Candidate for Endpoint {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight < black_box(u32::MAX)
+        self.in_flight < self.limit.load(Ordering::Relaxed)
     }
 }
 
@@ -53,6 +55,7 @@ fn pick(kind: BalancerKind, crowd: usize) -> Work {
         .take(crowd)
         .map(|in_flight| Endpoint {
             in_flight,
+            limit: AtomicU32::new(u32::MAX),
             standing: Standing::new(Health::Up, Entry::Full),
         })
         .collect();

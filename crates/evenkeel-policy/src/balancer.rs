@@ -46,17 +46,16 @@ impl<'a> Wanted<'a> {
     #[inline]
     fn fits<C: Candidate>(&self, from: &[C], position: usize) -> bool {
         from.get(position)
-            .is_some_and(|c| self.allows(c, position) && self.share(c) > 0)
+            .is_some_and(|c| (c.share() > 0 || self.regardless) && self.allows(c, position))
     }
 
     /// The same, but an endpoint with a part of its share fits only as often as that part says.
     #[inline]
     fn draws<C: Candidate>(&self, from: &[C], position: usize, rng: &mut Rng) -> bool {
         from.get(position).is_some_and(|c| {
-            self.allows(c, position) && {
-                let share = self.share(c);
-                share >= Standing::FULL || chance(share, rng)
-            }
+            let share = c.share();
+            (share >= Standing::FULL || in_part(share, self.regardless, rng))
+                && self.allows(c, position)
         })
     }
 
@@ -82,10 +81,10 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// True as often as `share` says, in thousandths. Never for none.
+/// True as often as `share` says, in thousandths; never for none. Always when standing does not matter.
 #[cold]
-fn chance(share: u16, rng: &mut Rng) -> bool {
-    share > 0 && rng.below(u32::from(Standing::FULL)) < u32::from(share)
+fn in_part(share: u16, regardless: bool, rng: &mut Rng) -> bool {
+    regardless || (share > 0 && rng.below(u32::from(Standing::FULL)) < u32::from(share))
 }
 
 /// Picks endpoints.

@@ -46,18 +46,25 @@ impl LeastRequest {
 }
 
 /// Whether `a` would have less load for its weight than `b` with one more request. (a+1)/wa < (b+1)/wb without division.
-///
-/// An endpoint with a smaller part of its share is a smaller one: that part of its weight counts, and beside another it
-/// stands for comparison only so often. Idle as it is, it would win every comparison else.
 #[inline]
 fn less_loaded<C: Candidate>(a: &C, b: &C, wanted: Wanted<'_>, rng: &mut Rng) -> bool {
     let (a_load, b_load) = (u64::from(a.in_flight()), u64::from(b.in_flight()));
     if a_load == 0 && b_load == 0 {
         return false;
     }
-    let (a_share, b_share) = (wanted.share(a), wanted.share(b));
-    let a_pull = u64::from(a.weight()) * u64::from(a_share);
-    let b_pull = u64::from(b.weight()) * u64::from(b_share);
-    let less = (a_load + 1) * b_pull < (b_load + 1) * a_pull;
-    less && (a_share >= b_share || rng.below(u32::from(b_share)) < u32::from(a_share))
+    let (a_weight, b_weight) = (u64::from(a.weight()), u64::from(b.weight()));
+    let (a_load, b_load) = ((a_load + 1) * b_weight, (b_load + 1) * a_weight);
+    let (a_share, b_share) = (a.share(), b.share());
+    if a_share == b_share || wanted.regardless {
+        return a_load < b_load;
+    }
+    less_loaded_in_part((a_load, a_share), (b_load, b_share), rng)
+}
+
+/// The same for endpoints of which one has a smaller part of its share. It is a smaller endpoint: that part of its weight
+/// counts, and beside the other it stands for comparison only so often. Idle as it is, it would win every comparison else.
+#[cold]
+fn less_loaded_in_part(a: (u64, u16), b: (u64, u16), rng: &mut Rng) -> bool {
+    let (a_share, b_share) = (u64::from(a.1), u64::from(b.1));
+    a.0 * b_share < b.0 * a_share && (a_share > b_share || rng.below_long(b_share) < a_share)
 }

@@ -22,6 +22,8 @@ pub(super) struct Weighted {
     columns: Box<[Column]>,
     /// The sum of all weights: the height of each column.
     height: u32,
+    /// How many draws are worth it before all endpoints are looked at.
+    draws: usize,
 }
 
 /// One column of the table: below `split` it stands for its own endpoint, above for another.
@@ -44,6 +46,7 @@ impl Weighted {
             .collect();
         let height: u64 = weights.iter().map(|(_, weight)| weight).sum();
         Self {
+            draws: (weights.len() / 8).clamp(DRAWS, MAX_DRAWS),
             columns: columns(&weights, height),
             height: u32::try_from(height).unwrap_or(u32::MAX),
         }
@@ -103,7 +106,7 @@ impl Weighted {
         wanted: Wanted<'_>,
         rng: &mut Rng,
     ) -> Option<usize> {
-        for _ in 1..self.draws() {
+        for _ in 1..self.draws {
             match self.draw(rng) {
                 Some(at) if wanted.draws(from, at, rng) => return Some(at),
                 _ => {}
@@ -117,11 +120,6 @@ impl Weighted {
             }
         };
         look(from, pull, rng)
-    }
-
-    /// How many draws are worth it.
-    fn draws(&self) -> usize {
-        (self.columns.len() / 8).clamp(DRAWS, MAX_DRAWS)
     }
 
     #[inline(never)]
@@ -140,7 +138,7 @@ impl Weighted {
                 0
             }
         };
-        (1..self.draws())
+        (1..self.draws)
             .find_map(|_| self.draw(rng).filter(|&at| fits(at)))
             .or_else(|| look(from, weight, rng))
     }
