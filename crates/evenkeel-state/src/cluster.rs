@@ -6,7 +6,7 @@ use evenkeel_base::rules::OutlierRules;
 use evenkeel_policy::outlier::{Cause, Crowd, Event, may_eject};
 use evenkeel_policy::{Budget, Phase};
 
-use crate::snapshot::Endpoint;
+use crate::endpoint::Endpoint;
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// The shared state of one cluster.

@@ -1,21 +1,64 @@
-//! What is known about an endpoint beyond any one snapshot.
+//! An endpoint as a snapshot lists it, and what is known about it beyond any one snapshot.
 //!
-//! Keyed by cluster name, endpoint id and address, kept over a reload. What all workers write and every pick reads comes
-//! first and lies together, so that a pick touches one cache line of a candidate; what each worker counts for itself is
-//! apart.
+//! The state is keyed by cluster name, endpoint id and address, kept over a reload. What all workers write and every pick
+//! reads comes first and lies together, so that a pick touches one cache line of a candidate; what each worker counts for
+//! itself is apart.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_base::rules::OutlierRules;
+use evenkeel_base::Target;
+use evenkeel_base::rules::{AdminState, OutlierRules};
 use evenkeel_policy::health::Start;
 use evenkeel_policy::outlier::{Event, Reading};
 use evenkeel_policy::slow_start::Entry;
-use evenkeel_policy::{Health, KeepAlive, Outlier, Standing};
+use evenkeel_policy::{Candidate, Health, KeepAlive, Outlier, Standing};
 
 use crate::counters::EndpointCounters;
 use crate::histogram::Counts;
 use crate::probe_log::ProbeLog;
 use crate::sync::{AtomicU32, Ordering};
+
+/// One resolved endpoint.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its stable identity in its cluster: the configured id, with the address behind it when a name has several.
+    pub id: Arc<str>,
+    /// What the operator wrote, for `Host` and for people.
+    pub authority: Arc<str>,
+    /// Where to connect.
+    pub target: Target,
+    /// Its part of the cluster's traffic; 0 as well when the operator ordered that it takes no new requests.
+    pub weight: u16,
+    /// The same as the configuration has it.
+    pub configured_weight: u16,
+    /// What the operator ordered.
+    pub admin: AdminState,
+    /// What outlives generations.
+    pub state: Arc<EndpointState>,
+}
+
+impl Candidate for Endpoint {
+    #[inline]
+    fn weight(&self) -> u16 {
+        self.weight
+    }
+
+    #[inline]
+    fn in_flight(&self) -> u32 {
+        self.state.in_flight()
+    }
+
+    #[inline]
+    fn share(&self) -> u16 {
+        self.state.standing.share()
+    }
+
+    #[inline]
+    fn has_room(&self) -> bool {
+        self.state.has_room()
+    }
+}
 
 /// The shared state of one endpoint.
 #[derive(Debug)]

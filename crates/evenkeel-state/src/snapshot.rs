@@ -5,15 +5,14 @@
 
 use std::sync::Arc;
 
-use evenkeel_base::rules::AdminState;
-use evenkeel_base::{ClusterId, ListenerId, RequestView, RouteId, Target};
+use evenkeel_base::{ClusterId, ListenerId, RequestView, RouteId};
 use evenkeel_config::model;
+use evenkeel_policy::Balancer;
 use evenkeel_policy::outlier::{Attempted, Cause, Event, Outcome};
-use evenkeel_policy::{Balancer, Candidate};
 use evenkeel_route::RouteTable;
 
 use crate::cluster::ClusterState;
-use crate::endpoint::EndpointState;
+use crate::endpoint::Endpoint;
 
 /// One generation of everything the data plane decides by.
 #[derive(Debug)]
@@ -110,45 +109,4 @@ pub struct EndpointSet {
     pub list: Vec<Endpoint>,
     /// Who picks.
     pub balancer: Balancer,
-}
-
-/// One resolved endpoint.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// Its stable identity in its cluster: the configured id, with the address behind it when a name has several.
-    pub id: Arc<str>,
-    /// What the operator wrote, for `Host` and for people.
-    pub authority: Arc<str>,
-    /// Where to connect.
-    pub target: Target,
-    /// Its part of the cluster's traffic; 0 as well when the operator ordered that it takes no new requests.
-    pub weight: u16,
-    /// The same as the configuration has it.
-    pub configured_weight: u16,
-    /// What the operator ordered.
-    pub admin: AdminState,
-    /// What outlives generations.
-    pub state: Arc<EndpointState>,
-}
-
-impl Candidate for Endpoint {
-    #[inline]
-    fn weight(&self) -> u16 {
-        self.weight
-    }
-
-    #[inline]
-    fn in_flight(&self) -> u32 {
-        self.state.in_flight()
-    }
-
-    #[inline]
-    fn share(&self) -> u16 {
-        self.state.standing.share()
-    }
-
-    #[inline]
-    fn has_room(&self) -> bool {
-        self.state.has_room()
-    }
 }

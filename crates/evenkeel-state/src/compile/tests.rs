@@ -12,7 +12,8 @@ use evenkeel_policy::slow_start::Entry;
 use evenkeel_policy::{Candidate, Health, Standing, Tried, Wanted};
 
 use super::{MAX_ADDRESSES_PER_NAME, Registry, Resolved};
-use crate::snapshot::{ClusterSnapshot, Endpoint, Snapshot};
+use crate::endpoint::Endpoint;
+use crate::snapshot::{ClusterSnapshot, Snapshot};
 
 /// A registry and the snapshots made from configurations whose clusters are given as lines of TOML.
 struct Setting {
