@@ -226,7 +226,7 @@ impl EndpointState {
     pub fn latencies(&self) -> Counts {
         let mut counts = Counts::default();
         for counters in &self.workers {
-            counters.latency().add_to(&mut counts);
+            counters.add_latencies_to(&mut counts);
         }
         counts
     }

@@ -375,41 +375,67 @@ fn least_request_under_load_spreads_requests_in_flight_by_weight() {
     }
 }
 
-/// What `in_flight` requests at once, each of which takes as long as the next, leave in flight at each endpoint.
-fn steady_load(from: &[Endpoint], in_flight: usize) -> Vec<u32> {
+/// How many requests are in flight at each endpoint in the mean, when so many are at once and each takes as long as the
+/// next.
+fn steady_load(from: &[Endpoint], in_flight: usize) -> Vec<f64> {
+    const PICKS: usize = 20_000;
     let weights: Vec<u16> = from.iter().map(|endpoint| endpoint.weight).collect();
     let balancer = Balancer::new(BalancerKind::LeastRequest, &weights, 0);
-    let mut rng = Rng::new(9);
+    let (tried, mut rng) = (Tried::new(), Rng::new(9));
     let mut running = std::collections::VecDeque::new();
-    for _ in 0..20_000 {
-        let at = balancer
-            .pick(from, Wanted::new(&Tried::new()), &mut rng)
-            .unwrap();
+    let mut mean = vec![0.0; from.len()];
+    for _ in 0..PICKS {
+        let at = balancer.pick(from, Wanted::new(&tried), &mut rng).unwrap();
         from[at].in_flight.set(from[at].in_flight.get() + 1);
         running.push_back(at);
         if running.len() > in_flight {
             let at = running.pop_front().unwrap();
             from[at].in_flight.set(from[at].in_flight.get() - 1);
         }
+        for (mean, endpoint) in mean.iter_mut().zip(from) {
+            *mean += f64::from(endpoint.in_flight()) / PICKS as f64;
+        }
     }
-    from.iter().map(Endpoint::in_flight).collect()
+    mean
 }
 
 #[test]
 fn under_load_an_endpoint_in_slow_start_is_as_small_as_its_share() {
-    // It is the less loaded one in every comparison: without its share in it, it would get half of all requests.
-    for (part, expected) in [(1_000, 48..=52), (500, 31..=36), (100, 7..=11), (50, 3..=6)] {
-        let from = endpoints(&[1, 1]);
-        from[1].share.set(part);
-        let load = steady_load(&from, 100);
-        assert!(expected.contains(&load[1]), "{part}: {load:?}");
+    // It is the less loaded one in every comparison: as a second choice it would get half of all requests.
+    for (part, expected) in [(1_000, 50.0), (500, 33.3), (100, 9.1), (50, 4.8)] {
+        for in_flight in [100, 20] {
+            let from = endpoints(&[1, 1]);
+            from[1].share.set(part);
+            let percent = steady_load(&from, in_flight)[1] * 100.0 / in_flight as f64;
+            assert!((percent - expected).abs() < 1.0, "{part}: {percent}");
+        }
     }
+}
+
+#[test]
+fn with_little_load_an_endpoint_on_trial_gets_its_trickle() {
+    // Two requests in flight: it would lose every comparison if its part counted as a smaller weight.
+    let from = endpoints(&[1, 1, 1]);
+    from[0].share.set(50);
+    let load = steady_load(&from, 2);
+    assert!((load[0] * 50.0 - 2.4).abs() < 0.5, "{load:?}");
+}
+
+#[test]
+fn a_cold_endpoint_that_is_more_loaded_than_the_others_gets_less_than_its_share() {
+    let from = endpoints(&[1, 1]);
+    from[1].share.set(500);
+    from[0].in_flight.set(5);
+    from[1].in_flight.set(9);
+    let balancer = Balancer::new(BalancerKind::LeastRequest, &[1, 1], 0);
+    assert_eq!(picks(&balancer, &from, &Tried::new(), 100), [0; 100]);
 }
 
 #[test]
 fn a_cluster_that_is_back_as_a_whole_is_balanced_by_load_from_the_beginning() {
     let from = endpoints(&[1; 4]);
     from.iter().for_each(|endpoint| endpoint.share.set(100));
-    let load = steady_load(&from, 100);
-    assert!(load.iter().all(|n| (23..=27).contains(n)), "{load:?}");
+    steady_load(&from, 100);
+    let load: Vec<u32> = from.iter().map(Endpoint::in_flight).collect();
+    assert!(load.iter().all(|n| (22..=28).contains(n)), "{load:?}");
 }
