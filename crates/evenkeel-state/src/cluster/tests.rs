@@ -99,7 +99,7 @@ fn an_endpoint_on_trial_takes_its_place_under_the_cap() {
     let state = &list[0].state;
     assert!(
         state
-            .tick(&RULES, std::time::Duration::ZERO, 14_000)
+            .tick(&RULES, Duration::ZERO, 14_000)
             .is_some()
     );
     assert!(eject(1, 14_001));
