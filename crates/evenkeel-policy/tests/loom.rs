@@ -5,6 +5,10 @@
 #![cfg(loom)]
 
 #[cfg(test)]
+#[path = "loom/rate.rs"]
+mod rate;
+
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
