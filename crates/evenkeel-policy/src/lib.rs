@@ -1,7 +1,7 @@
 //! Decisions of the data plane, pure: which endpoint, whether to try again, how long an idle connection is trusted.
 //!
-//! Time and chance are arguments. What workers share lives in atomics behind `&self`; nothing here locks, waits or
-//! allocates after it was built. Nothing here acts either: the data plane asks, and does what it is told.
+//! Time and chance are arguments. What workers share lives in atomics behind `&self`; nothing here locks or waits, and but
+//! for the [`Queue`] nothing allocates after it was built. Nothing here acts either: the data plane asks, and does what it is told.
 //!
 //! - [`Balancer`] picks an endpoint among [`Candidate`]s, but none that was [`Tried`]; [`panic`] says when regardless of
 //!   standing.
@@ -9,7 +9,10 @@
 //!   [`slow_start`] how it comes back.
 //! - [`retry::verdict`] says whether a failed attempt may be repeated, [`Budget`] whether the cluster can afford it.
 //! - [`KeepAlive`] learns how long an endpoint keeps idle connections.
+//! - [`Queue`] says who waits for a cluster, for how long and in which order; [`Adaptive`] how many requests an endpoint
+//!   bears; [`RateLimiter`] whether a client, told apart by its [`ClientKey`], asks too often.
 
+pub mod adaptive;
 pub mod balancer;
 pub mod budget;
 pub mod candidate;
@@ -24,7 +27,8 @@ pub mod tried;
 
 mod sync;
 
-pub use balancer::{Balancer, Wanted};
+pub use adaptive::Adaptive;
+pub use balancer::Balancer;
 pub use budget::Budget;
 pub use candidate::Candidate;
 pub use client_key::ClientKey;
