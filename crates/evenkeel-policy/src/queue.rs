@@ -22,7 +22,7 @@
 mod codel;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use evenkeel_base::rules::{Priority, QueueRules};
 
@@ -194,30 +194,44 @@ impl<T> Queue<T> {
         }
     }
 
-    /// The next item, or one that is dropped.
+    /// The next item for a place that is free, or one that is dropped.
     pub fn pop(&mut self, now: Instant) -> Popped<T> {
-        for priority in Priority::ALL.into_iter().rev() {
-            let Some(number) = self.lane(priority).waiting.keys().next().copied() else {
-                continue;
-            };
-            let id = Id { priority, number };
-            let Some(Waiting { item, since, end }) = self.take(id) else {
-                continue;
-            };
-            if let Some(End { why, .. }) = end.filter(|end| end.at <= now) {
-                return Popped::Dropped(item, why);
-            }
-            let waited = now.saturating_duration_since(since);
-            let rules = self.rules;
-            let lane = self.lane(priority);
+        self.pop_if(now, |rules, lane, waited| {
             let is_last = lane.waiting.is_empty();
-            if lane.codel.drops(&rules, waited, is_last, now) {
-                return Popped::Dropped(item, Why::Standing);
-            }
-            self.held += 1;
-            return Popped::Served(item, Place { id, since, end });
+            !lane.codel.drops(rules, waited, is_last, now)
+        })
+    }
+
+    /// The next item, to look whether there is a place. It says nothing about how the queue moves, and nobody is dropped
+    /// for that: an endpoint that pauses would cost the whole queue.
+    pub fn pop_to_look(&mut self, now: Instant) -> Popped<T> {
+        self.pop_if(now, |_, _, _| true)
+    }
+
+    fn pop_if(
+        &mut self,
+        now: Instant,
+        serves: impl FnOnce(&QueueRules, &mut Lane<T>, Duration) -> bool,
+    ) -> Popped<T> {
+        let highest = Priority::ALL.into_iter().rev().find_map(|priority| {
+            let number = *self.lanes[priority as usize].waiting.keys().next()?;
+            Some(Id { priority, number })
+        });
+        let Some((id, Waiting { item, since, end })) =
+            highest.and_then(|id| Some((id, self.take(id)?)))
+        else {
+            return Popped::Empty;
+        };
+        if let Some(End { why, .. }) = end.filter(|end| end.at <= now) {
+            return Popped::Dropped(item, why);
         }
-        Popped::Empty
+        let waited = now.saturating_duration_since(since);
+        let lane = &mut self.lanes[id.priority as usize];
+        if !serves(&self.rules, lane, waited) {
+            return Popped::Dropped(item, Why::Standing);
+        }
+        self.held += 1;
+        Popped::Served(item, Place { id, since, end })
     }
 
     /// An item that was served needs its place no longer.
@@ -261,6 +275,14 @@ impl<T> Queue<T> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.ends.first().map(|(at, _)| *at)
+    }
+
+    /// When this one will be; none when it does not wait, or may wait for ever.
+    #[must_use]
+    pub fn ends_at(&self, id: Id) -> Option<Instant> {
+        let lane = &self.lanes[id.priority as usize];
+        let waiting = lane.waiting.get(&id.number)?;
+        waiting.end.map(|end| end.at)
     }
 
     /// When an item that comes now is overdue: at its own deadline or when the longest wait is over, whichever is first.

@@ -1,30 +1,35 @@
 //! What is known about a cluster beyond any one snapshot. Keyed by its name, kept over a reload.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
-use evenkeel_base::rules::OutlierRules;
+use evenkeel_base::rules::{LimitRules, OutlierRules};
 use evenkeel_policy::outlier::{Cause, Crowd, Event, may_eject};
 use evenkeel_policy::{Budget, Phase};
 
-use crate::endpoint::Endpoint;
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::limits::ClusterLimits;
+use crate::snapshot::Endpoint;
+use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 
 /// The shared state of one cluster.
 #[derive(Debug)]
 pub struct ClusterState {
     /// What second attempts may still cost.
     pub budget: Budget,
+    /// What it takes at once, and who waits.
+    pub limits: Arc<ClusterLimits>,
     /// Held while one endpoint is ejected, so that two workers do not each take the last place that the cap leaves.
     ejecting: Mutex<()>,
     panicking: AtomicBool,
 }
 
 impl ClusterState {
-    /// Fresh state with that budget.
+    /// Fresh state with that budget and those limits.
     #[must_use]
-    pub fn new(budget: Budget) -> Self {
+    pub fn new(budget: Budget, limits: &LimitRules) -> Self {
         Self {
             budget,
+            limits: Arc::new(ClusterLimits::new(limits)),
             ejecting: Mutex::new(()),
             panicking: AtomicBool::new(false),
         }

@@ -15,8 +15,9 @@ use evenkeel_policy::{Balancer, Budget, Health};
 use evenkeel_route::RouteTable;
 
 use crate::cluster::ClusterState;
-use crate::endpoint::{Endpoint, EndpointState};
-use crate::snapshot::{ClusterSnapshot, EndpointSet, Snapshot};
+use crate::endpoint::EndpointState;
+use crate::rates::Rates;
+use crate::snapshot::{ClusterSnapshot, Endpoint, EndpointSet, Snapshot};
 
 /// The addresses of the names among the endpoints, as far as they are known.
 pub type Resolved = HashMap<(String, u16), Vec<SocketAddr>>;
@@ -36,6 +37,7 @@ pub struct Registry {
     next_serial: u32,
     clusters: HashMap<String, Arc<ClusterState>>,
     endpoints: HashMap<EndpointKey, Arc<EndpointState>>,
+    rates: Rates,
 }
 
 impl Registry {
@@ -47,6 +49,7 @@ impl Registry {
             next_serial: 0,
             clusters: HashMap::new(),
             endpoints: HashMap::new(),
+            rates: Rates::default(),
         }
     }
 
@@ -77,11 +80,13 @@ impl Registry {
         });
         let clusters = clusters.collect();
         self.forget_unused();
+        let rates = self.rates.compile(&config.routes);
         Snapshot {
             generation,
             config: Arc::new(config),
             table,
             clusters,
+            rates,
         }
     }
 
@@ -124,6 +129,7 @@ impl Registry {
             config: Arc::clone(&snapshot.config),
             table: Arc::clone(&snapshot.table),
             clusters,
+            rates: Arc::clone(&snapshot.rates),
         })
     }
 
@@ -189,6 +195,7 @@ impl Registry {
             ))
         });
         follow_probes(state, probed, from.admin);
+        state.follow_limit(&cluster.limits.endpoint_requests);
         Endpoint {
             id: id.into(),
             authority: host_of(&from.address).into(),
@@ -206,13 +213,13 @@ impl Registry {
     fn cluster_state(&mut self, cluster: &model::Cluster) -> Arc<ClusterState> {
         let make = || {
             let budget = Budget::new(cluster.budget.ratio, cluster.budget.burst);
-            Arc::new(ClusterState::new(budget))
+            Arc::new(ClusterState::new(budget, &cluster.limits))
         };
-        Arc::clone(
-            self.clusters
-                .entry(cluster.name.clone())
-                .or_insert_with(make),
-        )
+        let known = self.clusters.entry(cluster.name.clone());
+        let state = known
+            .and_modify(|state| state.limits.configure(&cluster.limits))
+            .or_insert_with(make);
+        Arc::clone(state)
     }
 
     /// States that no snapshot refers to are dropped, so that endpoints that come and go do not add up.

@@ -7,8 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_base::Target;
-use evenkeel_base::rules::{AdminState, OutlierRules};
+use evenkeel_base::rules::{EndpointLimit, OutlierRules};
 use evenkeel_policy::health::Start;
 use evenkeel_policy::outlier::{Event, Reading};
 use evenkeel_policy::slow_start::Entry;
@@ -124,6 +123,18 @@ impl EndpointState {
     /// Sets the most requests it may have in flight. Those beyond a lower limit run on.
     pub fn set_limit(&self, limit: u32) {
         self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// Brings its limit in line with a configuration that may have changed. One that adapts goes on from where it is.
+    pub(crate) fn follow_limit(&self, rules: &EndpointLimit) {
+        self.set_limit(match (*rules, self.limit()) {
+            (EndpointLimit::Off, _) => u32::MAX,
+            (EndpointLimit::Fixed(limit), _) => limit,
+            (EndpointLimit::Adaptive(rules), u32::MAX) => rules.initial,
+            (EndpointLimit::Adaptive(rules), limit) => {
+                limit.clamp(rules.min, rules.max.max(rules.min))
+            }
+        });
     }
 
     /// Whether it is below its limit of requests in flight.

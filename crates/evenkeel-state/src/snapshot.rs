@@ -9,6 +9,7 @@ use evenkeel_base::{ClusterId, ListenerId, RequestView, RouteId};
 use evenkeel_config::model;
 use evenkeel_policy::Balancer;
 use evenkeel_policy::outlier::{Attempted, Cause, Event, Outcome};
+use evenkeel_policy::{Balancer, Candidate, RateLimiter};
 use evenkeel_route::RouteTable;
 
 use crate::cluster::ClusterState;
@@ -23,7 +24,11 @@ pub struct Snapshot {
     pub config: Arc<model::Config>,
     pub(crate) table: Arc<RouteTable>,
     pub(crate) clusters: Vec<Arc<ClusterSnapshot>>,
+    pub(crate) rates: Arc<RouteRates>,
 }
+
+/// The rate limits of each route, as far as the last one that has any.
+pub(crate) type RouteRates = [Box<[Arc<RateLimiter>]>];
 
 impl Snapshot {
     /// The route of a request, by the most specific match.
@@ -36,6 +41,13 @@ impl Snapshot {
     ) -> Option<(RouteId, &model::Route)> {
         let id = self.table.find(listener, request)?;
         self.config.routes.get(id.index()).map(|route| (id, route))
+    }
+
+    /// The rate limits of a route, in the order of its rules; all of them must admit a request.
+    #[inline]
+    #[must_use]
+    pub fn rate_limits(&self, id: RouteId) -> &[Arc<RateLimiter>] {
+        self.rates.get(id.index()).map_or(&[], |rates| rates)
     }
 
     /// A listener; ids come from this snapshot's own lists, so there is one.

@@ -5,6 +5,13 @@
 #![cfg(loom)]
 
 #[cfg(test)]
+#[path = "loom/letters.rs"]
+mod letters;
+#[cfg(test)]
+#[path = "loom/limits.rs"]
+mod limits;
+
+#[cfg(test)]
 mod tests {
     use std::sync::Arc;
 

@@ -63,7 +63,8 @@ impl Rig {
         let now = self.at(words[0]);
         match words[1..] {
             ["push", item, ref rest @ ..] => self.push(item, rest, now),
-            ["pop"] => self.pop(now),
+            ["pop"] => self.pop(now, Queue::pop),
+            ["look"] => self.pop(now, Queue::pop_to_look),
             ["settle", item] => {
                 let place = self.places.remove(item).unwrap();
                 self.queue.settle(place);
@@ -107,10 +108,14 @@ impl Rig {
     }
 
     /// Everything that comes out until one is served.
-    fn pop(&mut self, now: Instant) -> String {
+    fn pop(
+        &mut self,
+        now: Instant,
+        one: impl Fn(&mut Queue<String>, Instant) -> Popped<String>,
+    ) -> String {
         let mut dropped = String::new();
         loop {
-            match self.queue.pop(now) {
+            match one(&mut self.queue, now) {
                 Popped::Served(item, place) => {
                     let told = format!("{dropped}{item}");
                     self.places.insert(item, place);
@@ -300,6 +305,26 @@ fn one_that_waits_alone_is_never_dropped_for_it() {
          500 pop = a
          500 push b = waits
          900 pop = b",
+    );
+}
+
+#[test]
+fn who_only_looks_drops_nobody_that_is_in_time() {
+    Rig::new(RULES).play(
+        "0 push a by 400 = waits
+         0 push b = waits
+         0 push c = waits
+         100 look = a
+         100 again a = 3
+         300 look = a
+         300 again a = 3
+         350 look = a
+         350 again a = 3
+         400 look = a Late, b
+         400 again b = 2
+         999 look = b
+         999 again b = 2
+         1000 look = b TimedOut, c TimedOut, empty",
     );
 }
 

@@ -1,0 +1,48 @@
+//! Connections count from before they are made until they are closed, idle ones included.
+
+use std::sync::Arc;
+
+use super::{ClusterLimits, Full};
+use crate::endpoint::EndpointState;
+use crate::sync::Ordering;
+
+/// A connection to an endpoint that is open, or about to be. It goes where the connection goes, also into a pool; when it
+/// is dropped, its place is free and the next one in the waiting room is called in.
+#[derive(Debug)]
+pub struct OpenConnection {
+    endpoint: Arc<EndpointState>,
+    limits: Arc<ClusterLimits>,
+}
+
+impl ClusterLimits {
+    /// Takes the place of a connection that is about to be made. Connections are counted whether there is a limit or not.
+    ///
+    /// # Errors
+    /// What has no place: the endpoint, so that an idle connection to it has to be closed first; or the cluster, so that
+    /// any of its idle connections has.
+    pub fn connect(
+        self: &Arc<Self>,
+        endpoint: &Arc<EndpointState>,
+    ) -> Result<OpenConnection, Full> {
+        if !self.connections.take() {
+            return Err(Full::Cluster);
+        }
+        let most = self.endpoint_connections.load(Ordering::Relaxed);
+        if !endpoint.try_connect(most) {
+            self.connections.give_back();
+            return Err(Full::Endpoint);
+        }
+        Ok(OpenConnection {
+            endpoint: Arc::clone(endpoint),
+            limits: Arc::clone(self),
+        })
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.endpoint.disconnected();
+        self.limits.connections.give_back();
+        self.limits.released();
+    }
+}
