@@ -90,16 +90,10 @@ impl<S: BuildHasher> RateLimiter<S> {
 
     /// Asks for a request of `key`; `now` is microseconds from any fixed point, the same one for all workers.
     pub fn admit(&self, key: &[u8], now: u64) -> Decision {
-        let hash = self.seed.hash_one(key);
-        let (set, tag) = self.place(hash);
+        let (set, tag) = self.place(key);
         let now = self.gcra.ticks(now);
         loop {
-            let (cell, seen) = set.find(tag, |time| self.gcra.owed(time, now));
-            let owed = if seen >> TIME_BITS == tag {
-                self.gcra.owed(seen & TIME, now)
-            } else {
-                0
-            };
+            let (cell, seen, owed) = self.find(set, tag, now);
             let Some(more) = self.gcra.take(owed) else {
                 return self.gcra.refused(owed);
             };
@@ -112,6 +106,18 @@ impl<S: BuildHasher> RateLimiter<S> {
         }
     }
 
+    /// What [`admit`](Self::admit) would say now; it counts nothing. Where several limits must all admit a request, this
+    /// asks each of them before any counts one that another refuses.
+    #[must_use]
+    pub fn look(&self, key: &[u8], now: u64) -> Decision {
+        let (set, tag) = self.place(key);
+        let (_, _, owed) = self.find(set, tag, self.gcra.ticks(now));
+        match self.gcra.take(owed) {
+            Some(more) => self.gcra.admitted(more),
+            None => self.gcra.refused(owed),
+        }
+    }
+
     /// What it was made with.
     #[must_use]
     pub const fn rules(&self) -> &RateRules {
@@ -119,30 +125,34 @@ impl<S: BuildHasher> RateLimiter<S> {
     }
 
     /// The set of a key and what tells it from the others there: bits of the hash that do not depend on each other.
-    fn place(&self, hash: u64) -> (&Set, u64) {
+    fn place(&self, key: &[u8]) -> (&Set, u64) {
+        let hash = self.seed.hash_one(key);
         let high = u128::from(hash >> 32);
         let at = (high * self.sets.len() as u128) >> 32;
         let tag = hash & (u64::MAX >> TIME_BITS);
         let at = usize::try_from(at).unwrap_or(0);
         (&self.sets[at], tag.max(1))
     }
-}
 
-impl Set {
-    /// The cell with this tag and its value, or the one to be taken for it: the first of those with the least debt.
-    fn find(&self, tag: u64, owed: impl Fn(u64) -> u64) -> (&AtomicU64, u64) {
-        let mut least = (&self.0[0], 0, u64::MAX);
-        for cell in &self.0 {
+    /// The cell with this tag, or the one to be taken for it: the first of those with the least debt; what is in it, and
+    /// what the key owes.
+    fn find<'a>(&self, set: &'a Set, tag: u64, now: u64) -> (&'a AtomicU64, u64, u64) {
+        let mut least = (&set.0[0], 0, u64::MAX);
+        for cell in &set.0 {
             let seen = cell.load(Ordering::Relaxed);
+            let owed = if seen == 0 {
+                0
+            } else {
+                self.gcra.owed(seen & TIME, now)
+            };
             if seen >> TIME_BITS == tag {
-                return (cell, seen);
+                return (cell, seen, owed);
             }
-            let owes = if seen == 0 { 0 } else { owed(seen & TIME) };
-            if owes < least.2 {
-                least = (cell, seen, owes);
+            if owed < least.2 {
+                least = (cell, seen, owed);
             }
         }
-        (least.0, least.1)
+        (least.0, least.1, 0)
     }
 }
 

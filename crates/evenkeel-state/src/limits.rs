@@ -131,14 +131,6 @@ impl ClusterLimits {
     pub fn connections(&self) -> u32 {
         self.connections.taken.load(Ordering::Relaxed)
     }
-
-    /// A place is free: the next one in the waiting room may look.
-    #[inline]
-    fn released(&self) {
-        if self.is_on() {
-            self.room.released();
-        }
-    }
 }
 
 /// The places of one request in flight, its endpoint's and its cluster's.
@@ -174,9 +166,12 @@ impl Permit<'_> {
 impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
+        if !self.give_back() || !self.limits.is_on() {
+            return;
+        }
         // An endpoint whose limit has fallen has no place to give for it.
-        if self.give_back() && (self.is_counted || self.endpoint.has_room()) {
-            self.limits.released();
+        if self.is_counted || self.endpoint.has_room() {
+            self.limits.room.released();
         }
     }
 }

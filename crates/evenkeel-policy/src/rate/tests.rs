@@ -275,7 +275,9 @@ proptest! {
             now += pause;
             let paid = paid_at.get(&key).copied().unwrap_or(0).max(now);
             let fits = paid + interval - now <= interval * u64::from(burst);
+            let looked = limiter.look(&[key], now);
             let told = limiter.admit(&[key], now);
+            prop_assert_eq!(looked, told);
             prop_assert_eq!(told.admitted, fits);
             if fits {
                 paid_at.insert(key, paid + interval);

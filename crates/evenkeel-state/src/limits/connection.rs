@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ClusterLimits, Full};
 use crate::endpoint::EndpointState;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU32, Ordering};
 
 /// A connection to an endpoint that is open, or about to be. It goes where the connection goes, also into a pool; when it
 /// is dropped, its place is free and the next one in the waiting room is called in.
@@ -37,12 +37,20 @@ impl ClusterLimits {
             limits: Arc::clone(self),
         })
     }
+
+    /// Whether anybody can be waiting for a connection.
+    fn limits_connections(&self) -> bool {
+        let is_limit = |most: &AtomicU32| most.load(Ordering::Relaxed) != u32::MAX;
+        is_limit(&self.connections.most) || is_limit(&self.endpoint_connections)
+    }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.endpoint.disconnected();
         self.limits.connections.give_back();
-        self.limits.released();
+        if self.limits.limits_connections() {
+            self.limits.room.released();
+        }
     }
 }
