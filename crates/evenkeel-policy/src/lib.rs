@@ -3,7 +3,7 @@
 //! Time and chance are arguments. What workers share lives in atomics behind `&self`; nothing here locks or waits, and but
 //! for the [`Queue`] nothing allocates after it was built. Nothing here acts either: the data plane asks, and does what it is told.
 //!
-//! - [`Balancer`] picks an endpoint among [`Candidate`]s, but none that was [`Tried`]; [`panic`] says when regardless of
+//! - [`Balancer`] picks an endpoint among [`Candidate`]s, but none that was [`Tried`]; [`panic`](mod@panic) says when regardless of
 //!   standing.
 //! - [`Standing`] is where an endpoint stands: [`health`] is what probes say, [`Outlier`] what traffic says, and
 //!   [`slow_start`] how it comes back.

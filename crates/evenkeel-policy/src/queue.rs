@@ -2,7 +2,7 @@
 //!
 //! High goes before normal before low, and who came first goes first within. Nobody waits longer than the rules allow, nor
 //! past its own deadline: such a request is dropped and never served, since nobody would be there for the response. A
-//! queue that has stood for too long is thinned out from the front ([`codel`]), for each priority by itself: were it one
+//! queue that has stood for too long is thinned out from the front (`codel.rs`), for each priority by itself: were it one
 //! measure for all, a trickle of high ones that never wait would hide that everybody else does.
 //!
 //! A full queue turns newcomers away, unless one that is overdue or less important can go in their place: the youngest of
