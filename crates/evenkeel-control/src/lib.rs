@@ -4,6 +4,7 @@
 //! and looks whether endpoints answer at all when evenkeel starts. It and the data plane meet only in the snapshot.
 
 mod names;
+mod probe;
 mod reach;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -76,6 +76,25 @@ impl Counts {
         self.buckets.iter().sum()
     }
 
+    /// What was recorded since `earlier`. Counts that went back (an endpoint left the sum) say nothing of that time.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut since = self.clone();
+        for (bucket, before) in since.buckets.iter_mut().zip(&earlier.buckets) {
+            *bucket = bucket.saturating_sub(*before);
+        }
+        since.sum_us = since.sum_us.saturating_sub(earlier.sum_us);
+        since
+    }
+
+    /// Adds what was recorded elsewhere or at another time.
+    pub fn add(&mut self, other: &Self) {
+        for (bucket, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *bucket += more;
+        }
+        self.sum_us = self.sum_us.wrapping_add(other.sum_us);
+    }
+
     /// The sum of all durations.
     #[must_use]
     pub const fn sum(&self) -> Duration {
@@ -170,6 +189,31 @@ mod tests {
         assert_eq!(
             (counts.count(), counts.sum()),
             (100, Duration::from_millis(5050))
+        );
+    }
+
+    #[test]
+    fn the_difference_of_two_moments_is_what_came_between() {
+        let histogram = Histogram::default();
+        let now = || {
+            let mut counts = Counts::default();
+            histogram.add_to(&mut counts);
+            counts
+        };
+        histogram.record(Duration::from_millis(1));
+        let before = now();
+        histogram.record(Duration::from_millis(80));
+        let mut between = now().since(&before);
+        assert_eq!(
+            (between.count(), between.sum()),
+            (1, Duration::from_millis(80))
+        );
+        assert!(between.quantile(0.0) >= Some(Duration::from_millis(80)));
+        assert_eq!(before.since(&now()).count(), 0, "it went back");
+        between.add(&before);
+        assert_eq!(
+            (between.count(), between.sum()),
+            (2, Duration::from_millis(81))
         );
     }
 }

@@ -4,11 +4,11 @@
 //! through a [`Reader`] per worker; both share what outlives snapshots: [`EndpointState`] and [`ClusterState`] with its
 //! [limits], rate limits, and who has how many connections. No socket is opened and no request is seen here.
 
-pub mod clients;
-pub mod cluster;
+pub mod clock;
 pub mod compile;
 pub mod counters;
 pub mod endpoint;
+pub mod hedge;
 pub mod histogram;
 pub mod limits;
 pub mod probe_log;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use crate::clock::Clock;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
@@ -17,6 +18,7 @@ pub struct Publisher {
     began: Instant,
     generation: AtomicU64,
     current: Mutex<Arc<Snapshot>>,
+    clock: Clock,
 }
 
 impl Publisher {
@@ -28,13 +30,14 @@ impl Publisher {
             began: Instant::now(),
             generation,
             current: Mutex::new(snapshot),
+            clock: Clock::new(Instant::now()),
         })
     }
 
-    /// Milliseconds since the process began to publish: the clock of what both planes keep in atomics.
+    /// The clock by which both planes note times.
     #[must_use]
-    pub fn millis(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
+    pub const fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// The snapshot now.

@@ -1,0 +1,148 @@
+//! Why a probe's result was bad, in a sentence for people.
+
+use std::fmt;
+use std::time::Duration;
+
+use evenkeel_base::unit::format_duration;
+use evenkeel_http1::Refusal;
+
+/// A bad result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    /// The name of the probe's address does not resolve: name and what the resolver said.
+    Unresolved(String, String),
+    /// Nobody listens.
+    Refused,
+    /// No connection, for another reason.
+    NoConnection(String),
+    /// This did not come in time.
+    Late(Awaited, Duration),
+    /// The endpoint closed before this had come whole.
+    Closed(Awaited),
+    /// The connection broke before this had come whole.
+    Broken(Awaited, String),
+    /// What came is no strict HTTP/1.1.
+    Malformed(Refusal),
+    /// One interim response after the other, and no final one.
+    OnlyInterim,
+    /// Another status than those that are good.
+    Status {
+        /// What came.
+        status: u16,
+        /// The ranges that are good.
+        expected: Vec<(u16, u16)>,
+    },
+    /// The body, or what was read of it, is not as wanted: how it must be.
+    Body {
+        /// What it does not do, as `contain "x"`.
+        wanted: String,
+        /// How many bytes were read when it goes on behind them.
+        cut_at: Option<usize>,
+    },
+    /// What was to come back did not.
+    Answer {
+        /// What was expected.
+        wanted: String,
+        /// How many bytes came.
+        after: usize,
+    },
+}
+
+/// What a probe waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// That the endpoint accepts.
+    Connection,
+    /// That it takes what is sent.
+    Sending,
+    /// What it says to a TCP probe.
+    Answer,
+    /// The head of its response.
+    Response,
+    /// The body of its response.
+    Body,
+}
+
+impl Bad {
+    /// Whether it was a connection that could not be made: one that can be made is news then.
+    pub(crate) const fn is_connect(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused
+                | Self::NoConnection(_)
+                | Self::Unresolved(..)
+                | Self::Late(Awaited::Connection, _)
+        )
+    }
+}
+
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unresolved(host, why) => write!(f, "{host} does not resolve: {why}"),
+            Self::Refused => f.write_str("connection refused"),
+            Self::NoConnection(why) => write!(f, "cannot connect: {why}"),
+            Self::Late(Awaited::Sending, time) => {
+                write!(f, "took no request within {}", format_duration(*time))
+            }
+            Self::Late(awaited, time) => {
+                write!(f, "no {awaited} within {}", format_duration(*time))
+            }
+            Self::Closed(awaited) => write!(f, "closed the connection before the {awaited}"),
+            Self::Broken(awaited, why) => {
+                write!(f, "the connection failed before the {awaited}: {why}")
+            }
+            Self::Malformed(refusal) => {
+                let about = refusal.about().trim_end_matches('.');
+                write!(f, "malformed response: {about}")
+            }
+            Self::OnlyInterim => f.write_str("interim (1xx) responses and no final one"),
+            Self::Status { status, expected } => {
+                write!(f, "status {status}, expected ")?;
+                for (i, (first, last)) in expected.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { ", " };
+                    if first == last {
+                        write!(f, "{comma}{first}")?;
+                    } else {
+                        write!(f, "{comma}{first}-{last}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Body {
+                wanted,
+                cut_at: None,
+            } => write!(f, "body does not {wanted}"),
+            Self::Body {
+                wanted,
+                cut_at: Some(bytes),
+            } => write!(f, "the first {bytes} bytes of the body do not {wanted}"),
+            Self::Answer { wanted, after } => {
+                write!(f, "the first {after} bytes do not contain {wanted}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connection => "connection",
+            Self::Sending => "request was sent",
+            Self::Answer => "answer",
+            Self::Response => "response",
+            Self::Body => "end of the body",
+        })
+    }
+}
+
+/// Bytes quoted for a sentence, no longer than a line can bear.
+pub(super) fn quoted(bytes: &[u8]) -> String {
+    const MOST: usize = 40;
+    let text = String::from_utf8_lossy(bytes);
+    let mut short: String = text.chars().take(MOST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
