@@ -19,9 +19,9 @@ use evenkeel_config::model::{Probe, ProbeAddress};
 use evenkeel_net::resolve::resolve;
 use evenkeel_net::{Stream, connect};
 
+use bad::Awaited;
 pub(crate) use bad::Bad;
 pub(crate) use good::Good;
-use bad::Awaited;
 use patience::Patience;
 
 /// A cluster's probe, made ready: what all its endpoints share.

@@ -1,9 +1,11 @@
-//! Whether endpoints answer at all, asked once at start: what is still wrong is told, and nothing depends on it.
+//! Whether endpoints answer at all, asked once at start: what is still wrong is told, and nothing depends on it. Those that
+//! have probes are not asked: their first probe tells more.
 
 use std::fmt;
 use std::time::Duration;
 
 use evenkeel_base::Target;
+use evenkeel_base::rules::AdminState;
 use evenkeel_net::connect;
 use evenkeel_state::Snapshot;
 use tokio::task::JoinSet;
@@ -37,16 +39,15 @@ impl fmt::Display for Unreachable {
     }
 }
 
-/// Connects to the endpoints and closes the connections again; says which accepted none.
+/// Connects to the endpoints without probes and closes the connections again; says which accepted none.
 pub async fn unreachable_endpoints(snapshot: &Snapshot) -> Vec<Unreachable> {
     let mut waiting: Vec<(String, Target)> = snapshot
         .clusters()
         .iter()
+        .filter(|cluster| cluster.config.probe.rules().is_none())
         .flat_map(|cluster| {
-            cluster
-                .endpoints
-                .list
-                .iter()
+            let list = cluster.endpoints.list.iter();
+            list.filter(|endpoint| endpoint.admin != AdminState::Maint)
                 .map(|endpoint| (cluster.config.name.clone(), endpoint.target.clone()))
         })
         .take(AT_MOST)

@@ -1,13 +1,13 @@
 //! What is known about a cluster beyond any one snapshot. Keyed by its name, kept over a reload.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use evenkeel_base::rules::{LimitRules, OutlierRules};
 use evenkeel_policy::outlier::{Cause, Crowd, Event, may_eject};
 use evenkeel_policy::{Budget, Phase};
 
-use crate::limits::ClusterLimits;
+use crate::hedge::HedgeDelays;
 use crate::snapshot::Endpoint;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 
@@ -21,6 +21,8 @@ pub struct ClusterState {
     /// Held while one endpoint is ejected, so that two workers do not each take the last place that the cap leaves.
     ejecting: Mutex<()>,
     panicking: AtomicBool,
+    /// How long first attempts take, for those who hedge.
+    pub hedges: HedgeDelays,
 }
 
 impl ClusterState {
@@ -32,6 +34,7 @@ impl ClusterState {
             limits: Arc::new(ClusterLimits::new(limits)),
             ejecting: Mutex::new(()),
             panicking: AtomicBool::new(false),
+            hedges: HedgeDelays::default(),
         }
     }
 
@@ -56,6 +59,14 @@ impl ClusterState {
             state.outlier.refused(&state.standing, now_ms);
             None
         }
+    }
+
+    /// How long this percentage of the cluster's requests took at most in the last seconds; none as long as too few were
+    /// seen, or no route hedges by it.
+    #[inline]
+    #[must_use]
+    pub fn hedge_delay(&self, percentile: u8) -> Option<Duration> {
+        self.hedges.get(percentile)
     }
 
     /// Whether picks are made regardless of standing.

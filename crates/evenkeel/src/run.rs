@@ -1,7 +1,7 @@
 //! Running a checked configuration: bind, start the planes, wait for signals, drain.
 //!
 //! ```text
-//!  bind ─▶ resolve, compile, publish ─▶ workers ─▶ "ready" ─▶ signal ─▶ delay ─▶ drain ─▶ timeout ─▶ stop
+//!  bind ─▶ resolve, compile, publish ─▶ first probes ─▶ workers ─▶ "ready" ─▶ signal ─▶ delay ─▶ drain ─▶ timeout ─▶ stop
 //! ```
 
 use std::num::NonZero;
@@ -54,7 +54,7 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Re
         say("ready");
         ready(&addresses);
         let control = Arc::new(control);
-        let _names = control.keep_names_fresh();
+        let _kept = control.keep_true();
         tokio::spawn(tell_unreachable(Arc::clone(&control)));
         drain(&plane, shutdown, &mut signals).await;
         plane.join();

@@ -103,7 +103,7 @@ async fn a_name_that_does_not_resolve_does_not_stop_the_start() {
 async fn a_configuration_without_names_asks_nobody() {
     let (control, unresolved) = Control::start(config(&[r#""127.0.0.1:1""#]), 1).await;
     assert_eq!(unresolved, []);
-    assert!(Arc::new(control).keep_names_fresh().is_empty());
+    assert!(super::keep_fresh(&Arc::new(control)).is_empty());
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn an_answer_that_fails_keeps_the_addresses_there_were() {
 async fn names_are_resolved_again_and_again() {
     let (control, _) = Control::start(config(&[r#""localhost:81""#]), 1).await;
     let control = Arc::new(control);
-    let loops = control.keep_names_fresh();
+    let loops = super::keep_fresh(&control);
     assert_eq!(loops.len(), 1);
     for _ in 0..2 {
         // As if it had been elsewhere: the next look brings it back.
@@ -155,7 +155,7 @@ async fn a_name_that_fails_later_keeps_its_addresses_and_does_not_end_the_loop()
     let config = hopeless(config(&[r#""gone.test:80", "localhost:80""#]));
     let (control, _) = Control::start(config, 1).await;
     let control = Arc::new(control);
-    let _loops = control.keep_names_fresh();
+    let _loops = super::keep_fresh(&control);
     for _ in 0..2 {
         let mut elsewhere = resolved(HOPELESS, 80, &["10.0.0.1"]);
         elsewhere.extend(resolved("localhost", 80, &["10.0.0.2"]));
