@@ -28,6 +28,7 @@ mod keepalive;
 mod limits;
 mod long_bodies;
 mod names;
+mod probes;
 mod proxy_command;
 mod refusals;
 mod relay;
