@@ -1,0 +1,86 @@
+//! Every bad day in its short form, with the real binary: one test each, so that what fails has a name.
+//!
+//! Death and frost are played with 1, 2 and 4 workers, the others with one of these numbers, so that all of them take less
+//! than a minute and a half; `cargo xtask reliability` plays each with each.
+
+#![expect(
+    clippy::tests_outside_test_module,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "all of this is test code, also what is outside of a #[test]"
+)]
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use evenkeel_reliability::proxy::{Programs, Who};
+use evenkeel_reliability::report::Verdict;
+use evenkeel_reliability::scenarios::{self, Length};
+use evenkeel_reliability::stage;
+
+fn play(name: &str, workers: &[u16]) {
+    let known = scenarios::ALL.iter().find(|(known, _)| *known == name);
+    let (_, make) = known.unwrap_or_else(|| panic!("no scenario {name}"));
+    let scenario = make(Length::Short);
+    if let Some(why) = stage::missing(&scenario) {
+        eprintln!("SKIPPED: {name} is not played here: {why}");
+        return;
+    }
+    let programs = Programs {
+        origin: PathBuf::from(env!("CARGO_BIN_EXE_bad-day-origin")),
+    };
+    let mut broken = String::new();
+    for &workers in workers {
+        let run = stage::play(&scenario, Who::Evenkeel, workers, &programs);
+        let verdict = Verdict::of(&scenario, workers, &run);
+        eprintln!("{verdict}");
+        if !verdict.is_good() {
+            let _ = writeln!(broken, "{verdict}");
+        }
+    }
+    assert!(broken.is_empty(), "{name} is lost:\n{broken}");
+}
+
+macro_rules! bad_days {
+    ($($test:ident $name:literal $workers:tt)*) => {
+        $(
+            #[test]
+            fn $test() {
+                play($name, &$workers);
+            }
+        )*
+
+        #[test]
+        fn every_scenario_is_played() {
+            let played = [$($name),*];
+            let all: Vec<_> = scenarios::ALL.iter().map(|(name, _)| *name).collect();
+            assert_eq!(played.as_slice(), all);
+        }
+    };
+}
+
+bad_days! {
+    killed "killed" [1, 2, 4]
+    frozen "frozen" [1, 2, 4]
+    resetting_idle "resetting-idle" [2]
+    rolling_restart "rolling-restart" [4]
+    coming_back "coming-back" [2]
+    garbage "garbage" [2]
+    never_answering "never-answering" [4]
+    half_bodies "half-bodies" [2]
+    one_in_three "one-in-three" [4]
+    slow "slow" [1]
+    flapping "flapping" [2]
+    cold "cold" [4]
+    all_down "all-down" [2]
+    lost_names "lost-names" [1]
+    cut_network "cut-network" [2]
+    storm "storm" [4]
+    hedging "hedging" [2]
+    codel "codel" [1]
+    adaptive "adaptive" [2]
+    rate_limit "rate-limit" [4]
+    priority "priority" [2]
+    panic "panic" [1]
+    slow_start "slow-start" [2]
+}
