@@ -5,6 +5,7 @@
 //! what time alone changes (`ticker`). What follows from a result, a count or a time is decided in `evenkeel_policy`. It
 //! and the data plane meet only in the snapshot.
 
+mod adapt;
 mod clock;
 mod judge;
 mod knock;

@@ -6,7 +6,8 @@
 //!                        └─ as before ──────────────────────▶ its watch goes on undisturbed
 //! ```
 //!
-//! What a watch does stands in [`crate::watch`]; what it decides by, in `evenkeel_policy::health`.
+//! Who is not probed stands accordingly from the snapshot on (`evenkeel_state::compile`). What a watch does stands in
+//! [`crate::watch`]; what it decides by, in `evenkeel_policy::health`.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -16,9 +17,7 @@ use std::time::Duration;
 use evenkeel_base::Rng;
 use evenkeel_base::rules::AdminState;
 use evenkeel_config::model::{Cluster, Probe};
-use evenkeel_policy::Health;
 use evenkeel_policy::health::Start;
-use evenkeel_policy::slow_start::Entry;
 use evenkeel_state::{Endpoint, Snapshot};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -88,13 +87,11 @@ impl Steward {
             let mut plan = None;
             for endpoint in &cluster.endpoints.list {
                 let serial = endpoint.state.serial;
-                if let Some(health) = unwatched(&config.probe, endpoint.admin) {
-                    // An order of the operator's and no news of the endpoint: nothing is logged.
-                    let standing = &endpoint.state.standing;
-                    let _ = standing.set_health(health, Entry::Full, self.clock.millis());
-                    if health == Health::Waiting {
-                        resting.insert(serial);
-                    }
+                if endpoint.admin == AdminState::Maint {
+                    resting.insert(serial);
+                    continue;
+                }
+                if config.probe == Probe::Off {
                     continue;
                 }
                 wanted.insert(serial);
@@ -160,16 +157,6 @@ impl Steward {
             Start::Process if self.resting.contains(&endpoint.state.serial) => Start::Added,
             start => start,
         }
-    }
-}
-
-/// How an endpoint stands that is not probed; `None` for one that is.
-const fn unwatched(probe: &Probe, admin: AdminState) -> Option<Health> {
-    match (probe, admin) {
-        (Probe::Off, _) => Some(Health::Unprobed),
-        // Back from there it has to show again that it is well.
-        (_, AdminState::Maint) => Some(Health::Waiting),
-        (_, AdminState::Ready | AdminState::Drain) => None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! What time alone changes: ten times a second ramps climb and ejections and trials end; once a second endpoints are
-//! judged by what was seen of them.
+//! What time alone changes: ten times a second ramps climb, ejections and trials end and limits adapt; once a second
+//! endpoints are judged by what was seen of them.
 //!
 //! It decides nothing: `evenkeel_policy` says what follows from the numbers it reads. An endpoint with nothing to do costs
 //! it one load.
@@ -12,6 +12,7 @@ use evenkeel_policy::{Candidate, Standing};
 use evenkeel_state::{ClusterSnapshot, Publisher, Snapshot};
 use tokio::time::{self, MissedTickBehavior};
 
+use crate::adapt::Adapters;
 use crate::clock::Clock;
 use crate::judge::Judges;
 use crate::latency::Latencies;
@@ -40,6 +41,7 @@ pub(crate) async fn run(publisher: Arc<Publisher>) {
 struct Ticker {
     clock: Clock,
     ticks: u64,
+    adapters: Adapters,
     judges: Judges,
     latencies: Latencies,
 }
@@ -49,6 +51,7 @@ impl Ticker {
         Self {
             clock,
             ticks: 0,
+            adapters: Adapters::default(),
             judges: Judges::default(),
             latencies: Latencies::default(),
         }
@@ -57,6 +60,8 @@ impl Ticker {
     fn tick(&mut self, snapshot: &Snapshot) {
         let now_ms = self.clock.millis();
         look_at_all(snapshot, now_ms);
+        self.adapters
+            .adapt(snapshot, time::Instant::now().into_std());
         if self.ticks.is_multiple_of(PER_SECOND) {
             self.judges.judge(snapshot, now_ms);
             self.latencies.measure(snapshot);

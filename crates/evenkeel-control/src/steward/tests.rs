@@ -8,6 +8,8 @@ use evenkeel_policy::outlier::Cause;
 use evenkeel_policy::{Health, Phase, Standing};
 use evenkeel_state::{Publisher, Registry, Resolved};
 
+use evenkeel_policy::slow_start::Entry;
+
 use super::*;
 use crate::Control;
 use crate::rig::{Mode, Origin, endpoints, health, pass, probed, published, reasons, until};
@@ -302,4 +304,54 @@ async fn a_good_answer_ends_an_ejection_and_a_bad_one_does_not() {
     assert_eq!(list[0].state.standing.phase(), Phase::Ejected);
     origins[0].set(Mode::Good);
     until("a trial", || list[0].state.standing.phase() == Phase::Trial).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_a_name_gets_waits_for_its_first_success() {
+    let origin = Origin::new(Mode::Good);
+    let name = format!("localhost:{}", origin.port());
+    let mut config = crate::rig::config(&[&[name]]);
+    config.clusters[0].probe = crate::rig::http_probe();
+    let (control, _) = Control::start(config, 1).await;
+    let of = |ip: [u8; 4]| {
+        let endpoints = endpoints(&control.publisher().current());
+        let target = evenkeel_base::Target::Ip((ip, origin.port()).into());
+        endpoints.into_iter().find(|one| one.target == target)
+    };
+    let old = of([127, 0, 0, 1]).unwrap();
+    assert_eq!(health(&old), Health::Up);
+    let addresses = [[127, 0, 0, 1], [127, 9, 9, 9]].map(|ip| (ip, origin.port()).into());
+    let key = ("localhost".to_owned(), origin.port());
+    control.publish_resolved(Resolved::from([(key, addresses.to_vec())]));
+    let new = of([127, 9, 9, 9]).unwrap();
+    assert_eq!(health(&new), Health::Waiting);
+    pass(Duration::from_secs(20)).await;
+    assert_eq!(shares(&[old, new.clone()]), [Standing::FULL, 0]);
+    assert!(
+        reasons(&new)
+            .iter()
+            .all(|reason| reason == "connection refused")
+    );
+    let _listens = std::net::TcpListener::bind(addresses[1]).unwrap();
+    until("an answer that does not come", || {
+        reasons(&new)
+            .iter()
+            .any(|reason| reason == "no response within 2s")
+    })
+    .await;
+    assert_eq!(health(&new), Health::Waiting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn thousands_of_endpoints_have_their_first_results_at_the_start() {
+    let held = Origin::closed();
+    let addresses: Vec<String> = (0..5_000_u32)
+        .map(|n| std::net::Ipv4Addr::from_bits(0x7f01_0000 + n))
+        .map(|ip| format!("{ip}:{}", held.port()))
+        .collect();
+    let mut config = crate::rig::config(&[&addresses]);
+    config.clusters[0].probe = crate::rig::http_probe();
+    let (_control, endpoints) = started(config).await;
+    assert_eq!(endpoints.len(), 5_000);
+    assert!(endpoints.iter().all(|one| health(one) == Health::Down));
 }
