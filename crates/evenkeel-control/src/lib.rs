@@ -6,6 +6,7 @@
 //! and the data plane meet only in the snapshot.
 
 mod adapt;
+mod again;
 mod clock;
 mod judge;
 mod knock;
@@ -28,6 +29,7 @@ use evenkeel_state::{Publisher, Registry, Resolved};
 
 use tokio::task::JoinSet;
 
+use crate::again::again;
 use crate::clock::Clock;
 use crate::steward::{FirstRound, Steward};
 use crate::turns::Turns;
@@ -84,8 +86,12 @@ impl Control {
     #[must_use]
     pub fn keep_true(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = names::keep_fresh(self);
-        tasks.spawn(ticker::run(Arc::clone(&self.publisher)));
-        tasks.spawn(knock::run(Arc::clone(&self.publisher), self.turns.clone()));
+        let publisher = Arc::clone(&self.publisher);
+        tasks.spawn(again(move || ticker::run(Arc::clone(&publisher))));
+        let (publisher, turns) = (Arc::clone(&self.publisher), self.turns.clone());
+        tasks.spawn(again(move || {
+            knock::run(Arc::clone(&publisher), turns.clone())
+        }));
         tasks
     }
 

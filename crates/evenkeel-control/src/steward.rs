@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time;
 
+use crate::again::again;
 use crate::clock::Clock;
 use crate::probe::Plan;
 use crate::turns::Turns;
@@ -129,7 +130,7 @@ impl Steward {
         begun: mpsc::Sender<()>,
     ) {
         let serial = endpoint.state.serial;
-        let watch = Watch {
+        let watch = Arc::new(Watch {
             cluster: Arc::clone(cluster),
             endpoint: endpoint.clone(),
             prober: plan.prober(&endpoint.target, &endpoint.authority),
@@ -138,12 +139,15 @@ impl Steward {
             start: self.start(endpoint),
             clock: self.clock.clone(),
             turns: self.turns.clone(),
-        };
+        });
+        let mut begun = Some(begun);
         let rng = Rng::new(self.chance.hash_one(serial));
         let watched = Watched {
             cluster: Arc::clone(cluster),
             endpoint: endpoint.clone(),
-            task: self.tasks.spawn(watch.run(rng, begun)),
+            task: self.tasks.spawn(again(move || {
+                Arc::clone(&watch).run(rng.clone(), begun.take())
+            })),
         };
         if let Some(old) = self.watched.insert(serial, watched) {
             old.task.abort();

@@ -45,9 +45,13 @@ pub(crate) struct Watch {
 type Outcome = Result<Good, Bad>;
 
 impl Watch {
-    /// Probes again and again until the task is ended. `begun` is let go of with the first result.
-    pub(crate) async fn run(self, mut rng: Rng, begun: mpsc::Sender<()>) {
-        let mut probed = Probed::new(self.start);
+    /// Probes again and again until the task is ended. `begun` is let go of with the first result; there is none when the
+    /// task had to begin anew.
+    pub(crate) async fn run(self: Arc<Self>, mut rng: Rng, begun: Option<mpsc::Sender<()>>) {
+        let mut probed = Probed::new(match begun {
+            Some(_) => self.start,
+            None => self.endpoint.state.probe_start(),
+        });
         let outcome = self.probe().await;
         self.take(&mut probed, &outcome);
         drop(begun);

@@ -4,22 +4,28 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
+use evenkeel_base::rules::AdminState;
+use evenkeel_config::model::Config;
 use evenkeel_config::{Nowhere, check};
 use evenkeel_state::{Registry, Resolved, Snapshot};
 use socket2::{Domain, Socket, Type};
 
 use super::{AT_MOST, unreachable_endpoints};
+use crate::rig::http_probe;
 
-/// A snapshot of clusters with these endpoints.
-fn snapshot(clusters: &[(&str, &[String])]) -> Snapshot {
+/// Clusters with these endpoints.
+fn config(clusters: &[(&str, &[String])]) -> Config {
     let mut text = "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\n".to_owned();
     for (name, endpoints) in clusters {
         text.push_str(&format!(
             "[[route]]\npath = \"/{name}\"\ncluster = \"{name}\"\n[cluster.{name}]\nendpoints = {endpoints:?}\n"
         ));
     }
-    let config = check(&text, "test", &Nowhere).config.unwrap();
-    Registry::new(1).compile(config, &Resolved::new(), 1)
+    check(&text, "test", &Nowhere).config.unwrap()
+}
+
+fn snapshot(clusters: &[(&str, &[String])]) -> Snapshot {
+    Registry::new(1).compile(config(clusters), &Resolved::new(), 1)
 }
 
 /// A socket that holds its port and does not listen: whoever connects is refused.
@@ -133,4 +139,17 @@ async fn one_that_keeps_silent_is_given_up() {
     let address = address.as_socket().unwrap().to_string();
     let expected = format!("cluster a: {address} did not accept a connection within 1 s");
     assert_eq!(told(&snapshot(&[("a", &[address])])).await, [expected]);
+}
+
+#[tokio::test]
+async fn who_is_probed_or_in_maintenance_is_not_asked() {
+    let (_held, port) = refusing(Ipv4Addr::LOCALHOST);
+    let mut config = config(&[
+        ("a", &[format!("127.0.0.1:{port}")]),
+        ("b", &[format!("127.0.0.1:{port}")]),
+    ]);
+    config.clusters[0].probe = http_probe();
+    config.clusters[1].endpoints[0].admin = AdminState::Maint;
+    let snapshot = Registry::new(1).compile(config, &Resolved::new(), 1);
+    assert_eq!(told(&snapshot).await, [""; 0]);
 }

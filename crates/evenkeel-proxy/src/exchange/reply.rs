@@ -114,6 +114,9 @@ pub(crate) async fn fault<D: Downstream>(
         content_type,
         body,
         fault: Some(fault),
+        rate: limited
+            .as_deref()
+            .zip(route.map(|route| route.name.as_str())),
         location: None,
         edits,
     };
