@@ -59,9 +59,13 @@ impl Ticker {
 
     fn tick(&mut self, snapshot: &Snapshot) {
         let now_ms = self.clock.millis();
+        let now = time::Instant::now().into_std();
         look_at_all(snapshot, now_ms);
-        self.adapters
-            .adapt(snapshot, time::Instant::now().into_std());
+        self.adapters.adapt(snapshot, now);
+        for cluster in snapshot.clusters() {
+            // After the limits and the endpoints have changed: that is where places come from that nobody gave back.
+            cluster.state.limits.room.stir(now);
+        }
         if self.ticks.is_multiple_of(PER_SECOND) {
             self.judges.judge(snapshot, now_ms);
             self.latencies.measure(snapshot);

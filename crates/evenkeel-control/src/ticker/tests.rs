@@ -1,12 +1,14 @@
 //! What time does to endpoints and clusters, at written-out moments.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
+use evenkeel_base::rules::{EndpointLimit, Priority};
 use evenkeel_config::model::Config;
 use evenkeel_policy::outlier::{Attempted, Cause};
 use evenkeel_policy::slow_start::Entry;
 use evenkeel_policy::{Health, Phase};
-use evenkeel_state::Endpoint;
+use evenkeel_state::{Endpoint, Newcomer};
 
 use super::*;
 use crate::rig::{config, endpoints, pass, published, until};
@@ -112,6 +114,35 @@ fn a_cluster_without_endpoints_is_in_no_panic() {
     let publisher = published(config);
     look_at_all(&publisher.current(), 1_000);
     assert!(!publisher.current().clusters()[0].state.is_panicking());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_place_that_nobody_gives_back_is_called() {
+    let mut config = cluster(1);
+    config.clusters[0].limits.endpoint_requests = EndpointLimit::Fixed(1);
+    let publisher = published(config);
+    let snapshot = publisher.current();
+    let cluster = &snapshot.clusters()[0];
+    let state = &cluster.endpoints.list[0].state;
+    let held = cluster.state.limits.begin(state).unwrap();
+    let newcomer = Newcomer {
+        priority: Priority::Normal,
+        deadline: None,
+        has_looked: true,
+    };
+    let now = time::Instant::now().into_std();
+    let mut ticket = cluster.state.limits.room.enter(newcomer, now).unwrap();
+    // It is called to look again, finds nothing, and waits.
+    poll_fn(|cx| ticket.poll_ready(cx)).await.unwrap();
+    ticket.again(false, now);
+    let mut ticker = Ticker::new(Clock::of(&publisher));
+    ticker.tick(&snapshot);
+    state.set_limit(2);
+    ticker.tick(&snapshot);
+    poll_fn(|cx| ticket.poll_ready(cx)).await.unwrap();
+    assert!(cluster.state.limits.begin(state).is_ok());
+    ticket.served();
+    drop(held);
 }
 
 #[tokio::test(start_paused = true)]
