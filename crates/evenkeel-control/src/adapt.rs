@@ -70,8 +70,7 @@ impl Adapter {
         let requests = u32::try_from(since.count()).unwrap_or(u32::MAX);
         let sample = Sample {
             requests,
-            // The mean and not the median: buckets of an eighth are too coarse for a gradient.
-            latency: since.sum().checked_div(requests).unwrap_or_default(),
+            latency: since.geometric_mean().unwrap_or_default(),
             in_flight: state.in_flight(),
         };
         self.machine.update(sample, now)

@@ -35,7 +35,8 @@ use self::base::{Base, Phase};
 pub struct Sample {
     /// Requests that were answered.
     pub requests: u32,
-    /// Their latency, the median or the mean.
+    /// Their latency: the geometric mean. With the arithmetic one, a few requests that last for long would weigh most, and
+    /// those are just the ones that do not end within a short measurement.
     pub latency: Duration,
     /// Requests in flight now.
     pub in_flight: u32,
@@ -58,14 +59,14 @@ pub struct Adaptive {
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     requests: u32,
-    /// Seconds, all requests together.
-    total: f64,
+    /// The logarithms of seconds, all requests together.
+    logs: f64,
 }
 
 /// So many requests are a measurement.
 const ENOUGH: u32 = 10;
 
-/// No latency is shorter, in seconds: it stands below a fraction line.
+/// No latency is shorter, in seconds: it stands below a fraction line, and 0 has no logarithm.
 const SHORTEST_LATENCY: f64 = 1e-6;
 
 /// The gradient is no less: one slow moment must not close the door.
@@ -169,14 +170,14 @@ impl Adaptive {
 
 impl Window {
     fn add(&mut self, sample: &Sample) {
+        let latency = sample.latency.as_secs_f64().max(SHORTEST_LATENCY);
         self.requests = self.requests.saturating_add(sample.requests);
-        self.total += f64::from(sample.requests) * sample.latency.as_secs_f64();
+        self.logs += f64::from(sample.requests) * latency.ln();
     }
 
     /// Seconds; none when there was too little to go by.
     fn latency(&self) -> Option<f64> {
-        let mean = self.total / f64::from(self.requests.max(1));
-        (self.requests >= ENOUGH).then_some(mean.max(SHORTEST_LATENCY))
+        (self.requests >= ENOUGH).then(|| (self.logs / f64::from(self.requests)).exp())
     }
 }
 

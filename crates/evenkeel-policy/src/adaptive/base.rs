@@ -36,6 +36,9 @@ const MOST_PATIENCE: Duration = Duration::from_secs(5);
 /// The part of the way that the base goes with each measurement of an endpoint that has little to do.
 const DRIFT: f64 = 0.25;
 
+/// So many requests are a good measurement in a dip; with fewer it goes on for as long as patience lasts.
+const GOOD: u32 = 50;
+
 /// Whether the limit is down for a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -114,10 +117,13 @@ impl Base {
             }
             State::Measuring { give_up_at } => {
                 self.window.add(sample);
-                if let Some(latency) = self.window.latency() {
-                    self.found(latency, now);
-                } else if now >= give_up_at {
-                    self.give_up(now);
+                let is_over = now >= give_up_at;
+                match self.window.latency() {
+                    Some(latency) if is_over || self.window.requests >= GOOD => {
+                        self.found(latency, now);
+                    }
+                    None if is_over => self.give_up(now),
+                    _ => {}
                 }
             }
             State::Draining { give_up_at } if now >= give_up_at => self.give_up(now),
