@@ -5,13 +5,13 @@
 
 mod contestant;
 mod load;
-mod machine;
+pub(crate) mod machine;
 mod measure;
 mod options;
 mod outcome;
 mod perf;
 mod proc;
-mod process;
+pub(crate) mod process;
 mod results;
 mod scenario;
 mod spread;

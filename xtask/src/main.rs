@@ -16,7 +16,7 @@ mod fuzz;
 mod icount;
 mod metrics;
 mod modules;
-mod pgo;
+mod reliability;
 mod setup;
 mod source;
 mod step;
@@ -39,6 +39,7 @@ cargo xtask VERB
   metrics          print sizes of files and functions, and the share of documented items
   fuzz [SECONDS]   run every fuzz target for so long
   icount …         instructions against checked-in figures; --profile NAME, --bless [NAME], --binary PATH
+  reliability …    the bad day at length, beside nginx and HAProxy; writes docs/reliability.md
   bench …          speed beside nginx and HAProxy; bench --list, bench --quick
   pgo              build evenkeel by a profile of how it runs
 ";
@@ -69,7 +70,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["fuzz", seconds] => fuzz::run(Some(seconds)),
         ["icount", ref rest @ ..] => icount::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
-        ["pgo"] => pgo::run(),
+        ["reliability", ref rest @ ..] => reliability::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

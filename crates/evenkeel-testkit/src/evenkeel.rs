@@ -95,6 +95,21 @@ impl Evenkeel {
         )
     }
 
+    /// As [`Evenkeel::start`], by a command that becomes the binary: `wrapper` stands before the binary's path.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    #[must_use]
+    #[track_caller]
+    pub fn start_under(wrapper: &[String], setup: &Setup) -> Self {
+        let folder = Folder::new();
+        folder.write("evenkeel.toml", setup.text());
+        Self::ready(
+            Process::start_under(wrapper, &["run"], folder.path()),
+            folder,
+        )
+    }
+
     #[track_caller]
     fn ready(process: Process, folder: Folder) -> Self {
         process.log().wait_for("`ready`", |line| line == "ready");

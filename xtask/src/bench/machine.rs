@@ -15,15 +15,15 @@ const QUIET: f64 = 0.05;
 
 /// What is known about the machine.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// As the processor calls itself.
-    pub(super) processor: String,
-    pub(super) cores: usize,
-    pub(super) kernel: String,
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
     /// What TCP connections use unless they ask for another; BBR paces them by timers, which costs everyone.
     pub(super) congestion: String,
     /// In GiB.
-    pub(super) memory: f64,
+    pub(crate) memory: f64,
     /// Of the last minute; our own build raises it.
     pub(super) load_average: f64,
     /// The share of all cores that was busy before anything of ours ran.
@@ -34,7 +34,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Looks, and listens for a second.
-    pub(super) fn look() -> Result<Self> {
+    pub(crate) fn look() -> Result<Self> {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let before = Core::now("cpu")?;
         std::thread::sleep(LISTEN);
@@ -74,7 +74,7 @@ fn field(text: &str, key: &str) -> Option<String> {
 }
 
 /// The date and the time of day, in UTC: `2026-11-22` and `20:32`.
-pub(super) fn now() -> (String, String) {
+pub(crate) fn now() -> (String, String) {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = passed.unwrap_or_default().as_secs();
     let (hour, minute) = (seconds / 3_600 % 24, seconds / 60 % 60);

@@ -172,7 +172,7 @@ impl Ports {
 }
 
 /// The full path of a program, also where the path of an ordinary user does not lead.
-pub(super) fn find(program: &str) -> Result<PathBuf> {
+pub(crate) fn find(program: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     let found = folders
@@ -182,7 +182,7 @@ pub(super) fn find(program: &str) -> Result<PathBuf> {
 }
 
 /// The first line that a program says about its version.
-pub(super) fn version(program: &Path, argument: &str) -> Result<String> {
+pub(crate) fn version(program: &Path, argument: &str) -> Result<String> {
     let output = Command::new(program).arg(argument).output()?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);

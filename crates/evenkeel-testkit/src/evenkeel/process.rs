@@ -73,6 +73,16 @@ impl Process {
         Self::spawn(command, folder)
     }
 
+    /// By a command that becomes the binary.
+    pub(super) fn start_under(wrapper: &[String], args: &[&str], folder: &Path) -> Self {
+        let Some((first, rest)) = wrapper.split_first() else {
+            return Self::start(args, folder);
+        };
+        let mut command = Command::new(first);
+        command.args(rest).arg(binary::path()).args(args);
+        Self::spawn(command, folder)
+    }
+
     fn spawn(mut command: Command, folder: &Path) -> Self {
         let mut child = command
             .current_dir(folder)
