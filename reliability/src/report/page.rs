@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Figures, Verdict};
+use super::{Checked, Figures, Verdict};
+use crate::claim::Claim;
 use crate::proxy::Who;
 use crate::scenario::Scenario;
 
@@ -38,15 +39,15 @@ pub fn page(entries: &[Entry], ground: &str) -> String {
 }
 
 fn table(text: &mut String, entries: &[Entry], is_meant: impl Fn(&Entry) -> bool) {
-    text.push_str("| scenario | proxy | what happens | requests | GETs failed | POSTs failed | doubled | mixed up | extra attempts | p99 before → from then on | verdict |\n");
-    text.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
+    text.push_str("| scenario | proxy | what happens | requests | GETs failed | POSTs failed | doubled | mixed up | extra attempts | p99 before | p99 from then on | verdict |\n");
+    text.push_str("|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for entry in entries.iter().filter(|entry| is_meant(entry)) {
         let Entry { scenario, who, .. } = entry;
         let (name, what) = (scenario.name, scenario.what);
         if let Some(why) = entry.skipped {
             let _ = writeln!(
                 text,
-                "| {name} | {who} | {what} | not played: {why} | | | | | | | |"
+                "| {name} | {who} | {what} | not played: {why} | | | | | | | | |"
             );
             continue;
         }
@@ -64,7 +65,8 @@ fn table(text: &mut String, entries: &[Entry], is_meant: impl Fn(&Entry) -> bool
             column(|figures| figures.doubled.to_string()),
             column(|figures| figures.mixed_up.to_string()),
             column(|figures| figures.extra.to_string()),
-            column(|figures| format!("{} → {}", figures.before, figures.during)),
+            column(|figures| figures.before.clone()),
+            column(|figures| figures.during.clone()),
         ];
         let verdict = verdict(&entry.verdicts);
         let _ = writeln!(
@@ -94,38 +96,27 @@ fn bounds(text: &mut String, entry: &Entry) {
         let _ = writeln!(text, "Not played: {why}.");
         return;
     }
-    let mut lines = Vec::new();
     for verdict in &entry.verdicts {
-        let workers = verdict.workers;
-        match &verdict.figures {
-            Err(error) => lines.push(format!(
-                "| the run comes to its end | | {workers} | {error} | **broken** |"
-            )),
-            Ok(_) => lines.extend(verdict.claims.iter().map(|claim| {
-                let holds = if claim.holds { "holds" } else { "**broken**" };
-                format!(
-                    "| {} | {} | {workers} | {} | {holds} |",
-                    claim.bound, claim.why, claim.found
-                )
-            })),
+        if let Err(error) = &verdict.figures {
+            let _ = writeln!(
+                text,
+                "**Broken** with {} workers: {error}\n",
+                verdict.workers
+            );
         }
     }
-    // All runs of a bound beside each other.
-    lines.sort_by_key(|line| bound_of(line, entry));
-    text.push_str("| bound | because | workers | found | |\n|---|---|---|---|---|\n");
-    for line in lines {
-        text.push_str(&line);
-        text.push('\n');
+    text.push_str("| bound | because | found | |\n|---|---|---|---|\n");
+    for (at, claim) in entry.scenario.claims.iter().enumerate() {
+        // What holds always comes first in a verdict, and stands in the table above.
+        let at = at + Claim::always().len();
+        let runs = entry.verdicts.iter();
+        let checked: Vec<&Checked> = runs.filter_map(|run| run.claims.get(at)).collect();
+        let found: Vec<&str> = checked.iter().map(|one| one.found.as_str()).collect();
+        let holds = checked.len() == entry.verdicts.len() && checked.iter().all(|one| one.holds);
+        let holds = if holds { "holds" } else { "**broken**" };
+        let (bound, why, found) = (&claim.bound, claim.why, found.join(" / "));
+        let _ = writeln!(text, "| {bound} | {why} | {found} | {holds} |");
     }
-}
-
-/// The place of a line's bound among those of the scenario.
-fn bound_of(line: &str, entry: &Entry) -> usize {
-    let claims = entry.verdicts.iter().flat_map(|verdict| &verdict.claims);
-    let mut bounds = claims.map(|claim| format!("| {} |", claim.bound));
-    bounds
-        .position(|bound| line.starts_with(&bound))
-        .unwrap_or(0)
 }
 
 /// The text with a capital at its start, unless it begins with a name or a number.
