@@ -12,8 +12,8 @@ use crate::scenario::{Act, Needs, Scenario};
 const ATTEMPT: Duration = ms(300);
 
 /// From the instant of silence on: the first attempts run into their timeout, five of those eject, what was sent until
-/// then fails later; timeouts are found at most 50 ms late.
-const UNTIL_EJECTED: Duration = ms(400);
+/// then fails later; timeouts are found at most 50 ms late, and a busy machine has its own delays.
+const UNTIL_EJECTED: Duration = ms(500);
 
 const GETS: &str = "an attempt that takes longer than 300 ms is given up, and an idempotent request is tried again elsewhere";
 const POSTS: &str = "a POST that was sent is not sent again; after the first five timeouts the endpoint is ejected, and no further one is sent to it";
