@@ -46,13 +46,14 @@ pub(super) fn one_in_three(length: Length) -> Scenario {
     let good = Manner::good(ms(15));
     let bad = Manner {
         fail_every: 3,
+        retry_after: 1,
         ..Manner::good(ms(15))
     };
-    let gets = "the route tries again on 503; a third of a third of the requests is less than the budget's fifth";
+    let gets = "the route tries again on 503, elsewhere and so at once; a third of a third of the requests is less than the budget's fifth";
     let posts = "a POST is never seen twice, so its 503 is passed on";
     Scenario::new(
         "one-in-three",
-        "one of three endpoints answers every third request with 503, and the route tries again on that",
+        "one of three endpoints answers every third request with 503 and Retry-After, and the route tries again on that",
     )
     .endpoints([bad, good.clone(), good])
     .cluster("retry.statuses = [503]")
@@ -64,6 +65,7 @@ pub(super) fn one_in_three(length: Length) -> Scenario {
         !one.kind.is_idempotent() && from_there && one.outcome == Outcome::Answer(503)
     }))
     .claim(Claim::attempts_within_budget())
+    .claim(Claim::took_at_most(0, Span::after("from the start"), 990, ms(500), gets))
 }
 
 /// Everybody fails, and everybody would like to try again.
