@@ -11,13 +11,18 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use evenkeel_reliability::proxy::{Programs, Who};
 use evenkeel_reliability::report::Verdict;
 use evenkeel_reliability::scenarios::{self, Length};
 use evenkeel_reliability::stage;
 
+/// One at a time, also where all tests share a process and nobody reads `.config/nextest.toml`.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn play(name: &str, workers: &[u16]) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = scenarios::ALL.iter().find(|(known, _)| *known == name);
     let (_, make) = known.unwrap_or_else(|| panic!("no scenario {name}"));
     let scenario = make(Length::Short);
