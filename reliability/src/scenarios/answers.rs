@@ -26,6 +26,7 @@ pub(super) fn garbage(length: Length) -> Scenario {
 /// Bodies that end in their middle.
 pub(super) fn half_bodies(length: Length) -> Scenario {
     let why = "what was passed on cannot be taken back: the client is shown that its response was cut, and nobody else is touched";
+    let few = "five cut answers in a row eject the endpoint, and no more than all 64 requests are at it then";
     Scenario::new(
         "half-bodies",
         "an endpoint closes in the middle of its answers' bodies",
