@@ -40,6 +40,10 @@ pub(super) fn half_bodies(length: Length) -> Scenario {
         why,
         |one| one.outcome == Outcome::Cut && one.by.is_some_and(|by| by.endpoint == 0),
     ))
+    .claim(Claim::new("at most 64 are cut", few, |run| {
+        let cut = run.failures(|one| one.outcome == Outcome::Cut).len();
+        Measured::new(cut <= 64, cut.to_string())
+    }))
 }
 
 /// An endpoint that is overloaded a third of the time.

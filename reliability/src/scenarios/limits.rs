@@ -15,7 +15,7 @@ const CAPACITY: u32 = 400;
 pub(super) fn codel(length: Length) -> Scenario {
     let why = "a wait above 20 ms for 100 ms is a standing queue: requests are dropped from its front, faster and faster, until it is none; without that everybody would wait for most of a second by then";
     let seconds = match length {
-        Length::Short => 4,
+        Length::Short => 3,
         Length::Full => 8,
     };
     Scenario::new(
@@ -68,7 +68,7 @@ pub(super) fn priority(length: Length) -> Scenario {
     .cluster("limits = { endpoint_requests = 4, queue = { size = 1000, timeout = \"2s\", target = \"2s\" } }")
     .add_route("path = \"/important\"\ncluster = \"app\"\npriority = \"high\"")
     .mark("from the start")
-    .requests(length.requests(1_000))
+    .requests(length.requests(600))
     .claim(Claim::load_is_served(1, "high priority", why))
     .claim(Claim::took_at_most(1, Span::after("from the start"), 990, ms(100), why))
     .claim(Claim::new(
