@@ -1,7 +1,8 @@
 //! Decisions of the data plane, pure: which endpoint, whether to try again, how long an idle connection is trusted.
 //!
 //! Time and chance are arguments. What workers share lives in atomics behind `&self`; nothing here locks or waits, and but
-//! for the [`Queue`] nothing allocates after it was built. Nothing here acts either: the data plane asks, and does what it is told.
+//! for the [`Queue`] nothing allocates after it was built. Nothing here acts either: the data plane asks, and does what it
+//! is told.
 //!
 //! - [`Balancer`] picks an endpoint among [`Candidate`]s, but none that was [`Tried`]; [`panic`](mod@panic) says when regardless of
 //!   standing.
@@ -13,11 +14,15 @@
 //!   bears; [`RateLimiter`] whether a client, told apart by its [`ClientKey`], asks too often.
 
 pub mod adaptive;
+pub mod backoff;
 pub mod balancer;
 pub mod budget;
 pub mod candidate;
 pub mod client_key;
+pub mod health;
 pub mod keepalive;
+pub mod outlier;
+pub mod panic;
 pub mod queue;
 pub mod rate;
 pub mod retry;
@@ -28,13 +33,14 @@ pub mod tried;
 mod sync;
 
 pub use adaptive::Adaptive;
-pub use balancer::Balancer;
+pub use balancer::{Balancer, Wanted};
 pub use budget::Budget;
 pub use candidate::Candidate;
 pub use client_key::ClientKey;
 pub use keepalive::KeepAlive;
+pub use outlier::Outlier;
 pub use queue::Queue;
 pub use rate::RateLimiter;
-pub use retry::{Allowance, Attempt, Sent, Verdict, verdict};
+pub use retry::{Allowance, Attempt, Failure, Sent, Verdict, is_repeatable, verdict};
 pub use standing::{Health, Phase, Standing};
 pub use tried::Tried;

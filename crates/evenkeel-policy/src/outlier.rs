@@ -85,6 +85,13 @@ impl Outlier {
         Self::default()
     }
 
+    /// Whether a success changes nothing: no fault is counted and the endpoint takes its share.
+    #[inline]
+    #[must_use]
+    pub fn is_untroubled(&self, standing: &Standing) -> bool {
+        self.faults.load(Ordering::Relaxed) == 0 && standing.is_admitting()
+    }
+
     /// An attempt went well. While all is well this is two loads.
     #[inline]
     pub fn succeeded(
@@ -93,7 +100,7 @@ impl Outlier {
         slow_start: Duration,
         attempt: Attempted,
     ) -> Option<Event> {
-        if self.faults.load(Ordering::Relaxed) == 0 && standing.is_admitting() {
+        if self.is_untroubled(standing) {
             return None;
         }
         self.succeeded_again(standing, slow_start, attempt)

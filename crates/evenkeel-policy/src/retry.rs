@@ -5,10 +5,10 @@
 //! | # | when | verdict |
 //! |---|---|---|
 //! | 1 | the response's head was passed on | give up: the client would see two responses |
-//! | 2 | the fault is not one that another attempt can mend ([`mendable`]) | give up |
+//! | 2 | the failure is none that another attempt can mend, or not of a kind that the route tries again ([`RetryRules`]) | give up |
 //! | 3 | the body cannot be sent again from its first byte | give up |
-//! | 4 | something of the request was written, and the method is not idempotent | give up: an endpoint must never see a POST twice |
-//! | 5 | an idle connection was reused and the endpoint closed or reset it, and this is the first time in this exchange | retry for free |
+//! | 4 | something of the request was written, its method is not idempotent, and the route does not say that this is no matter | give up: an endpoint must never see a POST twice |
+//! | 5 | an idle connection was reused and the endpoint closed or reset it, and this is the first time in this exchange | retry for free, whatever the route says of resets |
 //! | 6 | no attempts are left | give up |
 //! | 7 | else | retry |
 //!
@@ -22,6 +22,7 @@
 //! and whether the cluster can afford a retry, which is asked only after this verdict says [`Verdict::Retry`].
 
 use evenkeel_base::Fault;
+use evenkeel_base::rules::{RetryOn, RetryRules};
 
 /// What is known of an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ use evenkeel_base::Fault;
 )]
 pub struct Attempt {
     /// Why it failed.
-    pub fault: Fault,
+    pub failure: Failure,
     /// How much of the request was written.
     pub sent: Sent,
     /// Whether sending the request twice is the same as sending it once (RFC 9110 §9.2.2).
@@ -43,6 +44,15 @@ pub struct Attempt {
     pub body_replayable: bool,
     /// Whether the response's head was passed on to the client.
     pub response_started: bool,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no response.
+    Fault(Fault),
+    /// There is one, with a status that may be worth another attempt.
+    Status(u16),
 }
 
 /// How much of a request was written to an endpoint.
@@ -103,46 +113,48 @@ impl Allowance {
 
 /// Whether the attempt may be repeated, by the rules at the head of this file.
 #[must_use]
-pub const fn verdict(attempt: &Attempt, left: Allowance) -> Verdict {
-    let may_be_seen_twice = matches!(attempt.sent, Sent::Nothing) || attempt.method_idempotent;
-    if attempt.response_started
-        || !mendable(attempt.fault)
-        || !attempt.body_replayable
-        || !may_be_seen_twice
-    {
+pub fn verdict(attempt: &Attempt, left: Allowance, rules: &RetryRules) -> Verdict {
+    let may_be_seen_twice =
+        matches!(attempt.sent, Sent::Nothing) || attempt.method_idempotent || rules.non_idempotent;
+    if attempt.response_started || !attempt.body_replayable || !may_be_seen_twice {
         return Verdict::GiveUp;
     }
-    let stale =
-        attempt.reused && matches!(attempt.fault, Fault::EndpointClosed | Fault::EndpointReset);
+    let (kind, stale) = match attempt.failure {
+        Failure::Status(status) => (rules.statuses.contains(status), false),
+        Failure::Fault(fault) => {
+            let stale = matches!(fault, Fault::EndpointClosed | Fault::EndpointReset);
+            (is_tried_again(fault, rules.on), attempt.reused && stale)
+        }
+    };
     if stale && left.free_replay {
         Verdict::RetryFree
-    } else if left.attempts == 0 {
-        Verdict::GiveUp
-    } else {
+    } else if kind && left.attempts > 0 {
         Verdict::Retry
+    } else {
+        Verdict::GiveUp
     }
 }
 
-/// Whether another attempt can mend this fault: the endpoint, or the way to it, died or froze.
-///
-/// What an endpoint did answer, malformed or too large, is not asked for again elsewhere: replicas answer alike, and a
-/// request that was made to draw an ambiguous response should draw one, not three. What the client or evenkeel itself
-/// ended is not the endpoint's to mend, and the time for everything is over when it is over.
+/// Whether a request could be repeated at all should its first attempt fail once it was sent: what decides whether its body is
+/// kept.
 #[must_use]
-pub const fn mendable(fault: Fault) -> bool {
+pub const fn is_repeatable(method_idempotent: bool, rules: &RetryRules) -> bool {
+    (method_idempotent || rules.non_idempotent) && rules.attempts > 0
+}
+
+/// Whether a fault is one that another attempt can mend, the endpoint, or the way to it, being dead or frozen, and of a kind
+/// that is tried again.
+///
+/// Garbage is what a process answers that was replaced by another one on its port, and others may answer well. What depends on
+/// the request (a head too large, a switch of protocols) is not asked for again: replicas answer alike. What the client or
+/// evenkeel itself ended is not the endpoint's to mend, and the time for everything is over when it is over.
+const fn is_tried_again(fault: Fault, on: RetryOn) -> bool {
     match fault {
-        Fault::ConnectRefused
-        | Fault::ConnectFailed
-        | Fault::ConnectTimeout
-        | Fault::EndpointClosed
-        | Fault::EndpointReset
-        | Fault::EndpointStalled
-        | Fault::ResponseCut
-        | Fault::AttemptTimeout
-        | Fault::ResponseHeaderTimeout => true,
-        Fault::ResponseMalformed
-        | Fault::ResponseHeadTooLarge
-        | Fault::ResponseCodingUnsupported
+        Fault::ConnectRefused | Fault::ConnectFailed | Fault::ConnectTimeout => on.connect,
+        Fault::EndpointClosed | Fault::EndpointReset | Fault::ResponseCut => on.reset,
+        Fault::EndpointStalled | Fault::AttemptTimeout | Fault::ResponseHeaderTimeout => on.timeout,
+        Fault::ResponseMalformed | Fault::ResponseCodingUnsupported => on.malformed,
+        Fault::ResponseHeadTooLarge
         | Fault::TooManyInterim
         | Fault::UpgradeMismatch
         | Fault::ResponseBodyMalformed
@@ -155,6 +167,8 @@ pub const fn mendable(fault: Fault) -> bool {
         | Fault::RequestHeaderTimeout
         | Fault::RequestBodyTimeout
         | Fault::RequestBodyTooLarge
+        | Fault::RateLimited
+        | Fault::TooManyConnections
         | Fault::RequestLineTooLong
         | Fault::ExpectationFailed
         | Fault::RequestHeadTooLarge
@@ -165,8 +179,6 @@ pub const fn mendable(fault: Fault) -> bool {
         | Fault::NoRoute
         | Fault::Internal
         | Fault::NoEndpoint
-        | Fault::RateLimited
-        | Fault::TooManyConnections
         | Fault::QueueFull
         | Fault::QueueTimeout
         | Fault::QueueDropped

