@@ -46,7 +46,7 @@ impl Latencies {
             };
             for percentile in percentiles {
                 if let Some(delay) = all.quantile(f64::from(*percentile) / 100.0) {
-                    cluster.state.hedges.set(*percentile, delay);
+                    cluster.state.set_hedge_delay(*percentile, Some(delay));
                 }
             }
         }

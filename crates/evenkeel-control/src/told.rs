@@ -48,14 +48,11 @@ impl<'a> Of<'a> {
     pub(crate) fn event(&self, event: &Event) {
         let (cluster, endpoint) = (&self.cluster.name, &*self.endpoint.id);
         match event {
-            Event::Ejected { cause, times, .. } => {
-                let cause = cause.name();
-                tracing::warn!(cluster, endpoint, cause, times, "endpoint {event}");
-            }
-            Event::Trial { .. } => tracing::info!(cluster, endpoint, "endpoint {event}"),
+            Event::Ejected { .. } => tracing::warn!(cluster, endpoint, "{event}"),
+            Event::Trial { .. } => tracing::info!(cluster, endpoint, "{event}"),
             Event::Readmitted { .. } => {
                 let slow_start = format_duration(self.cluster.slow_start);
-                tracing::info!(cluster, endpoint, slow_start, "endpoint {event}");
+                tracing::info!(cluster, endpoint, slow_start, "{event}");
             }
         }
     }
@@ -63,9 +60,8 @@ impl<'a> Of<'a> {
     /// It was ejected for what was measured within the window.
     pub(crate) fn found(&self, event: &Event, finding: &Finding) {
         let (cluster, endpoint) = (&self.cluster.name, &*self.endpoint.id);
-        let cause = finding.cause.name();
         let measured = finding.measured;
-        tracing::warn!(cluster, endpoint, cause, measured, "endpoint {event}");
+        tracing::warn!(cluster, endpoint, measured, "{event}");
     }
 }
 

@@ -1,14 +1,14 @@
 //! What is known about a cluster beyond any one snapshot. Keyed by its name, kept over a reload.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use evenkeel_base::rules::{LimitRules, OutlierRules};
 use evenkeel_policy::outlier::{Cause, Crowd, Event, may_eject};
 use evenkeel_policy::{Budget, Phase};
 
-use crate::hedge::HedgeDelays;
-use crate::snapshot::Endpoint;
+use crate::endpoint::Endpoint;
+use crate::limits::ClusterLimits;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
 
 /// The shared state of one cluster.
@@ -21,9 +21,13 @@ pub struct ClusterState {
     /// Held while one endpoint is ejected, so that two workers do not each take the last place that the cap leaves.
     ejecting: Mutex<()>,
     panicking: AtomicBool,
-    /// How long first attempts take, for those who hedge.
-    pub hedges: HedgeDelays,
+    /// Latencies of late by percentile, in microseconds; 0: too little is known. Only those that some route hedges by are kept
+    /// up to date.
+    percentiles: [AtomicU32; PERCENTILES],
 }
+
+/// Percentiles that a route can hedge by: 0 to 99.
+const PERCENTILES: usize = 100;
 
 impl ClusterState {
     /// Fresh state with that budget and those limits.
@@ -34,7 +38,7 @@ impl ClusterState {
             limits: Arc::new(ClusterLimits::new(limits)),
             ejecting: Mutex::new(()),
             panicking: AtomicBool::new(false),
-            hedges: HedgeDelays::default(),
+            percentiles: std::array::from_fn(|_| AtomicU32::new(0)),
         }
     }
 
@@ -61,12 +65,25 @@ impl ClusterState {
         }
     }
 
-    /// How long this percentage of the cluster's requests took at most in the last seconds; none as long as too few were
-    /// seen, or no route hedges by it.
-    #[inline]
+    /// How long that percentage of the cluster's requests took at most, of late, to their response's head; `None` when too
+    /// little is known. A second attempt of a request begins then.
     #[must_use]
     pub fn hedge_delay(&self, percentile: u8) -> Option<Duration> {
-        self.hedges.get(percentile)
+        let micros = self.percentiles.get(usize::from(percentile))?;
+        match micros.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(Duration::from_micros(micros.into())),
+        }
+    }
+
+    /// Sets what [`ClusterState::hedge_delay`] says; `None`: too little is known.
+    pub fn set_hedge_delay(&self, percentile: u8, delay: Option<Duration>) {
+        let micros = delay.map_or(0, |delay| {
+            u32::try_from(delay.as_micros()).unwrap_or(u32::MAX).max(1)
+        });
+        if let Some(place) = self.percentiles.get(usize::from(percentile)) {
+            place.store(micros, Ordering::Relaxed);
+        }
     }
 
     /// Whether picks are made regardless of standing.

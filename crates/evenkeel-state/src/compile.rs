@@ -15,9 +15,9 @@ use evenkeel_policy::{Balancer, Budget, Health};
 use evenkeel_route::RouteTable;
 
 use crate::cluster::ClusterState;
-use crate::endpoint::EndpointState;
+use crate::endpoint::{Endpoint, EndpointState};
 use crate::rates::Rates;
-use crate::snapshot::{ClusterSnapshot, Endpoint, EndpointSet, Snapshot};
+use crate::snapshot::{ClusterSnapshot, EndpointSet, Snapshot};
 
 /// The addresses of the names among the endpoints, as far as they are known.
 pub type Resolved = HashMap<(String, u16), Vec<SocketAddr>>;

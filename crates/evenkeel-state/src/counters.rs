@@ -142,6 +142,8 @@ impl EndpointCounters {
 pub struct WorkerCounters {
     /// Client connections accepted.
     pub accepted: Counter,
+    /// Client connections turned away because their client had too many.
+    pub turned_away: Counter,
     /// Client connections open now.
     pub connections: Counter,
     /// Exchanges begun.

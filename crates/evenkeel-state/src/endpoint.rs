@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_base::rules::{EndpointLimit, OutlierRules};
+use evenkeel_base::Target;
+use evenkeel_base::rules::{AdminState, EndpointLimit, OutlierRules};
 use evenkeel_policy::health::Start;
 use evenkeel_policy::outlier::{Event, Reading};
 use evenkeel_policy::slow_start::Entry;

@@ -96,6 +96,15 @@ impl ClusterLimits {
         !self.is_on() || self.room.is_empty()
     }
 
+    /// Whether the cluster as a whole has room for one more request, as far as a look can tell.
+    #[inline]
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.is_on()
+            || self.requests.taken.load(Ordering::Relaxed)
+                < self.requests.most.load(Ordering::Relaxed)
+    }
+
     /// Takes a place for a request to that endpoint.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use crate::clock::Clock;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
@@ -18,7 +17,6 @@ pub struct Publisher {
     began: Instant,
     generation: AtomicU64,
     current: Mutex<Arc<Snapshot>>,
-    clock: Clock,
 }
 
 impl Publisher {
@@ -30,14 +28,19 @@ impl Publisher {
             began: Instant::now(),
             generation,
             current: Mutex::new(snapshot),
-            clock: Clock::new(Instant::now()),
         })
     }
 
-    /// The clock by which both planes note times.
+    /// Milliseconds since the process began to publish: the clock of what both planes keep in atomics.
     #[must_use]
-    pub const fn clock(&self) -> Clock {
-        self.clock
+    pub fn millis(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The same clock in microseconds.
+    #[must_use]
+    pub fn micros(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
     }
 
     /// The snapshot now.

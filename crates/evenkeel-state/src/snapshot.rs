@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use evenkeel_base::{ClusterId, ListenerId, RequestView, RouteId};
 use evenkeel_config::model;
-use evenkeel_policy::Balancer;
 use evenkeel_policy::outlier::{Attempted, Cause, Event, Outcome};
-use evenkeel_policy::{Balancer, Candidate, RateLimiter};
+use evenkeel_policy::{Balancer, RateLimiter};
 use evenkeel_route::RouteTable;
 
 use crate::cluster::ClusterState;
 use crate::endpoint::Endpoint;
+use crate::limits::{Full, OpenConnection};
 
 /// One generation of everything the data plane decides by.
 #[derive(Debug)]
@@ -84,6 +84,15 @@ pub struct ClusterSnapshot {
 }
 
 impl ClusterSnapshot {
+    /// Takes the place of a connection that is about to be made to one of its endpoints.
+    ///
+    /// # Errors
+    /// What has no place.
+    #[inline]
+    pub fn connect(&self, endpoint: &Endpoint) -> Result<OpenConnection, Full> {
+        self.state.limits.connect(&endpoint.state)
+    }
+
     /// An attempt at the endpoint at `at` went well: a response came that is no gateway fault. Two loads while all is well.
     #[inline]
     pub fn succeeded(&self, at: usize, attempt: Attempted) -> Option<Event> {

@@ -110,8 +110,8 @@ static RESOLVE_INTERVAL: Knob<Duration> = Knob {
 static MAX_IDLE_CONNECTIONS: Knob<u64> = Knob {
     key: "max_idle_connections",
     about: "How many idle connections are kept for each endpoint in each worker. 0 keeps none.",
-    default: 128,
-    why: "enough for the swings of a busy worker, and bounded for a large cluster",
+    default: 512,
+    why: "what a worker needs at once it will need again: with 512 clients of three endpoints, 128 left 2 to 4 % of the requests to connect anew",
     bounds: Some(Bounds {
         least: 0,
         greatest: 65_536,

@@ -3,7 +3,7 @@
 //! Without a condition on the body the verdict falls with the head, so that an endpoint whose page never ends can be
 //! probed; with one, the first 64 KiB are read.
 
-pub(super) mod body;
+mod body;
 
 use evenkeel_base::head::ResponseHead;
 use evenkeel_base::{FieldName, FieldSink};

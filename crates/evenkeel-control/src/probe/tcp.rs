@@ -1,5 +1,6 @@
 //! A TCP probe: a connection, which may say something and expect something back.
 
+use evenkeel_config::model::Probe;
 use evenkeel_net::Stream;
 use memchr::memmem;
 
@@ -9,7 +10,7 @@ use super::patience::Patience;
 use super::wire;
 
 /// So much of what comes back is searched for what must be in it.
-const MAX_ANSWER: usize = 4 * 1024;
+const MAX_ANSWER: usize = Probe::TALK_LIMIT;
 
 /// What is sent and what must come back.
 #[derive(Debug)]

@@ -254,7 +254,7 @@ async fn a_body_is_read_however_it_is_cut_and_no_further_than_its_limit() {
     let well = http(contains("all is well"));
     assert_eq!(said(prober(&well, address).probe().await), "");
 
-    let most = super::http::body::MAX_BODY;
+    let most = ProbeRequest::BODY_LIMIT;
     for (before, expected) in [
         (most - 4, String::new()),
         (

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use evenkeel_base::Target;
-use evenkeel_base::rules::AdminState;
+use evenkeel_base::rules::{AdminState, LimitRules};
 use evenkeel_policy::Health;
 use evenkeel_policy::slow_start::Entry;
 
@@ -28,7 +28,7 @@ fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
 }
 
 fn cluster() -> ClusterState {
-    ClusterState::new(Budget::new(0.2, 100))
+    ClusterState::new(Budget::new(0.2, 100), &LimitRules::DEFAULT)
 }
 
 /// Which endpoints could be ejected when all should be, in their order.
@@ -97,11 +97,7 @@ fn an_endpoint_on_trial_takes_its_place_under_the_cap() {
     assert!(eject(0, 3_000), "the one on trial itself may go back");
     assert!(trial(4_000));
     let state = &list[0].state;
-    assert!(
-        state
-            .tick(&RULES, Duration::ZERO, 14_000)
-            .is_some()
-    );
+    assert!(state.tick(&RULES, Duration::ZERO, 14_000).is_some());
     assert!(eject(1, 14_001));
 }
 

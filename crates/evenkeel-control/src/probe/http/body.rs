@@ -1,6 +1,7 @@
 //! What the body of a probe's response must hold, looked for in its first 64 KiB.
 
-use evenkeel_config::model::BodyMatch;
+use evenkeel_config::body_regex;
+use evenkeel_config::model::{BodyMatch, ProbeRequest};
 use evenkeel_http1::{ChunkReader, ChunkState, Limits, ResponseBody};
 use memchr::memmem;
 use regex::bytes::Regex;
@@ -9,7 +10,7 @@ use super::Answer;
 use crate::probe::bad::{Awaited, Bad, quoted};
 
 /// So much of a body is looked at.
-pub(in crate::probe) const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = ProbeRequest::BODY_LIMIT;
 
 /// What a body must hold.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Wanted {
         match body {
             BodyMatch::Any => Self::Anything,
             BodyMatch::Contains(text) => Self::Text(text.clone()),
-            BodyMatch::Regex(expression) => Regex::new(expression)
+            BodyMatch::Regex(expression) => body_regex(expression)
                 .map_or_else(|_| Self::Impossible(expression.clone()), Self::Match),
         }
     }
