@@ -2,10 +2,11 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
 use evenkeel_net::{Acceptor, ListenSocket, Origin, Stream};
+use evenkeel_state::ClientConnection;
 use tokio::sync::watch;
 use tokio::{task, time};
 
@@ -77,12 +78,51 @@ fn begin(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, origin: Orig
             text: String::new(),
         },
     };
+    let Ok(place) = place_of_client(worker, listener, &from) else {
+        return turn_away(worker, listener, stream, &from);
+    };
     let open = worker.open_connection();
     let worker = Rc::clone(worker);
     task::spawn_local(async move {
         connection::serve(&worker, listener, stream, from).await;
-        drop(open);
+        drop((open, place));
     });
+}
+
+/// Too many connections of one client.
+struct TooMany;
+
+/// The place of a connection among those of its client, where the listener limits them. Proxies that speak for others are not
+/// limited.
+fn place_of_client(
+    worker: &Worker,
+    listener: ListenerId,
+    from: &From,
+) -> Result<Option<ClientConnection>, TooMany> {
+    let snapshot = worker.snapshot();
+    let Some((config, ip)) = snapshot.listener(listener).zip(from.ip) else {
+        return Ok(None);
+    };
+    let most = config.max_connections_per_client;
+    if most == u32::MAX || config.trusted_proxies.iter().any(|n| n.contains(ip)) {
+        return Ok(None);
+    }
+    let Some(clients) = worker.clients(listener) else {
+        return Ok(None);
+    };
+    clients.open(ip.into(), most).map(Some).ok_or(TooMany)
+}
+
+fn turn_away(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, from: &From) {
+    worker.counters().turned_away.add(1);
+    let snapshot = worker.snapshot();
+    let Some(config) = snapshot.listener(listener) else {
+        return;
+    };
+    let turned_away = Rc::clone(&worker.turned_away);
+    turned_away.tell(config, &from.text, Instant::now());
+    let deadlines = Rc::clone(&worker.deadlines);
+    task::spawn_local(turned_away.answer(stream, deadlines, config.proxy_status));
 }
 
 /// Whether only the connection that was to be accepted has failed.

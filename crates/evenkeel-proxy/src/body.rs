@@ -4,7 +4,7 @@
 //! one pump for uploads, downloads and tunnels. The data stays in the source's buffer and is written from there: nothing
 //! is copied, and a sink that takes nothing stops the source (back-pressure). An abort is dropping the pair.
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use evenkeel_base::Fault;
@@ -215,6 +215,31 @@ fn fill(cx: &mut Context<'_>, source: &mut impl Source, passes: bool) -> Poll<Re
         return Poll::Ready(Ok(Fill::Data));
     }
     source.poll_fill(cx)
+}
+
+/// So much of a body that nobody wants is used up at once: whoever sends as fast as it is read must not hold up the others.
+const MOST_DISCARDED: usize = 256 * 1024;
+
+/// Uses up what has been received of a body that nobody wants; whether that was all of it.
+pub(crate) fn discard_received(body: &mut impl Source) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut left = MOST_DISCARDED;
+    loop {
+        let n = body.data().len();
+        if n > 0 {
+            body.consume(n);
+            match left.checked_sub(n) {
+                Some(still) => left = still,
+                None => return false,
+            }
+            continue;
+        }
+        match body.poll_fill(&mut cx) {
+            Poll::Ready(Ok(Fill::Data)) => {}
+            Poll::Ready(Ok(Fill::End)) => return true,
+            Poll::Ready(Err(_)) | Poll::Pending => return false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -38,22 +38,32 @@ pub(crate) enum Expect {
     Unknown,
 }
 
-/// The client's side of one exchange.
-pub(crate) trait Downstream {
+/// Who asks, as an attempt sees it until its response begins: a body, patience, and whether it is still there.
+pub(crate) trait Asker {
     /// Where bodies come from and go to.
     type Body: Source + Sink;
 
     /// The body of the request, to be read, and of the response, to be written.
     fn body(&mut self) -> &mut Self::Body;
 
-    /// The head of the request.
-    fn request(&self) -> RequestView<'_>;
-
     /// What else it asks for.
     fn facts(&self) -> &Facts;
 
     /// Whether the request has been received whole.
     fn request_done(&self) -> bool;
+
+    /// Adds an interim response.
+    fn interim(&mut self, line: (u16, &[u8]), fields: impl FnOnce(&mut dyn FieldSink));
+
+    /// Ready when the client is gone. Called after the whole request was received, or while nobody reads its body: what comes
+    /// meanwhile is kept, as far as there is room.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// The client's side of one exchange.
+pub(crate) trait Downstream: Asker {
+    /// The head of the request.
+    fn request(&self) -> RequestView<'_>;
 
     /// Begins the response with a body of that length, and whether the fields tell it already, as the endpoint spelt it.
     /// [`Length::Empty`] means no body and no field about it. With `close` the client is told that the connection ends here.
@@ -65,14 +75,8 @@ pub(crate) trait Downstream {
         fields: impl FnOnce(&mut dyn FieldSink),
     );
 
-    /// Adds an interim response.
-    fn interim(&mut self, line: (u16, &[u8]), fields: impl FnOnce(&mut dyn FieldSink));
-
     /// Switches to a tunnel with a 101 response for `protocol`.
     fn begin_tunnel(&mut self, protocol: &[u8], fields: impl FnOnce(&mut dyn FieldSink));
-
-    /// Ready when the client is gone. Called only after the whole request was received.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Takes back a response that was begun and of which no byte has left; false when it is too late.
     fn retract_response(&mut self) -> bool;

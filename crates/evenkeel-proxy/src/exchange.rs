@@ -8,12 +8,18 @@
 //! ```
 //! This file is the road; each stage has a file of its own. It knows no codec: `Downstream` and `Upstream` do.
 
+mod attempt;
 mod client;
 mod converse;
+mod course;
 mod fields;
 mod forward;
+mod patience;
+mod race;
+mod rate;
 mod relay;
 mod reply;
+mod seat;
 mod stage;
 
 use std::time::Instant;
@@ -72,7 +78,13 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
         &down.request(),
     );
     record.client = client.ip;
-    let (route, outcome) = match admit(scene, down, client) {
+    let admitted = admit(scene, down, client).and_then(|(id, route)| {
+        match rate::admit(scene, id, &down.request(), client, record) {
+            Ok(()) => Ok((id, route)),
+            Err(fault) => Err((Some(id), fault)),
+        }
+    });
+    let (route, outcome) = match admitted {
         Ok((id, route)) => {
             record.route = Some(id);
             let outcome = match &route.action {

@@ -22,6 +22,7 @@ use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, Side};
 use evenkeel_http1::{Limits, Refusal};
 use evenkeel_net::{Pipe, Stream};
+use evenkeel_state::OpenConnection;
 
 use incoming::Chunked;
 pub(crate) use incoming::Incoming;
@@ -73,6 +74,8 @@ impl Boundary {
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) stream: Stream,
+    /// Its place in the limits of its cluster, when it leads to an endpoint: given back when it is closed.
+    pub(crate) open: Option<OpenConnection>,
     pub(crate) side: Side,
     pub(crate) block: Block,
     /// Bytes of the incoming message's head, which stay in front of its body.
@@ -94,6 +97,7 @@ impl Channel {
         let (block, outgoing) = (blocks.take(), Outgoing::new(blocks));
         Box::new(Self {
             stream,
+            open: None,
             side,
             block,
             head: 0,
@@ -204,6 +208,10 @@ impl Channel {
     /// Reads ahead while nothing is expected, to learn whether the other side is still there. Ready when it is gone.
     /// What it reads (a pipelined request) is kept; when the block is full, it stops looking.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.lent.is_some() {
+            // What is read now would come before what is in the pipe.
+            return Poll::Pending;
+        }
         loop {
             if ready!(self.stream.poll_read_ready(cx)).is_err() {
                 return Poll::Ready(());

@@ -20,6 +20,7 @@ mod h1;
 mod pipes;
 mod pool;
 mod record;
+mod replay;
 mod request_id;
 #[cfg(test)]
 mod rig;
@@ -27,6 +28,7 @@ mod scene;
 mod shared;
 mod spare;
 mod thread;
+mod turned_away;
 mod upstream;
 mod worker;
 
@@ -34,11 +36,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
 
 use evenkeel_base::ListenerId;
 use evenkeel_net::{ListenSocket, Listener};
-use evenkeel_state::{Publisher, WorkerCounters};
+use evenkeel_state::{ClientConnections, Publisher, Reclaim, WorkerCounters};
 use tokio::sync::watch;
 
 pub use access_log::AccessLog;
@@ -72,11 +73,14 @@ impl DataPlane {
                 worker.push((id, socket));
             }
         }
+        let listeners = publisher.current().config.listeners.len();
+        let clients = (0..listeners).map(|_| ClientConnections::new());
         let shared = Arc::new(Shared {
             publisher: Arc::clone(publisher),
             counters: (0..workers).map(|_| WorkerCounters::default()).collect(),
+            clients: clients.collect(),
+            reclaim: Reclaim::new(workers),
             log,
-            began: Instant::now(),
         });
         let orders = watch::Sender::new(Order::Serve);
         let (started, starts) = std::sync::mpsc::sync_channel(workers);

@@ -143,6 +143,18 @@ impl Pool {
         }
     }
 
+    /// Closes the connection to one of these endpoints that has been idle for longest on its shelf; false when there is none.
+    /// Its place within the limits goes to whoever waits for one.
+    pub(crate) fn close_one(&self, serials: &[u32]) -> bool {
+        let mut shelves = self.shelves.borrow_mut();
+        let shelves = &mut *shelves;
+        let oldest = serials
+            .iter()
+            .find_map(|serial| shelves.by_serial.get_mut(serial)?.pop_front());
+        shelves.count -= usize::from(oldest.is_some());
+        oldest.is_some()
+    }
+
     /// Lets go of everything, for a drain.
     pub(crate) fn clear(&self) {
         *self.shelves.borrow_mut() = Shelves::default();

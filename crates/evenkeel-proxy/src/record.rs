@@ -1,9 +1,12 @@
 //! What is remembered of an exchange for its access record.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_base::{ClusterId, Fault, RouteId};
+use evenkeel_policy::Failure;
+use evenkeel_policy::rate::{Decision, RateLimiter};
 
 /// The facts of one exchange, filled in as it goes.
 #[derive(Debug)]
@@ -20,14 +23,20 @@ pub(crate) struct Record {
     pub(crate) fault: Option<Fault>,
     /// The reason in more detail: the name of a refusal of the codec.
     pub(crate) detail: Option<&'static str>,
+    /// The rate limit that refused it.
+    pub(crate) rate: Option<Box<Limited>>,
     /// The route that matched.
     pub(crate) route: Option<RouteId>,
     /// The cluster, and the endpoint of the last attempt by its place in the cluster's list.
     pub(crate) endpoint: Option<(ClusterId, usize)>,
     /// How many attempts were made.
     pub(crate) attempts: u16,
+    /// Those of them that brought no response to the client, in order.
+    pub(crate) tried: Vec<Past>,
     /// How long the last attempt's connect took; zero for a reused connection.
     pub(crate) connect: Duration,
+    /// How long it waited for a place at an endpoint.
+    pub(crate) queued: Duration,
     /// From the beginning to the response's head.
     pub(crate) first_byte: Option<Duration>,
     /// Payload bytes from the client.
@@ -36,6 +45,35 @@ pub(crate) struct Record {
     pub(crate) bytes_out: u64,
     /// The id that links this record with those of others, unless the request brought one.
     pub(crate) made_id: [u8; 32],
+}
+
+/// A rate limit that refused a request, and what it said.
+#[derive(Clone, Debug)]
+pub(crate) struct Limited {
+    pub(crate) limiter: Arc<RateLimiter>,
+    /// Which of the route's limits it is.
+    pub(crate) position: usize,
+    pub(crate) decision: Decision,
+}
+
+/// So many failed attempts are written down; an exchange has no more (10 retries, each with a hedge).
+const MAX_TRIED: usize = 32;
+
+/// An attempt that brought no response to the client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Past {
+    /// The endpoint's place in the cluster's list.
+    pub(crate) endpoint: usize,
+    pub(crate) why: Why,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Why {
+    /// It failed, or its response was not good enough.
+    Failed(Failure),
+    /// Another one was faster.
+    Cancelled,
 }
 
 impl Record {
@@ -48,14 +86,24 @@ impl Record {
             status: 0,
             fault: None,
             detail: None,
+            rate: None,
             route: None,
             endpoint: None,
             attempts: 0,
+            tried: Vec::new(),
             connect: Duration::ZERO,
+            queued: Duration::ZERO,
             first_byte: None,
             bytes_in: 0,
             bytes_out: 0,
             made_id,
+        }
+    }
+
+    /// An attempt brought no response to the client.
+    pub(crate) fn tried(&mut self, endpoint: usize, why: Why) {
+        if self.tried.len() < MAX_TRIED {
+            self.tried.push(Past { endpoint, why });
         }
     }
 

@@ -17,6 +17,7 @@ pub(crate) const LINGER_BYTES: usize = 256 * 1024;
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// Where an exchange takes place.
+#[derive(Clone, Copy)]
 pub(crate) struct Scene<'a> {
     pub(crate) worker: &'a Worker,
     /// The snapshot it began with and ends with.

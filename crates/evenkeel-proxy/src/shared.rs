@@ -1,9 +1,8 @@
 //! What the data plane's threads have in common: shared by reference, and orders from outside.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use evenkeel_state::{Publisher, WorkerCounters};
+use evenkeel_state::{ClientConnections, Publisher, Reclaim, WorkerCounters};
 
 use crate::access_log::AccessLog;
 
@@ -14,10 +13,12 @@ pub(crate) struct Shared {
     pub(crate) publisher: Arc<Publisher>,
     /// The counters of each worker.
     pub(crate) counters: Vec<WorkerCounters>,
+    /// Who has connections to each listener.
+    pub(crate) clients: Vec<Arc<ClientConnections>>,
+    /// What workers ask of each other.
+    pub(crate) reclaim: Reclaim,
     /// The access log, when there is one.
     pub(crate) log: Option<AccessLog>,
-    /// When the process began to serve.
-    pub(crate) began: Instant,
 }
 
 /// What workers are told from outside. The last order stands: an event loop that replaces another obeys it too.

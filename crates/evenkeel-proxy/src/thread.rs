@@ -98,6 +98,7 @@ fn run_loop(
         let mut services = JoinSet::new();
         services.spawn_local(Rc::clone(&worker.deadlines).sweep());
         services.spawn_local(sweep_pool(Rc::clone(&worker)));
+        services.spawn_local(Rc::clone(&worker).answer_letters());
         if worker.has_log() {
             services.spawn_local(flush_log(Rc::clone(&worker)));
         }
@@ -155,13 +156,16 @@ async fn sweep_pool(worker: Rc<Worker>) {
     let gauge = &worker.counters().idle_upstream;
     let mut was = 0;
     loop {
-        let shelves = worker.pool.shelves();
-        let turns = u32::try_from(shelves.div_ceil(POOL_TURN).clamp(1, MAX_TURNS)).unwrap_or(1);
-        time::sleep(POOL_SWEEP / turns).await;
-        worker.blocks.pipes.sweep();
-        worker
+        let turns = worker
             .pool
-            .sweep(Instant::now(), shelves.div_ceil(turns as usize));
+            .shelves()
+            .div_ceil(POOL_TURN)
+            .clamp(1, MAX_TURNS);
+        time::sleep(POOL_SWEEP / u32::try_from(turns).unwrap_or(1)).await;
+        worker.blocks.pipes.sweep();
+        // Counted anew: the first connections may have come since.
+        let shelves = worker.pool.shelves().div_ceil(turns);
+        worker.pool.sweep(Instant::now(), shelves);
         let now = worker.pool.len() as u64;
         gauge.sub(was);
         gauge.add(now);

@@ -4,20 +4,23 @@
 //! [`crate::thread`].
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use evenkeel_base::{RequestHead, Rng};
-use evenkeel_state::{Handle, Reader, WorkerCounters};
+use evenkeel_base::{ListenerId, RequestHead, Rng};
+use evenkeel_state::{ClientConnections, Handle, Reader, WorkerCounters};
 use tokio::sync::watch;
 
 use crate::access_log::{Exchange, WorkerLog};
 use crate::block::Blocks;
 use crate::deadline::Deadlines;
 use crate::pool::Pool;
+use crate::replay::Kept;
 use crate::shared::Shared;
 use crate::spare::Spares;
+use crate::turned_away::TurnedAway;
 
 /// So many connections of a worker keep what their next request needs (about 2 KB each); the others make it anew.
 const MAX_RESTING: usize = 512;
@@ -30,6 +33,10 @@ pub(crate) struct Worker {
     pub(crate) request_heads: Spares<RequestHead>,
     pub(crate) pool: Pool,
     pub(crate) deadlines: Rc<Deadlines>,
+    /// Connections that were too many of their client.
+    pub(crate) turned_away: Rc<TurnedAway>,
+    /// What exchanges keep of their requests' bodies.
+    pub(crate) kept: Kept,
     shared: Arc<Shared>,
     reader: RefCell<Reader>,
     rng: RefCell<Rng>,
@@ -50,6 +57,8 @@ impl Worker {
             request_heads: Spares::default(),
             pool: Pool::default(),
             deadlines: Rc::default(),
+            turned_away: Rc::default(),
+            kept: Kept::default(),
             reader: RefCell::new(Reader::new(Arc::clone(&shared.publisher))),
             rng: RefCell::new(Rng::new(seed)),
             log: WorkerLog::new(shared.log.as_ref()),
@@ -85,10 +94,38 @@ impl Worker {
         self.deadlines.is_stopped()
     }
 
-    /// Milliseconds since the process began, for what is kept in atomics.
+    /// Who has connections to that listener.
+    pub(crate) fn clients(&self, listener: ListenerId) -> Option<&Arc<ClientConnections>> {
+        self.shared.clients.get(listener.index())
+    }
+
+    /// Closes an idle connection to one of these endpoints, or asks the other workers to close one of theirs; true when one is
+    /// closed now.
+    pub(crate) fn reclaim(&self, serials: &[u32]) -> bool {
+        self.pool.close_one(serials) || {
+            self.shared.reclaim.ask(self.id, serials.into());
+            false
+        }
+    }
+
+    /// Answers what other workers ask for, for ever: an idle connection to be closed.
+    pub(crate) async fn answer_letters(self: Rc<Self>) {
+        loop {
+            let letter = poll_fn(|cx| self.shared.reclaim.poll(self.id, cx)).await;
+            if !self.pool.close_one(&letter.serials) {
+                self.shared.reclaim.pass_on(self.id, letter);
+            }
+        }
+    }
+
+    /// Milliseconds of the process, for what is kept in atomics.
     pub(crate) fn millis(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.shared.began).as_millis())
-            .unwrap_or(u64::MAX)
+        self.shared.publisher.millis(now)
+    }
+
+    /// The same in microseconds.
+    pub(crate) fn micros(&self, now: Instant) -> u64 {
+        self.shared.publisher.micros(now)
     }
 
     /// A request id: 128 bits of chance as hexadecimal digits.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use evenkeel_base::head::Version;
 use evenkeel_base::{Known, RequestView};
+use evenkeel_policy::Failure;
 
 use crate::access_log::Exchange;
 use crate::access_log::line::Line;
 use crate::access_log::time::Stamp;
+use crate::record::Why;
 use crate::request_id;
 
 /// What a record is made of.
@@ -46,6 +48,21 @@ pub(crate) fn text(entry: &Entry<'_>, line: &mut Line<'_>) {
         line.number(record.attempts.into());
         line.put(b" connect=");
         line.millis(record.connect);
+        line.put(b"ms");
+    }
+    for (n, (endpoint, why)) in tried(entry).enumerate() {
+        if n == 0 {
+            line.put(b" tried=");
+        } else {
+            line.put(b",");
+        }
+        line.text(endpoint.as_bytes());
+        line.put(b"/");
+        outcome(why, line);
+    }
+    if record.queued > Duration::ZERO {
+        line.put(b" queued=");
+        line.millis(record.queued);
         line.put(b"ms");
     }
     if let Some(first) = record.first_byte {
@@ -88,6 +105,7 @@ pub(crate) fn json(entry: &Entry<'_>, line: &mut Line<'_>) {
         line.put(b",\"connect_ms\":");
         line.millis(record.connect);
     }
+    earlier(entry, line);
     if let Some(first) = record.first_byte {
         line.put(b",\"first_byte_ms\":");
         line.millis(first);
@@ -110,6 +128,29 @@ pub(crate) fn json(entry: &Entry<'_>, line: &mut Line<'_>) {
     }
     told(entry, line);
     line.put(b"}\n");
+}
+
+/// The attempts before the last and the wait for a place, where there were any.
+fn earlier(entry: &Entry<'_>, line: &mut Line<'_>) {
+    for (n, (endpoint, why)) in tried(entry).enumerate() {
+        if n == 0 {
+            line.put(b",\"tried\":[{\"endpoint\":\"");
+        } else {
+            line.put(b",{\"endpoint\":\"");
+        }
+        line.text(endpoint.as_bytes());
+        line.put(b"\",\"why\":\"");
+        outcome(why, line);
+        line.put(b"\"}");
+    }
+    let record = entry.exchange.record;
+    if !record.tried.is_empty() {
+        line.put(b"]");
+    }
+    if record.queued > Duration::ZERO {
+        line.put(b",\"queued_ms\":");
+        line.millis(record.queued);
+    }
 }
 
 /// The beginning of the object: when, who and what, up to the value of the version.
@@ -172,6 +213,31 @@ fn endpoint<'a>(entry: &Entry<'a>) -> Option<(&'a str, &'a str)> {
         .list
         .get(index)
         .map(|endpoint| (cluster.config.name.as_str(), &*endpoint.id))
+}
+
+/// The attempts that brought no response to the client: at which endpoint, and why not.
+fn tried<'a>(entry: &Entry<'a>) -> impl Iterator<Item = (&'a str, Why)> {
+    let record = entry.exchange.record;
+    let cluster = record
+        .endpoint
+        .and_then(|(cluster, _)| entry.exchange.snapshot.cluster(cluster));
+    let name = move |at: usize| match cluster.and_then(|one| one.endpoints.list.get(at)) {
+        Some(endpoint) => &*endpoint.id,
+        None => "",
+    };
+    record
+        .tried
+        .iter()
+        .map(move |past| (name(past.endpoint), past.why))
+}
+
+/// What became of an attempt: a fault's name, a status, or that another one was faster.
+fn outcome(why: Why, line: &mut Line<'_>) {
+    match why {
+        Why::Failed(Failure::Fault(fault)) => line.text(fault.name().as_bytes()),
+        Why::Failed(Failure::Status(status)) => line.number(status.into()),
+        Why::Cancelled => line.put(b"cancelled"),
+    }
 }
 
 fn client(entry: &Entry<'_>, line: &mut Line<'_>) {

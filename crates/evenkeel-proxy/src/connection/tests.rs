@@ -28,8 +28,9 @@ fn shared(publisher: &Arc<Publisher>) -> Arc<Shared> {
     Arc::new(Shared {
         publisher: Arc::clone(publisher),
         counters: vec![evenkeel_state::WorkerCounters::default()],
+        clients: Vec::new(),
+        reclaim: evenkeel_state::Reclaim::new(1),
         log: None,
-        began: Instant::now(),
     })
 }
 

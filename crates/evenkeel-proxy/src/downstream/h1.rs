@@ -9,7 +9,7 @@ use evenkeel_http1::{self as http1, Limits, RequestBody, RequestParser};
 use evenkeel_net::Stream;
 
 use crate::body::Length;
-use crate::downstream::{Downstream, Expect, Facts};
+use crate::downstream::{Asker, Downstream, Expect, Facts};
 use crate::h1::{Boundary, Channel, Coding, Incoming, chunked_unless_known};
 use crate::worker::Worker;
 
@@ -172,15 +172,11 @@ impl Facts {
     }
 }
 
-impl Downstream for H1Downstream {
+impl Asker for H1Downstream {
     type Body = Channel;
 
     fn body(&mut self) -> &mut Channel {
         &mut self.channel
-    }
-
-    fn request(&self) -> RequestView<'_> {
-        self.head.view(self.channel.block.message())
     }
 
     fn facts(&self) -> &Facts {
@@ -189,6 +185,23 @@ impl Downstream for H1Downstream {
 
     fn request_done(&self) -> bool {
         self.channel.incoming.is_done()
+    }
+
+    fn interim(&mut self, line: (u16, &[u8]), fields: impl FnOnce(&mut dyn FieldSink)) {
+        self.channel.outgoing.interim(line, fields);
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.half_close {
+            return Poll::Pending;
+        }
+        self.channel.poll_gone(cx)
+    }
+}
+
+impl Downstream for H1Downstream {
+    fn request(&self) -> RequestView<'_> {
+        self.head.view(self.channel.block.message())
     }
 
     fn begin_response(
@@ -217,10 +230,6 @@ impl Downstream for H1Downstream {
         });
     }
 
-    fn interim(&mut self, line: (u16, &[u8]), fields: impl FnOnce(&mut dyn FieldSink)) {
-        self.channel.outgoing.interim(line, fields);
-    }
-
     fn begin_tunnel(&mut self, protocol: &[u8], fields: impl FnOnce(&mut dyn FieldSink)) {
         self.channel
             .outgoing
@@ -230,13 +239,6 @@ impl Downstream for H1Downstream {
                 sink.field(b"Upgrade", protocol);
             });
         self.channel.begin_tunnel();
-    }
-
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.half_close {
-            return Poll::Pending;
-        }
-        self.channel.poll_gone(cx)
     }
 
     fn retract_response(&mut self) -> bool {

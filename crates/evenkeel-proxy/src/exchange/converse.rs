@@ -10,9 +10,10 @@ use evenkeel_base::edits::Edits;
 use evenkeel_base::{Fault, Side};
 
 use crate::body::{Length, Pump, Sink, Waiting};
-use crate::downstream::{Downstream, Expect, Facts};
+use crate::downstream::{Asker, Expect, Facts};
 use crate::exchange::fields;
 use crate::exchange::stage::{Stage, earliest};
+use crate::replay::Replay;
 use crate::upstream::{Answer, Upstream};
 
 /// An endpoint that leaves a client waiting for `100 Continue` longer than this does not know the expectation: we give
@@ -38,6 +39,8 @@ pub(crate) struct Conversation {
     pub(crate) answer: Answer,
     /// When this began.
     pub(crate) began: Instant,
+    /// What is kept of the request's body, where it may have to be sent again.
+    pub(crate) replay: Option<Box<Replay>>,
     interim: u8,
     /// From when on the client is watched; none: it is.
     watch_at: Option<Instant>,
@@ -48,7 +51,7 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     /// One that begins with the request's head unsent.
-    pub(crate) fn new(pump: Pump, facts: &Facts) -> Self {
+    pub(crate) fn new(pump: Pump, facts: &Facts, replay: Option<Box<Replay>>) -> Self {
         let expects = facts.expect == Expect::Continue && facts.interim;
         Self {
             pump,
@@ -56,6 +59,7 @@ impl Conversation {
             asked_at: None,
             answer: Answer::Final(Length::Empty),
             began: pump.moved,
+            replay,
             interim: 0,
             watch_at: pump.moved.checked_add(UNWATCHED),
             leave_at: if expects {
@@ -64,6 +68,15 @@ impl Conversation {
                 None
             },
             gives_leave: expects,
+        }
+    }
+
+    /// The response is passed on, so nothing is sent again.
+    pub(crate) fn settle(&mut self) {
+        if let Some(replay) = &mut self.replay
+            && replay.settle()
+        {
+            self.replay = None;
         }
     }
 
@@ -78,7 +91,7 @@ impl Conversation {
     }
 
     /// Whether a client that has sent its request whole is gone. It is not looked for at first.
-    pub(crate) fn is_abandoned<D: Downstream>(&self, cx: &mut Context<'_>, down: &mut D) -> bool {
+    pub(crate) fn is_abandoned<A: Asker>(&self, cx: &mut Context<'_>, down: &mut A) -> bool {
         self.watch_at.is_none() && down.request_done() && down.poll_gone(cx).is_ready()
     }
 
@@ -90,16 +103,20 @@ impl Conversation {
     }
 
     /// Moves the request on; a fault is the client's. What the endpoint does not take is not yet the attempt's end.
-    pub(crate) fn send<D: Downstream, U: Upstream>(
+    pub(crate) fn send<A: Asker, U: Upstream>(
         &mut self,
         cx: &mut Context<'_>,
-        down: &mut D,
+        down: &mut A,
         up: &mut U,
     ) -> Result<(), Fault> {
         if self.pump.done || self.broken {
             return Ok(());
         }
-        match self.pump.poll(cx, down.body(), up.body()) {
+        let polled = match &mut self.replay {
+            None => self.pump.poll(cx, down.body(), up.body()),
+            Some(replay) => self.pump.poll(cx, &mut replay.over(down.body()), up.body()),
+        };
+        match polled {
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(fault)) if fault.side() == Side::Upstream => self.broken = true,
@@ -111,9 +128,9 @@ impl Conversation {
 }
 
 /// Converses until the final response head is there.
-pub(crate) async fn run<D: Downstream, U: Upstream>(
+pub(crate) async fn run<A: Asker, U: Upstream>(
     stage: &Stage<'_>,
-    down: &mut D,
+    down: &mut A,
     up: &mut U,
     talk: &mut Conversation,
 ) -> Result<(), Fault> {
@@ -124,10 +141,10 @@ pub(crate) async fn run<D: Downstream, U: Upstream>(
     stage.scene.deadline.drive(steps).await
 }
 
-fn step<D: Downstream, U: Upstream>(
+fn step<A: Asker, U: Upstream>(
     stage: &Stage<'_>,
     cx: &mut Context<'_>,
-    down: &mut D,
+    down: &mut A,
     up: &mut U,
     talk: &mut Conversation,
 ) -> Poll<Result<(), Fault>> {
@@ -160,8 +177,8 @@ fn step<D: Downstream, U: Upstream>(
 }
 
 /// Passes an interim response on when the client can read it and has use for it.
-fn pass_interim<D: Downstream, U: Upstream>(
-    down: &mut D,
+fn pass_interim<A: Asker, U: Upstream>(
+    down: &mut A,
     up: &U,
     talk: &mut Conversation,
 ) -> Result<(), Fault> {
@@ -198,32 +215,25 @@ fn deadline(stage: &Stage<'_>, talk: &Conversation) -> Option<Instant> {
             Waiting::Sink => stage.scene.listener.write_timeout,
         }),
     };
-    earliest(earliest(stage.total_at, phase), talk.leave_at)
+    earliest(earliest(stage.ends_at(), phase), talk.leave_at)
 }
 
 /// What is late now.
-fn expired<D: Downstream>(
-    stage: &Stage<'_>,
-    down: &mut D,
-    talk: &mut Conversation,
-) -> Option<Fault> {
+fn expired<A: Asker>(stage: &Stage<'_>, down: &mut A, talk: &mut Conversation) -> Option<Fault> {
     // Without a clock reading on every wake: the deadline knows whether anything can be late.
     if !stage.scene.deadline.has_fired() {
         return None;
     }
-    if stage.scene.worker.is_stopping() {
-        return Some(Fault::Shutdown);
-    }
     let now = Instant::now();
+    if let Some(fault) = stage.expired(now) {
+        return Some(fault);
+    }
     talk.watch(now);
     if talk.leave_at.is_some_and(|at| now >= at) {
         talk.give_leave(now);
         if std::mem::take(&mut talk.gives_leave) && !down.request_done() {
             down.interim((100, b"Continue"), |_| {});
         }
-    }
-    if stage.total_at.is_some_and(|at| now >= at) {
-        return Some(Fault::TotalTimeout);
     }
     let due = deadline(stage, talk)?;
     if now < due {

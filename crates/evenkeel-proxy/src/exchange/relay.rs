@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use evenkeel_base::{Fault, Known, Side};
 
-use crate::body::{Fill, Length, Pump, Source, Waiting};
+use crate::body::{Fill, Length, Pump, Source, Waiting, discard_received};
 use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::Conversation;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
@@ -25,6 +25,7 @@ pub(crate) async fn run<D: Downstream>(
     record: &mut Record,
 ) -> Relayed {
     let now = Instant::now();
+    talk.settle();
     let status = up.response().status();
     record.status = status;
     let latency = now.saturating_duration_since(talk.began);
@@ -60,6 +61,10 @@ pub(crate) async fn run<D: Downstream>(
     record.bytes_out = relay.response.bytes;
     stage.counters.bytes_sent.add(talk.pump.bytes);
     stage.counters.bytes_received.add(relay.response.bytes);
+    match ended {
+        Err(fault) if fault.side() == Side::Upstream => stage.failed(fault),
+        Ok(()) | Err(_) => stage.answered(status),
+    }
     match ended {
         Ok(()) => Relayed {
             // The client was told that its connection persists: what is left of its request is in the way of the next.
@@ -110,6 +115,15 @@ async fn discard_rest<D: Downstream>(stage: &Stage<'_>, down: &mut D) -> bool {
         }
     })
     .await
+}
+
+/// Notes what went each way.
+fn count(stage: &Stage<'_>, talk: &Conversation, relay: &Relay, record: &mut Record) {
+    record.ended = talk.pump.moved.max(relay.response.moved);
+    record.bytes_in = talk.pump.bytes;
+    record.bytes_out = relay.response.bytes;
+    stage.counters.bytes_sent.add(talk.pump.bytes);
+    stage.counters.bytes_received.add(relay.response.bytes);
 }
 
 /// How a relay ended.
@@ -170,6 +184,13 @@ pub(crate) fn give_back(stage: &Stage<'_>, up: H1Upstream, since: Instant) {
     }
 }
 
+/// Throws a response away that is not passed on. Its connection is kept when that takes no waiting.
+pub(crate) fn discard(stage: &Stage<'_>, mut up: H1Upstream) {
+    if discard_received(up.body()) {
+        give_back(stage, up, Instant::now());
+    }
+}
+
 async fn fail<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
@@ -195,6 +216,7 @@ async fn tunnel<D: Downstream>(
     record: &mut Record,
 ) -> Relayed {
     let Some(protocol) = matching_protocol(down, up) else {
+        stage.failed(Fault::UpgradeMismatch);
         return fail(stage, down, Fault::UpgradeMismatch, record).await;
     };
     let response = up.response();
@@ -203,6 +225,7 @@ async fn tunnel<D: Downstream>(
         fields::response(&response, false, edits, sink);
     });
     up.begin_tunnel();
+    stage.answered(101);
     let now = Instant::now();
     talk.pump = Pump::new(now, u64::MAX, false);
     let mut relay = Relay {
@@ -211,11 +234,7 @@ async fn tunnel<D: Downstream>(
         trails: false,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
-    record.ended = talk.pump.moved.max(relay.response.moved);
-    record.bytes_in = talk.pump.bytes;
-    record.bytes_out = relay.response.bytes;
-    stage.counters.bytes_sent.add(talk.pump.bytes);
-    stage.counters.bytes_received.add(relay.response.bytes);
+    count(stage, talk, &relay, record);
     record.fault = ended.err();
     Relayed::cut()
 }

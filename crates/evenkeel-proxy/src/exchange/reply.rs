@@ -1,7 +1,7 @@
 //! Responses that evenkeel makes itself: fixed ones, redirects, and the replies that tell of a fault.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
 use evenkeel_base::FieldSink;
@@ -10,10 +10,11 @@ use evenkeel_base::field::is_field_value;
 use evenkeel_base::{Fault, Method, RequestView};
 use evenkeel_config::model::{Redirect, Respond, Route};
 use evenkeel_http1::reason_phrase;
+use evenkeel_policy::rate::{LimitField, PolicyField, retry_after};
 
-use crate::body::{Fill, Length, Sink, Source};
+use crate::body::{Length, Sink, discard_received};
 use crate::downstream::{Downstream, Expect};
-use crate::record::Record;
+use crate::record::{Limited, Record};
 use crate::scene::{After, Scene};
 
 /// Who the `Proxy-Status` entries are by (RFC 9209 §2).
@@ -27,6 +28,8 @@ struct Reply<'a> {
     content_type: &'a str,
     body: &'a [u8],
     fault: Option<Fault>,
+    /// The limit it was refused by, and the route that has it.
+    rate: Option<(&'a Limited, &'a str)>,
     location: Option<&'a str>,
     edits: Option<&'a Edits>,
 }
@@ -51,6 +54,7 @@ pub(crate) async fn fixed<D: Downstream>(
         content_type,
         body,
         fault: None,
+        rate: None,
         location: None,
         edits,
     };
@@ -74,6 +78,7 @@ pub(crate) async fn redirect<D: Downstream>(
         content_type: "text/plain; charset=utf-8",
         body: body.as_bytes(),
         fault: None,
+        rate: None,
         location: Some(&location),
         edits: Some(&route.response_headers),
     };
@@ -109,6 +114,7 @@ pub(crate) async fn fault<D: Downstream>(
             (page.content_type.as_str(), &page.body)
         });
     let edits = route.map(|route| &route.response_headers);
+    let limited = record.rate.take();
     let reply = Reply {
         status: fault.status(),
         content_type,
@@ -136,7 +142,7 @@ async fn send<D: Downstream>(
     let connect = down.request().method() == Method::Connect;
     let persist = !waits
         && !connect
-        && discard_received(down)
+        && discard_received(down.body())
         && down.facts().persistent
         && !scene.worker.is_draining();
     let head = down.request().method() == Method::Head;
@@ -233,7 +239,9 @@ fn write_fields(reply: &Reply<'_>, proxy_status: bool, sink: &mut dyn FieldSink)
             );
             set("Proxy-Status", &value);
         }
-        if matches!(fault.status(), 429 | 503) {
+        if let Some((limited, route)) = reply.rate {
+            set_limit(limited, route, &mut set);
+        } else if matches!(fault.status(), 429 | 503) {
             set("Retry-After", RETRY_AFTER);
         }
         if fault == Fault::MethodRefused {
@@ -244,6 +252,28 @@ fn write_fields(reply: &Reply<'_>, proxy_status: bool, sink: &mut dyn FieldSink)
     if let Some(edits) = reply.edits {
         edits.write(sink);
     }
+}
+
+/// What the client may know of the limit that refused it.
+fn set_limit(limited: &Limited, route: &str, set: &mut impl FnMut(&str, &str)) {
+    let Limited {
+        limiter,
+        position,
+        decision,
+    } = limited;
+    let policy = PolicyField {
+        route,
+        position: *position,
+        rules: limiter.rules(),
+    };
+    let limit = LimitField {
+        route,
+        position: *position,
+        decision,
+    };
+    set("Retry-After", &retry_after(decision).to_string());
+    set("RateLimit-Policy", &policy.to_string());
+    set("RateLimit", &limit.to_string());
 }
 
 fn wants_html(request: &RequestView<'_>) -> bool {
@@ -293,23 +323,6 @@ fn location(redirect: &Redirect, request: &RequestView<'_>) -> Option<String> {
         }
     }
     is_field_value(location.as_bytes()).then_some(location)
-}
-
-/// Uses up what has been received of a body that nobody wants; whether that was all of it.
-fn discard_received<D: Downstream>(down: &mut D) -> bool {
-    let mut cx = Context::from_waker(Waker::noop());
-    loop {
-        let n = down.body().data().len();
-        if n > 0 {
-            down.body().consume(n);
-            continue;
-        }
-        match down.body().poll_fill(&mut cx) {
-            Poll::Ready(Ok(Fill::Data)) => {}
-            Poll::Ready(Ok(Fill::End)) => return true,
-            Poll::Ready(Err(_)) | Poll::Pending => return false,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What the stages of forwarding have in common: the surroundings of one attempt.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use evenkeel_base::ClusterId;
+use evenkeel_base::{ClusterId, Fault};
 use evenkeel_config::model::{HostRewrite, PathRewrite, Route};
+use evenkeel_policy::outlier::{Attempted, Cause, Event};
 use evenkeel_state::{ClusterSnapshot, Endpoint, EndpointCounters};
 
 use crate::downstream::Downstream;
@@ -20,14 +21,103 @@ pub(crate) struct Forward<'a> {
 }
 
 /// One attempt's surroundings.
+#[derive(Clone, Copy)]
 pub(crate) struct Stage<'a> {
     pub(crate) scene: &'a Scene<'a>,
     pub(crate) forward: &'a Forward<'a>,
     pub(crate) cluster: &'a ClusterSnapshot,
     pub(crate) endpoint: &'a Endpoint,
+    /// Where it stands in the cluster's list.
+    pub(crate) index: usize,
     pub(crate) counters: &'a EndpointCounters,
+    /// When the attempt began.
+    pub(crate) began: Instant,
     /// The end of the whole exchange; none: no total timeout.
     pub(crate) total_at: Option<Instant>,
+    /// The end of this attempt, unless its response has begun by then; none: no timeout for attempts.
+    pub(crate) attempt_at: Option<Instant>,
+    /// The id that evenkeel made for the request.
+    pub(crate) request_id: &'a [u8; 32],
+}
+
+impl Stage<'_> {
+    /// When the attempt ends whatever it is doing, before its response.
+    pub(crate) fn ends_at(&self) -> Option<Instant> {
+        earliest(self.total_at, self.attempt_at)
+    }
+
+    /// The response's head came, on a connection that had been idle for so long.
+    pub(crate) fn reached(&self, idle: Option<Duration>) {
+        if let Some(idle) = idle {
+            self.endpoint.state.keepalive.good_after(idle);
+        }
+    }
+
+    /// A whole response came, whose status says whether the endpoint is well. Not before its end: an endpoint that closes in the
+    /// middle of every body would count as well with every head.
+    #[inline]
+    pub(crate) fn answered(&self, status: u16) {
+        if let Some(cause) = Cause::of_status(status) {
+            return self.failed_by(cause);
+        }
+        let state = &self.endpoint.state;
+        if !state.outlier.is_untroubled(&state.standing) {
+            let event = self.cluster.succeeded(self.index, self.attempted());
+            self.tell(event);
+        }
+    }
+
+    /// The attempt failed by that fault.
+    pub(crate) fn failed(&self, fault: Fault) {
+        if let Some(cause) = Cause::of(fault) {
+            self.failed_by(cause);
+        }
+    }
+
+    #[cold]
+    fn failed_by(&self, cause: Cause) {
+        let worker = self.scene.worker.id;
+        let attempted = self.attempted();
+        let event = self.cluster.failed(self.index, worker, cause, attempted);
+        self.tell(event);
+    }
+
+    fn attempted(&self) -> Attempted {
+        let worker = self.scene.worker;
+        Attempted {
+            began_ms: worker.millis(self.began),
+            ended_ms: worker.millis(Instant::now()),
+        }
+    }
+
+    fn tell(&self, event: Option<Event>) {
+        if let Some(event) = event {
+            tell_event(&self.cluster.config.name, &self.endpoint.id, event);
+        }
+    }
+
+    /// Why it ends now, when it does whatever it is doing.
+    pub(crate) fn expired(&self, now: Instant) -> Option<Fault> {
+        if self.scene.worker.is_stopping() {
+            Some(Fault::Shutdown)
+        } else if self.total_at.is_some_and(|at| now >= at) {
+            Some(Fault::TotalTimeout)
+        } else if self.attempt_at.is_some_and(|at| now >= at) {
+            Some(Fault::AttemptTimeout)
+        } else {
+            None
+        }
+    }
+}
+
+/// Says what became of an endpoint.
+fn tell_event(cluster: &str, endpoint: &str, event: Event) {
+    match event {
+        Event::Ejected { .. } => tracing::warn!(cluster, endpoint, "{event}"),
+        Event::Trial { .. } | Event::Readmitted { .. } => {
+            tracing::info!(cluster, endpoint, "{event}");
+        }
+    }
 }
 
 /// The protocol the client would like to switch to.

@@ -265,3 +265,19 @@ fn a_sweep_in_turns_comes_to_every_endpoint_and_forgets_those_without_connection
         drop(far);
     });
 }
+
+#[test]
+fn the_oldest_one_is_closed_for_whoever_needs_its_place() {
+    rig::run(async {
+        let mut pond = Pond::new();
+        let mut first = pond.put(MINUTE, 8);
+        let mut second = pond.after(Duration::from_secs(1)).put(MINUTE, 8);
+        assert!(!pond.pool.close_one(&[7]), "none to that endpoint");
+        assert!(pond.pool.close_one(&[7, 1]));
+        assert_eq!(pond.pool.len(), 1);
+        assert!(first.0.write_all(b"x").await.is_err(), "it is closed");
+        let (mut stream, _) = pond.take(Want::Any).unwrap();
+        assert!(second.is_of(&mut stream).await);
+        assert!(!pond.pool.close_one(&[1]), "none is left");
+    });
+}

@@ -7,6 +7,7 @@ use evenkeel_base::FieldSink;
 use evenkeel_base::{Fault, ResponseHead, ResponseView, Side};
 use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
 use evenkeel_net::Stream;
+use evenkeel_state::OpenConnection;
 
 use crate::body::Length;
 use crate::h1::{Boundary, Channel, Incoming, chunked_unless_known};
@@ -29,8 +30,10 @@ pub(crate) struct H1Upstream {
 
 impl H1Upstream {
     /// A channel on a fresh connection.
-    pub(crate) fn channel(stream: Stream, worker: &Worker) -> Box<Channel> {
-        Channel::new(stream, Side::Upstream, &worker.blocks)
+    pub(crate) fn channel(stream: Stream, open: OpenConnection, worker: &Worker) -> Box<Channel> {
+        let mut channel = Channel::new(stream, Side::Upstream, &worker.blocks);
+        channel.open = Some(open);
+        channel
     }
 
     /// Takes up a fresh or idle connection.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_base::{ClusterId, Fault, RequestHead, RouteId};
 use evenkeel_config::{Nowhere, check};
+use evenkeel_policy::Failure;
 use evenkeel_state::{Registry, Resolved, Snapshot};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use super::{Entry, json as write_json, text as write_text};
 use crate::access_log::Exchange;
 use crate::access_log::line::{Line, MAX_TEXT};
 use crate::access_log::page::Page;
-use crate::record::Record;
+use crate::record::{Record, Why};
 use crate::rig;
 
 fn snapshot() -> Snapshot {
@@ -68,6 +69,10 @@ fn full() -> Record {
     record.route = Some(RouteId::new(0));
     record.endpoint = Some((ClusterId::new(0), 1));
     record.attempts = 3;
+    record.tried(0, Why::Failed(Failure::Fault(Fault::EndpointReset)));
+    record.tried(1, Why::Failed(Failure::Status(503)));
+    record.tried(0, Why::Cancelled);
+    record.queued = Duration::from_micros(1_500);
     record.connect = Duration::from_micros(250);
     record.first_byte = Some(Duration::from_millis(7));
     record.bytes_in = 5;
@@ -103,6 +108,12 @@ fn json_tells_everything_that_is_known() {
         "endpoint": "two",
         "attempts": 3,
         "connect_ms": 0.25,
+        "tried": [
+            { "endpoint": "10.0.0.1:80", "why": "endpoint-reset" },
+            { "endpoint": "two", "why": "503" },
+            { "endpoint": "10.0.0.1:80", "why": "cancelled" },
+        ],
+        "queued_ms": 1.5,
         "first_byte_ms": 7.0,
         "total_ms": 12.345,
         "bytes_in": 5,
@@ -142,7 +153,8 @@ fn text_is_one_line_for_people() {
     assert_eq!(
         write(write_text, REQUEST, &head, &full()),
         "2026-11-22T18:20:17.123Z 192.0.2.1 \"POST /api/x?q=1\" 502 in=5 out=18446744073709551615 route=api \
-         endpoint=app/two attempts=3 connect=0.250ms first=7.000ms total=12.345ms fault=connect-refused \
+         endpoint=app/two attempts=3 connect=0.250ms tried=10.0.0.1:80/endpoint-reset,two/503,10.0.0.1:80/cancelled \
+         queued=1.500ms first=7.000ms total=12.345ms fault=connect-refused \
          detail=retry-budget-spent\n"
     );
     let mut record = bare();

@@ -145,6 +145,7 @@ const fn reply<'a>(fault: Option<Fault>, edits: Option<&'a Edits>) -> Reply<'a> 
         content_type: "text/plain",
         body: b"",
         fault,
+        rate: None,
         location: None,
         edits,
     }

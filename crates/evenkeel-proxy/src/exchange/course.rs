@@ -1,0 +1,259 @@
+//! What an exchange carries from attempt to attempt: which endpoints it has tried, what it may still do, and what is kept of
+//! its body. The verdicts are `evenkeel-policy`'s; here they are asked for and acted upon.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use evenkeel_base::rules::{Priority, RetryRules};
+use evenkeel_base::{Fault, Known, RequestView, ResponseView, Side};
+use evenkeel_policy::{
+    Allowance, Attempt, Candidate, Failure, Sent, Tried, Verdict, backoff, is_repeatable, verdict,
+};
+use evenkeel_state::ClusterSnapshot;
+
+use crate::body::Length;
+use crate::downstream::Downstream;
+use crate::exchange::attempt::Failed;
+use crate::exchange::converse::Conversation;
+use crate::exchange::stage::{Forward, Stage};
+use crate::record::{Record, Why};
+use crate::replay::Replay;
+use crate::scene::Scene;
+use crate::upstream::Upstream;
+use crate::upstream::h1::H1Upstream;
+
+/// The detail in the access record of a fault that was not tried again because the cluster's retry budget was spent.
+const BUDGET_SPENT: &str = "retry-budget-spent";
+
+/// One exchange's way through its attempts.
+pub(crate) struct Course<'a> {
+    pub(crate) cluster: &'a ClusterSnapshot,
+    pub(crate) priority: Priority,
+    /// The end of the whole exchange.
+    pub(crate) total_at: Option<Instant>,
+    /// The endpoints tried so far.
+    pub(crate) tried: Tried,
+    /// What is kept of the body, between two attempts.
+    pub(crate) replay: Option<Box<Replay>>,
+    /// Whether an endpoint may see the request though another one has.
+    pub(crate) repeatable: bool,
+    rules: &'a RetryRules,
+    left: Allowance,
+    /// How many pauses there were.
+    pauses: u32,
+    /// Until when the endpoints tried so far are left alone.
+    rests_until: Option<Instant>,
+}
+
+impl<'a> Course<'a> {
+    /// The course of an exchange that has not tried anything.
+    pub(crate) fn new<D: Downstream>(
+        scene: &Scene<'_>,
+        forward: &Forward<'a>,
+        cluster: &'a ClusterSnapshot,
+        down: &D,
+        total_at: Option<Instant>,
+    ) -> Self {
+        let rules = &forward.route.retry;
+        let idempotent = down.request().method().is_idempotent();
+        let most = usize::try_from(rules.replay_buffer.bytes()).unwrap_or(usize::MAX);
+        let may_fit = match down.facts().length {
+            Length::Empty => false,
+            Length::Known(n) => n <= most as u64,
+            Length::Unknown => true,
+        };
+        let keeps = may_fit && most > 0 && is_repeatable(idempotent, rules);
+        Self {
+            cluster,
+            priority: forward.route.priority,
+            total_at,
+            tried: Tried::new(),
+            replay: keeps.then(|| Box::new(Replay::new(most, &scene.worker.kept))),
+            repeatable: idempotent || rules.non_idempotent,
+            rules,
+            left: Allowance::new(rules.attempts),
+            pauses: 0,
+            rests_until: None,
+        }
+    }
+
+    /// An attempt that failed gives back what it kept of the body.
+    pub(crate) fn take_back(&mut self, talk: &mut Conversation) {
+        self.replay = talk.replay.take();
+    }
+
+    /// Decides about a failed attempt: another one may follow, or the exchange ends with the fault.
+    pub(crate) fn judge(
+        &mut self,
+        stage: &Stage<'_>,
+        failed: &Failed,
+        request: &RequestView<'_>,
+        record: &mut Record,
+    ) -> Result<(), Fault> {
+        let Failure::Fault(fault) = failed.failure else {
+            self.note(stage, failed.failure, record);
+            return Ok(());
+        };
+        if fault.side() != Side::Upstream {
+            return Err(fault);
+        }
+        stage.counters.fault(fault);
+        let untouched = record.bytes_in == 0;
+        let replayable = self
+            .replay
+            .as_mut()
+            .map_or(untouched, |replay| replay.rewind());
+        let verdict = self.ask(failed, request, replayable);
+        if verdict != Verdict::RetryFree {
+            stage.failed(fault);
+        }
+        self.left = self.left.after(verdict);
+        match verdict {
+            Verdict::GiveUp => Err(fault),
+            Verdict::RetryFree => {
+                // Its siblings in the pool are likely as dead.
+                stage.scene.worker.pool.forget(&stage.endpoint.state);
+                if let Some(idle) = failed.idle {
+                    stage.endpoint.state.keepalive.closed_after(idle);
+                }
+                self.note(stage, failed.failure, record);
+                Ok(())
+            }
+            Verdict::Retry => {
+                if !self.pay(stage) {
+                    record.detail = Some(BUDGET_SPENT);
+                    return Err(fault);
+                }
+                self.pause_after(stage.scene, Duration::ZERO);
+                self.note(stage, failed.failure, record);
+                Ok(())
+            }
+        }
+    }
+
+    /// A response whose status the route tries again, when that can be done now: it is then as good as a failed attempt. Else
+    /// the response is passed on, whatever it says.
+    pub(crate) fn refuses<D: Downstream>(
+        &mut self,
+        stage: &Stage<'_>,
+        up: &H1Upstream,
+        talk: &mut Conversation,
+        idle: Option<Duration>,
+        down: &D,
+    ) -> Option<Failed> {
+        let response = up.response();
+        let status = response.status();
+        if self.rules.statuses.is_empty() || !self.rules.statuses.contains(status) {
+            return None;
+        }
+        let failed = Failed {
+            failure: Failure::Status(status),
+            sent: Sent::Some,
+            idle,
+        };
+        let untouched = talk.pump.bytes == 0;
+        let replayable = talk
+            .replay
+            .as_ref()
+            .map_or(untouched, |replay| replay.is_whole());
+        if self.ask(&failed, &down.request(), replayable) != Verdict::Retry {
+            return None;
+        }
+        let wait = retry_after(&response, SystemTime::now()).unwrap_or_default();
+        let mut tried = self.tried;
+        tried.insert(stage.index);
+        // What the endpoint asks for is its own matter: others may be asked at once.
+        if !is_another_left(self.cluster, &tried) && !self.can_wait(wait) {
+            return None;
+        }
+        if !self.pay(stage) {
+            return None;
+        }
+        self.left = self.left.after(Verdict::Retry);
+        self.take_back(talk);
+        if let Some(replay) = &mut self.replay {
+            replay.rewind();
+        }
+        self.pause_after(stage.scene, wait);
+        stage.answered(status);
+        Some(failed)
+    }
+
+    /// One of two attempts at once failed, and the other goes on.
+    pub(crate) fn lost(&mut self, stage: &Stage<'_>, failed: &Failed, record: &mut Record) {
+        if let Failure::Fault(fault) = failed.failure
+            && fault.side() == Side::Upstream
+        {
+            stage.counters.fault(fault);
+            stage.failed(fault);
+        }
+        self.note(stage, failed.failure, record);
+    }
+
+    /// A token of the budget for another attempt.
+    pub(crate) fn pay(&self, stage: &Stage<'_>) -> bool {
+        let now = stage.scene.worker.millis(Instant::now());
+        self.cluster.state.budget.withdraw(now)
+    }
+
+    /// Until when an attempt waits that goes to an endpoint which was tried already; none: it goes at once. A wait beyond the end
+    /// of the exchange is not begun.
+    pub(crate) fn rest(&mut self) -> Result<Option<Instant>, Fault> {
+        let until = self.rests_until.take();
+        match (until, self.total_at) {
+            (Some(until), Some(end)) if until >= end => Err(Fault::TotalTimeout),
+            _ => Ok(until),
+        }
+    }
+
+    fn ask(&self, failed: &Failed, request: &RequestView<'_>, body_replayable: bool) -> Verdict {
+        let attempt = Attempt {
+            failure: failed.failure,
+            sent: failed.sent,
+            method_idempotent: request.method().is_idempotent(),
+            reused: failed.idle.is_some(),
+            body_replayable,
+            response_started: false,
+        };
+        verdict(&attempt, self.left, self.rules)
+    }
+
+    fn note(&mut self, stage: &Stage<'_>, failure: Failure, record: &mut Record) {
+        self.tried.insert(stage.index);
+        record.tried(stage.index, Why::Failed(failure));
+    }
+
+    fn pause_after(&mut self, scene: &Scene<'_>, at_least: Duration) {
+        let pause = backoff::pause(self.rules, self.pauses, &mut scene.worker.rng());
+        self.pauses += 1;
+        self.rests_until = Instant::now().checked_add(pause.max(at_least));
+    }
+
+    fn can_wait(&self, wait: Duration) -> bool {
+        let over = Instant::now().checked_add(wait);
+        let in_time = match (over, self.total_at) {
+            (Some(over), Some(end)) => over < end,
+            (over, _) => over.is_some(),
+        };
+        wait <= self.rules.retry_after_max && in_time
+    }
+}
+
+/// Whether an endpoint is left that was not tried and may well take a request.
+pub(crate) fn is_another_left(cluster: &ClusterSnapshot, tried: &Tried) -> bool {
+    let list = &cluster.endpoints.list;
+    list.iter()
+        .enumerate()
+        .any(|(index, one)| !tried.contains(index) && one.weight() > 0 && one.share() > 0)
+}
+
+/// What `Retry-After` asks for (RFC 9110 §10.2.3): seconds, or a date.
+fn retry_after(response: &ResponseView<'_>, now: SystemTime) -> Option<Duration> {
+    let value = std::str::from_utf8(response.known(Known::RetryAfter)?).ok()?;
+    match value.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let date = httpdate::parse_http_date(value.trim()).ok()?;
+            Some(date.duration_since(now).unwrap_or_default())
+        }
+    }
+}

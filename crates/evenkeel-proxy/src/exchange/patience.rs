@@ -1,0 +1,99 @@
+//! How long a client says that it will wait: the value of the route's `deadline_header`.
+//!
+//! Three ways to say it are in use: a number of milliseconds, a duration with its unit (`1.5s`), and in `grpc-timeout` digits with
+//! the units of the gRPC protocol ("PROTOCOL-HTTP2", Timeout). What is none of these is not believed.
+
+use std::time::Duration;
+
+use evenkeel_base::RequestView;
+use evenkeel_base::unit::parse_duration;
+
+/// Longer than this nobody waits, and no more digits than that are read.
+const LONGEST_VALUE: usize = 16;
+
+/// How long the client waits, when it says so in that field.
+pub(crate) fn patience(request: &RequestView<'_>, name: &str) -> Option<Duration> {
+    let field = request
+        .fields()
+        .find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))?;
+    let value = std::str::from_utf8(field.value).ok()?.trim();
+    if value.len() > LONGEST_VALUE {
+        return None;
+    }
+    if name.eq_ignore_ascii_case("grpc-timeout") {
+        return of_grpc(value);
+    }
+    match value.parse() {
+        Ok(millis) => Some(Duration::from_millis(millis)),
+        Err(_) => parse_duration(value).ok(),
+    }
+}
+
+/// At most eight digits and a unit.
+fn of_grpc(value: &str) -> Option<Duration> {
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_hours(number),
+        "M" => Duration::from_mins(number),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig;
+
+    #[track_caller]
+    fn check(name: &str, value: &str, expected: Option<Duration>) {
+        let bytes = format!("GET / HTTP/1.1\r\nHost: a\r\n{name}: {value}\r\n\r\n");
+        let head = rig::parse(bytes.as_bytes()).unwrap();
+        let told = patience(&head.view(bytes.as_bytes()), name);
+        assert_eq!(told, expected, "{name}: {value}");
+    }
+
+    #[test]
+    fn patience_is_told_in_three_ways() {
+        let millis = |n| Some(Duration::from_millis(n));
+        for (value, expected) in [
+            ("1500", millis(1500)),
+            ("1.5s", millis(1500)),
+            ("250ms", millis(250)),
+            ("0", millis(0)),
+            ("", None),
+            ("soon", None),
+            ("-1", None),
+            ("99999999999999999999", None),
+        ] {
+            check("X-Request-Timeout", value, expected);
+        }
+        for (value, expected) in [
+            ("100m", millis(100)),
+            ("2S", millis(2000)),
+            ("1M", millis(60_000)),
+            ("5H", millis(5 * 3_600_000)),
+            ("7000u", millis(7)),
+            ("100", None),
+            ("123456789m", None),
+            ("m", None),
+            ("+1S", None),
+        ] {
+            check("grpc-timeout", value, expected);
+        }
+    }
+
+    #[test]
+    fn without_the_field_nothing_is_told() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let head = rig::parse(bytes).unwrap();
+        assert_eq!(patience(&head.view(bytes), "X-Request-Timeout"), None);
+    }
+}

@@ -1,0 +1,416 @@
+//! Where an attempt goes, and whether it may: the balancer's pick, a place within the limits, and a connection or the right to
+//! make one.
+//!
+//! The usual case is decided at once ([`choose`]); what has to wait (a pause before an endpoint is tried again, a place in the
+//! cluster's queue) is [`wait`]'s, off the road that most requests take.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use evenkeel_base::Fault;
+use evenkeel_policy::{Candidate, Tried, Wanted};
+use evenkeel_state::{ClusterSnapshot, Full, Newcomer, Permit, Ticket};
+use tokio::time;
+
+use crate::downstream::Asker;
+use crate::exchange::attempt::Way;
+use crate::exchange::course::Course;
+use crate::exchange::stage::{Forward, Stage, earliest};
+use crate::pool::Want;
+use crate::record::Record;
+use crate::scene::Scene;
+
+/// So often another endpoint is picked when the one that was picked turns out to be full; then the cluster counts as full.
+const PICKS: usize = 4;
+
+/// An endpoint that takes the next attempt, and everything that the attempt needs there.
+pub(crate) struct Seat<'a> {
+    /// Which endpoint.
+    pub(crate) index: usize,
+    /// When the attempt begins.
+    pub(crate) at: Instant,
+    /// How it gets there; none once the attempt has it.
+    pub(crate) way: Option<Way>,
+    _permit: Permit<'a>,
+}
+
+impl<'c> Seat<'c> {
+    /// The surroundings of the attempt that has this seat.
+    pub(crate) fn stage<'a>(
+        &self,
+        scene: &'a Scene<'a>,
+        forward: &'a Forward<'a>,
+        course: &Course<'c>,
+        request_id: &'a [u8; 32],
+    ) -> Stage<'a>
+    where
+        'c: 'a,
+    {
+        let cluster = course.cluster;
+        let endpoint = &cluster.endpoints.list[self.index];
+        let counters = endpoint.state.counters(scene.worker.id);
+        counters.attempts.add(1);
+        let timeout = forward.route.retry.attempt_timeout;
+        Stage {
+            scene,
+            forward,
+            cluster,
+            endpoint,
+            index: self.index,
+            counters,
+            began: self.at,
+            total_at: course.total_at,
+            attempt_at: if timeout == Duration::MAX {
+                None
+            } else {
+                self.at.checked_add(timeout)
+            },
+            request_id,
+        }
+    }
+}
+
+/// What there is for the next attempt.
+pub(crate) enum Choice<'a> {
+    /// A seat.
+    Seat(Seat<'a>),
+    /// Endpoints that were tried already, and no other.
+    Again,
+    /// Endpoints at their limit, or others that wait for them already.
+    Full {
+        /// Whether it was looked for a place; else others were in front.
+        has_looked: bool,
+    },
+    /// Nothing.
+    Nobody,
+}
+
+/// Finds the seat of the next attempt: never at an endpoint that was tried while another is left.
+#[inline]
+pub(crate) fn choose<'a>(scene: &Scene<'_>, course: &Course<'a>) -> Choice<'a> {
+    let limits = &course.cluster.state.limits;
+    if !limits.may_pass() {
+        return Choice::Full { has_looked: false };
+    }
+    if !limits.has_room() {
+        return Choice::Full { has_looked: true };
+    }
+    if !course.tried.is_empty() {
+        return choose_among(scene, course, &course.tried, Instant::now());
+    }
+    // Nearly always the first pick of the first attempt has what it needs.
+    match pick(scene, course, &course.tried).map(|at| take(scene, course, at, scene.asked)) {
+        Some(Ok(seat)) => Choice::Seat(seat),
+        _ => choose_among(scene, course, &course.tried, scene.asked),
+    }
+}
+
+/// A seat beside an attempt that is under way, when there is one at once.
+pub(crate) fn beside<'a>(
+    scene: &Scene<'_>,
+    course: &Course<'a>,
+    tried: &Tried,
+) -> Option<Seat<'a>> {
+    if !course.cluster.state.limits.may_pass() {
+        return None;
+    }
+    match choose_among(scene, course, tried, Instant::now()) {
+        Choice::Seat(seat) => Some(seat),
+        Choice::Again | Choice::Full { .. } | Choice::Nobody => None,
+    }
+}
+
+/// Waits for a seat that was not there at once, and notes for how long it stood in the queue.
+pub(crate) async fn wait<'a, A: Asker>(
+    scene: &Scene<'_>,
+    asker: &mut A,
+    course: &mut Course<'a>,
+    mut choice: Choice<'a>,
+    record: &mut Record,
+) -> Result<Seat<'a>, Fault> {
+    let mut tried = course.tried;
+    loop {
+        choice = match choice {
+            Choice::Seat(seat) => return Ok(seat),
+            Choice::Nobody => return Err(Fault::NoEndpoint),
+            Choice::Full { has_looked } => {
+                let began = Instant::now();
+                let seat = queue(scene, asker, course, (tried, has_looked)).await;
+                record.queued += began.elapsed();
+                return seat;
+            }
+            Choice::Again => {
+                if let Some(until) = course.rest()? {
+                    pause(scene, asker, course, until).await?;
+                }
+                tried = Tried::new();
+                choose_among(scene, course, &tried, Instant::now())
+            }
+        };
+    }
+}
+
+#[cold]
+fn choose_among<'a>(
+    scene: &Scene<'_>,
+    course: &Course<'a>,
+    tried: &Tried,
+    at: Instant,
+) -> Choice<'a> {
+    let cluster = course.cluster;
+    // Before the pick: one that comes to nothing would turn a rotation, and may do so as often as there are endpoints.
+    if !cluster.state.limits.has_room() {
+        return Choice::Full { has_looked: true };
+    }
+    let mut passed = *tried;
+    for _ in 0..PICKS {
+        let Some(index) = pick(scene, course, &passed) else {
+            break;
+        };
+        match take(scene, course, index, at) {
+            Ok(seat) => return Choice::Seat(seat),
+            Err(Full::Cluster) => return Choice::Full { has_looked: true },
+            Err(Full::Endpoint) => passed.insert(index),
+        }
+    }
+    none_picked(cluster, tried)
+}
+
+/// Takes what an attempt at that endpoint needs, or nothing.
+#[inline]
+fn take<'a>(
+    scene: &Scene<'_>,
+    course: &Course<'a>,
+    index: usize,
+    at: Instant,
+) -> Result<Seat<'a>, Full> {
+    let cluster = course.cluster;
+    let endpoint = &cluster.endpoints.list[index];
+    let permit = cluster.state.limits.begin(&endpoint.state)?;
+    // A request that must not be sent twice takes an idle connection only when it was used a moment ago.
+    let want = if course.repeatable {
+        Want::Any
+    } else {
+        Want::JustUsed
+    };
+    let pool = &scene.worker.pool;
+    let way = if let Some((connection, idle)) = pool.take(&endpoint.state, want, at) {
+        Way::Idle(connection, idle)
+    } else {
+        let open = match cluster.connect(endpoint) {
+            Err(full) if reclaim(scene, cluster, index, full) => cluster.connect(endpoint),
+            done => done,
+        };
+        match open {
+            Ok(open) => Way::Fresh(open),
+            Err(full) => {
+                permit.unused();
+                return Err(full);
+            }
+        }
+    };
+    Ok(Seat {
+        index,
+        at,
+        way: Some(way),
+        _permit: permit,
+    })
+}
+
+/// Makes room for a connection by closing an idle one that takes its place; true when that was done at once. What other workers
+/// hold they are asked for, and whoever waits is called in when they have closed it.
+#[cold]
+fn reclaim(scene: &Scene<'_>, cluster: &ClusterSnapshot, index: usize, full: Full) -> bool {
+    let list = &cluster.endpoints.list;
+    match full {
+        Full::Endpoint => scene.worker.reclaim(&[list[index].state.serial]),
+        Full::Cluster => {
+            let serials: Vec<u32> = list.iter().map(|one| one.state.serial).collect();
+            scene.worker.reclaim(&serials)
+        }
+    }
+}
+
+#[inline]
+fn pick(scene: &Scene<'_>, course: &Course<'_>, tried: &Tried) -> Option<usize> {
+    let cluster = course.cluster;
+    let (set, mut rng) = (&cluster.endpoints, scene.worker.rng());
+    let wanted = Wanted {
+        tried,
+        regardless: cluster.state.is_panicking(),
+    };
+    let picked = set.balancer.pick(&set.list, wanted, &mut rng);
+    match picked {
+        Some(index) if course.repeatable => Some(index),
+        Some(index) if set.list[index].state.standing.is_admitting() => Some(index),
+        _ => {
+            drop(rng);
+            pick_otherwise(scene, course, tried, picked)
+        }
+    }
+}
+
+/// Picks when the first pick brought nothing, or an endpoint on trial for a request that cannot be sent again.
+#[cold]
+fn pick_otherwise(
+    scene: &Scene<'_>,
+    course: &Course<'_>,
+    tried: &Tried,
+    picked: Option<usize>,
+) -> Option<usize> {
+    let cluster = course.cluster;
+    let (set, mut rng) = (&cluster.endpoints, scene.worker.rng());
+    let mut others = *tried;
+    let mut wanted = Wanted {
+        tried,
+        regardless: cluster.state.is_panicking(),
+    };
+    match picked {
+        // None that admits is left: one that does not may be well by now, and is better than one that has just failed.
+        None if is_crowded(cluster, tried) => None,
+        None => {
+            wanted.regardless = true;
+            set.balancer.pick(&set.list, wanted, &mut rng)
+        }
+        // Not with a request that cannot be sent again is an endpoint tried out while there is another.
+        Some(on_trial) => {
+            others.insert(on_trial);
+            wanted.tried = &others;
+            set.balancer
+                .pick(&set.list, wanted, &mut rng)
+                .or(Some(on_trial))
+        }
+    }
+}
+
+/// Whether an endpoint that admits was not tried because it is at its limit: it is waited for.
+#[cold]
+fn is_crowded(cluster: &ClusterSnapshot, tried: &Tried) -> bool {
+    let list = &cluster.endpoints.list;
+    list.iter().enumerate().any(|(index, one)| {
+        !tried.contains(index) && one.weight() > 0 && one.share() > 0 && !one.has_room()
+    })
+}
+
+/// Why there is no seat. An endpoint that was not tried and has a weight was not taken because it is at its limit, whatever it
+/// has by now.
+#[cold]
+fn none_picked<'a>(cluster: &ClusterSnapshot, tried: &Tried) -> Choice<'a> {
+    let list = &cluster.endpoints.list;
+    let mut left = (0..)
+        .zip(list)
+        .filter(|(at, one)| one.weight() > 0 && !tried.contains(*at));
+    if cluster.state.limits.is_on() && left.next().is_some() {
+        Choice::Full { has_looked: true }
+    } else if tried.is_empty() {
+        Choice::Nobody
+    } else {
+        Choice::Again
+    }
+}
+
+/// Waits in the cluster's queue.
+async fn queue<'a, A: Asker>(
+    scene: &Scene<'_>,
+    asker: &mut A,
+    course: &Course<'a>,
+    (tried, has_looked): (Tried, bool),
+) -> Result<Seat<'a>, Fault> {
+    let room = &course.cluster.state.limits.room;
+    let newcomer = Newcomer {
+        priority: course.priority,
+        deadline: course.total_at,
+        has_looked,
+    };
+    let mut ticket = room.enter(newcomer, Instant::now())?;
+    loop {
+        called(scene, asker, course, &mut ticket).await?;
+        let now = Instant::now();
+        match choose_among(scene, course, &tried, now) {
+            Choice::Seat(seat) => {
+                ticket.served();
+                return Ok(seat);
+            }
+            Choice::Full { .. } => ticket.again(false, now),
+            Choice::Nobody => return Err(Fault::NoEndpoint),
+            // What was full has gone; those that were tried are left.
+            Choice::Again => match choose_among(scene, course, &Tried::new(), now) {
+                Choice::Seat(seat) => {
+                    ticket.served();
+                    return Ok(seat);
+                }
+                _ => ticket.again(false, now),
+            },
+        }
+    }
+}
+
+/// Waits until it is called in.
+async fn called<A: Asker>(
+    scene: &Scene<'_>,
+    asker: &mut A,
+    course: &Course<'_>,
+    ticket: &mut Ticket<'_>,
+) -> Result<(), Fault> {
+    let ends_at = earliest(ticket.ends_at(), course.total_at);
+    scene.deadline.set(ends_at);
+    poll_fn(|cx| {
+        if let Poll::Ready(turn) = ticket.poll_ready(cx) {
+            return Poll::Ready(turn);
+        }
+        if is_gone(asker, cx) {
+            return Poll::Ready(Err(Fault::ClientGone));
+        }
+        if scene.deadline.poll_expired(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if scene.worker.is_stopping() {
+            return Poll::Ready(Err(Fault::Shutdown));
+        }
+        course.cluster.state.limits.room.expire(Instant::now());
+        scene.deadline.set(ends_at);
+        match ticket.poll_ready(cx) {
+            Poll::Pending => scene
+                .deadline
+                .poll_expired(cx)
+                .map(|()| Err(Fault::QueueTimeout)),
+            turn @ Poll::Ready(_) => turn,
+        }
+    })
+    .await
+}
+
+/// Whether the client has left, also in the middle of its request: nobody reads that while it waits.
+fn is_gone<A: Asker>(asker: &mut A, cx: &mut Context<'_>) -> bool {
+    asker.poll_gone(cx).is_ready()
+}
+
+/// Waits until then, unless the client leaves or the time for everything is over.
+async fn pause<A: Asker>(
+    scene: &Scene<'_>,
+    asker: &mut A,
+    course: &Course<'_>,
+    until: Instant,
+) -> Result<(), Fault> {
+    // A timer of its own: the swept deadlines come up to 50 ms late, which is longer than most pauses.
+    let mut over = pin!(time::sleep_until(until.into()));
+    scene.deadline.set(course.total_at);
+    poll_fn(|cx| {
+        if over.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        if is_gone(asker, cx) {
+            return Poll::Ready(Err(Fault::ClientGone));
+        }
+        scene.deadline.poll_expired(cx).map(|()| {
+            Err(if scene.worker.is_stopping() {
+                Fault::Shutdown
+            } else {
+                Fault::TotalTimeout
+            })
+        })
+    })
+    .await
+}
