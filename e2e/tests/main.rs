@@ -13,12 +13,15 @@
 
 mod access_log;
 mod attacks;
+mod attempts;
 mod backpressure;
 mod canary;
 mod check_command;
 mod client_gone;
+mod clients;
 mod demo;
 mod drain;
+mod ejection;
 mod faults;
 mod floods;
 mod framing;
@@ -30,6 +33,8 @@ mod long_bodies;
 mod names;
 mod probes;
 mod proxy_command;
+mod queues;
+mod rate_limits;
 mod refusals;
 mod relay;
 mod restarts;
