@@ -33,6 +33,7 @@ mod long_bodies;
 mod names;
 mod probes;
 mod proxy_command;
+mod queues;
 mod rate_limits;
 mod refusals;
 mod relay;

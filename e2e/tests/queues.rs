@@ -1,0 +1,461 @@
+//! Limits of a cluster: how much goes on at once, who waits, for how long, and who goes first.
+//!
+//! What waits in evenkeel cannot be seen from outside. So where an order matters there is one worker, and a test asks for
+//! [`Full::settle`]: a request that is answered at once, after all that came before it has found its place.
+
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use evenkeel_testkit::evenkeel::Signal;
+use evenkeel_testkit::{Client, Conn, Evenkeel, Gate, Origin, Reply, Request, Setup, eventually};
+
+/// Nobody leaves the queue but by its turn.
+const PATIENT: &str = "queue = { timeout = \"1m\", target = \"1m\" }";
+
+/// An origin that answers when the gate is open, and counts how many requests it has at once.
+struct Busy {
+    origin: Origin,
+    most: Arc<AtomicUsize>,
+}
+
+impl Busy {
+    fn new(gate: &Gate) -> Self {
+        let (now, most) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+        let origin = Origin::http({
+            let (gate, most) = (gate.clone(), Arc::clone(&most));
+            move |request: &Request| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                gate.wait();
+                now.fetch_sub(1, Ordering::SeqCst);
+                Reply::ok(request.target())
+            }
+        });
+        Self { origin, most }
+    }
+
+    /// The most requests that it had at once.
+    fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+}
+
+/// One endpoint with its one request in flight, `/first`, and a client that waits for it.
+struct Full {
+    proxy: Evenkeel,
+    busy: Busy,
+    gate: Gate,
+    first: Client,
+}
+
+impl Full {
+    /// With these rules for the queue, and routes `/low` and `/high` of those priorities, `/brief` of a total timeout.
+    fn with(queue: &str) -> Self {
+        let gate = Gate::new();
+        let busy = Busy::new(&gate);
+        let setup = Setup::to([&busy.origin])
+            .top("workers = 1")
+            .cluster(&format!("limits = {{ endpoint_requests = 1, {queue} }}"))
+            .add_route("path = \"/low\"\npriority = \"low\"\ncluster = \"app\"")
+            .add_route("path = \"/high\"\npriority = \"high\"\ncluster = \"app\"")
+            .add_route("path = \"/brief\"\ntotal_timeout = \"200ms\"\ncluster = \"app\"")
+            .add_route("path = \"/at-once\"\nrespond.body = \"\"");
+        let proxy = Evenkeel::start(&setup);
+        let mut first = proxy.client();
+        first.send_request("GET", "/first", "", "");
+        busy.origin.wait_requests(1);
+        Self {
+            proxy,
+            busy,
+            gate,
+            first,
+        }
+    }
+
+    /// All that was sent has found its place.
+    fn settle(&self) {
+        self.proxy.client().get("/at-once").status(200);
+    }
+
+    /// A client that waits for this.
+    fn waits(&self, target: &str) -> Client {
+        let mut client = self.proxy.client();
+        client.send_request("GET", target, "", "");
+        self.settle();
+        client
+    }
+
+    /// Opens the gate. The first request is answered, and after it all others that wait.
+    fn open(&mut self) {
+        self.gate.open();
+        self.first.response("GET").status(200).body("/first");
+    }
+
+    /// What the endpoint has seen.
+    fn targets(&self) -> Vec<String> {
+        let requests = self.busy.origin.requests();
+        requests
+            .iter()
+            .map(|request| request.target().to_owned())
+            .collect()
+    }
+
+    /// The record of the request for `target`.
+    fn record(&self, target: &str) -> serde_json::Value {
+        eventually(&format!("the record of {target}"), || {
+            let mut records = self.proxy.log().records().into_iter();
+            records.find(|record| record["target"] == target)
+        })
+    }
+}
+
+/// How long it waited in the queue, in milliseconds.
+fn queued(record: &serde_json::Value) -> f64 {
+    record["queued_ms"].as_f64().unwrap_or_default()
+}
+
+#[test]
+fn one_request_at_a_time_whatever_the_number_of_workers() {
+    for workers in [1, 2, 4] {
+        let gate = Gate::new();
+        let busy = [Busy::new(&gate), Busy::new(&gate)];
+        let setup = Setup::to(busy.iter().map(|one| &one.origin))
+            .top(&format!("workers = {workers}"))
+            .cluster(&format!("limits = {{ endpoint_requests = 1, {PATIENT} }}"));
+        let proxy = Evenkeel::start(&setup);
+        let mut clients: Vec<Client> = (0..20).map(|_| proxy.client()).collect();
+        for client in &mut clients {
+            client.send_request("GET", "/", "", "");
+        }
+        for one in &busy {
+            one.origin.wait_requests(1);
+        }
+        gate.open();
+        for client in &mut clients {
+            client.response("GET").status(200);
+        }
+        let seen = busy.each_ref().map(|one| one.origin.requests().len());
+        assert_eq!(seen[0] + seen[1], 20, "{workers} workers");
+        assert_eq!(busy.map(|one| one.most()), [1, 1], "{workers} workers");
+    }
+}
+
+#[test]
+fn as_many_at_once_as_the_limit_says() {
+    let gate = Gate::new();
+    let busy = Busy::new(&gate);
+    let setup = Setup::to([&busy.origin])
+        .cluster(&format!("limits = {{ endpoint_requests = 3, {PATIENT} }}"));
+    let proxy = Evenkeel::start(&setup);
+    let mut clients: Vec<Client> = (0..12).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send_request("GET", "/", "", "");
+    }
+    eventually("three at once", || (busy.most() == 3).then_some(()));
+    gate.open();
+    for client in &mut clients {
+        client.response("GET").status(200);
+    }
+    assert_eq!(busy.most(), 3);
+}
+
+#[test]
+fn the_limit_of_a_cluster_is_for_all_of_its_endpoints() {
+    let gate = Gate::new();
+    let busy = [Busy::new(&gate), Busy::new(&gate)];
+    let setup = Setup::to(busy.iter().map(|one| &one.origin))
+        .cluster(&format!("limits = {{ requests = 1, {PATIENT} }}"));
+    let proxy = Evenkeel::start(&setup);
+    let mut clients: Vec<Client> = (0..10).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send_request("GET", "/", "", "");
+    }
+    let seen = || busy.each_ref().map(|one| one.origin.requests().len());
+    eventually("a request", || {
+        (seen().iter().sum::<usize>() > 0).then_some(())
+    });
+    for idle in busy.iter().filter(|one| one.origin.requests().is_empty()) {
+        assert_eq!(idle.origin.connections(), 0);
+    }
+    gate.open();
+    for client in &mut clients {
+        client.response("GET").status(200);
+    }
+    assert_eq!(seen(), [5, 5]);
+}
+
+#[test]
+fn who_waits_is_served_in_order_and_the_record_says_how_long_it_waited() {
+    let mut full = Full::with(PATIENT);
+    let mut clients = ["/1", "/2", "/3"].map(|target| full.waits(target));
+    full.open();
+    for client in &mut clients {
+        client.response("GET").status(200);
+    }
+    assert_eq!(full.targets(), ["/first", "/1", "/2", "/3"]);
+    assert_eq!(full.busy.most(), 1);
+    assert_eq!(full.record("/first").get("queued_ms"), None);
+    let waits = ["/1", "/2", "/3"].map(|target| queued(&full.record(target)));
+    assert!(waits.iter().all(|&wait| wait > 0.0), "{waits:?}");
+}
+
+#[test]
+fn the_higher_priority_goes_first() {
+    let mut full = Full::with(PATIENT);
+    let order = [
+        "/low/1",
+        "/normal/1",
+        "/high/1",
+        "/low/2",
+        "/normal/2",
+        "/high/2",
+    ];
+    let mut clients = order.map(|target| full.waits(target));
+    full.open();
+    for client in &mut clients {
+        client.response("GET").status(200);
+    }
+    let expected = [
+        "/first",
+        "/high/1",
+        "/high/2",
+        "/normal/1",
+        "/normal/2",
+        "/low/1",
+        "/low/2",
+    ];
+    assert_eq!(full.targets(), expected);
+}
+
+#[test]
+fn without_a_queue_one_more_is_answered_503_at_once() {
+    let mut full = Full::with("queue = { size = 0, timeout = \"1m\" }");
+    full.proxy
+        .client()
+        .get("/second")
+        .status(503)
+        .fault("queue-full")
+        .header("retry-after", "1");
+    full.open();
+    full.first.get("/third").status(200);
+    assert_eq!(full.targets(), ["/first", "/third"]);
+}
+
+#[test]
+fn a_full_queue_takes_no_more() {
+    let mut full = Full::with("queue = { size = 2, timeout = \"1m\", target = \"1m\" }");
+    let mut clients = ["/1", "/2"].map(|target| full.waits(target));
+    for target in ["/3", "/low"] {
+        let response = full.proxy.client().get(target).status(503);
+        response.fault("queue-full").header("retry-after", "1");
+    }
+    full.open();
+    for client in &mut clients {
+        client.response("GET").status(200);
+    }
+}
+
+#[test]
+fn in_a_full_queue_the_lower_gives_its_place_to_the_higher() {
+    let mut full = Full::with("queue = { size = 2, timeout = \"1m\", target = \"1m\" }");
+    let [mut low, mut normal] = ["/low", "/normal"].map(|target| full.waits(target));
+    let mut high = full.waits("/high/1");
+    low.response("GET").status(503).fault("queue-full");
+    assert!(queued(&full.record("/low")) > 0.0, "it did wait");
+    let mut higher = full.waits("/high/2");
+    normal.response("GET").status(503).fault("queue-full");
+    // Among equals nobody gives way.
+    full.proxy
+        .client()
+        .get("/high/3")
+        .status(503)
+        .fault("queue-full");
+    full.open();
+    high.response("GET").status(200);
+    higher.response("GET").status(200);
+    assert_eq!(full.targets(), ["/first", "/high/1", "/high/2"]);
+}
+
+#[test]
+fn nobody_waits_longer_than_the_queue_lets_it() {
+    let mut full = Full::with("queue = { timeout = \"100ms\", target = \"1m\" }");
+    full.proxy
+        .client()
+        .get("/second")
+        .status(503)
+        .fault("queue-timeout")
+        .header("retry-after", "1");
+    assert!(queued(&full.record("/second")) >= 100.0);
+    full.open();
+    assert_eq!(full.targets(), ["/first"]);
+}
+
+#[test]
+fn the_total_timeout_covers_the_queue() {
+    let mut full = Full::with(PATIENT);
+    full.proxy
+        .client()
+        .get("/brief")
+        .status(504)
+        .fault("total-timeout");
+    let record = full.record("/brief");
+    assert!(queued(&record) >= 190.0, "{record}");
+    assert_eq!(record.get("endpoint"), None, "{record}");
+    full.open();
+    assert_eq!(full.targets(), ["/first"]);
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_frees_its_place() {
+    let mut full = Full::with("queue = { size = 1, timeout = \"1m\", target = \"1m\" }");
+    drop(full.waits("/gone"));
+    let record = full.record("/gone");
+    assert_eq!(record["fault"], "client-gone", "{record}");
+    let mut client = full.waits("/stays");
+    full.open();
+    client.response("GET").status(200);
+    assert_eq!(full.targets(), ["/first", "/stays"]);
+}
+
+#[test]
+fn an_upload_waits_with_its_body() {
+    let mut full = Full::with(PATIENT);
+    let mut client = full.proxy.client();
+    let body = "y".repeat(300_000);
+    let mut sender = client.sender();
+    let sent = body.clone();
+    let upload = thread::spawn(move || {
+        let head = format!(
+            "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+            sent.len()
+        );
+        sender.send(head) && sender.send(sent)
+    });
+    full.settle();
+    full.open();
+    client.response("POST").status(200).body("/up");
+    assert!(upload.join().expect("a thread"));
+    assert_eq!(full.busy.origin.requests()[1].body, body.as_bytes());
+}
+
+#[test]
+fn who_leaves_while_it_is_served_makes_room() {
+    let mut full = Full::with(PATIENT);
+    let mut second = full.waits("/second");
+    let gone = std::mem::replace(&mut full.first, full.proxy.client());
+    drop(gone);
+    full.busy.origin.wait_requests(2);
+    full.gate.open();
+    second.response("GET").status(200).body("/second");
+}
+
+#[test]
+fn a_second_attempt_needs_a_place_too() {
+    let gate = Gate::new();
+    let silent = Origin::script(|conn: &mut Conn| drop(conn.request()));
+    let busy = Busy::new(&gate);
+    let setup = Setup::to([&silent, &busy.origin])
+        .cluster("outlier = \"off\"")
+        .cluster(&format!("limits = {{ endpoint_requests = 1, {PATIENT} }}"));
+    let proxy = Evenkeel::start(&setup);
+    let mut clients: Vec<Client> = (0..6).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send_request("GET", "/", "", "");
+    }
+    busy.origin.wait_requests(1);
+    gate.open();
+    for client in &mut clients {
+        client.response("GET").status(200);
+    }
+    assert_eq!(busy.most(), 1);
+    assert_eq!(busy.origin.requests().len(), 6);
+    assert!(!silent.requests().is_empty());
+}
+
+/// An origin that serves one connection at a time, as simple ones do: another one waits until the first is closed.
+fn one_by_one() -> Origin {
+    let alone = Mutex::new(());
+    Origin::script(move |conn: &mut Conn| {
+        let Ok(_alone) = alone.lock() else { return };
+        while let Some(request) = conn.request() {
+            conn.reply(&request, &Reply::ok(request.target()));
+        }
+    })
+}
+
+#[test]
+fn one_connection_at_a_time_also_when_another_worker_has_it_idle() {
+    for workers in [1, 2, 4] {
+        let origin = one_by_one();
+        let setup = Setup::to([&origin])
+            .top(&format!("workers = {workers}"))
+            .cluster(&format!(
+                "limits = {{ endpoint_connections = 1, {PATIENT} }}"
+            ));
+        let proxy = Evenkeel::start(&setup);
+        let mut clients: Vec<Client> = (0..16).map(|_| proxy.client()).collect();
+        // One after another, so that the connection is idle in the worker of the one before.
+        for client in &mut clients {
+            client.get("/").status(200);
+        }
+        // And all together.
+        for client in &mut clients {
+            client.send_request("GET", "/", "", "");
+        }
+        for client in &mut clients {
+            client.response("GET").status(200);
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_to_another_endpoint_makes_room_for_the_cluster() {
+    let origins = [Origin::saying("a"), Origin::saying("b")];
+    let setup = Setup::to(&origins)
+        .top("workers = 1")
+        .cluster(&format!("limits = {{ connections = 1, {PATIENT} }}"));
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    let seen: Vec<String> = (0..6).map(|_| client.get("/").status(200).text()).collect();
+    // Whether it goes on with the connection that is open or keeps to the rotation: all are answered.
+    assert_eq!(seen.len(), 6);
+    assert!(origins[0].connections() + origins[1].connections() > 0);
+}
+
+#[test]
+fn a_stop_serves_who_waits() {
+    let mut full = Full::with(PATIENT);
+    let mut clients = ["/1", "/2", "/3"].map(|target| full.waits(target));
+    full.proxy.signal(Signal::Terminate);
+    // Only then are clients told that their connections end.
+    let address = full.proxy.address();
+    eventually("connections to be refused", || {
+        TcpStream::connect(address).is_err().then_some(())
+    });
+    full.open();
+    for client in &mut clients {
+        client
+            .response("GET")
+            .status(200)
+            .header("connection", "close");
+    }
+    assert_eq!(full.proxy.wait(), 0);
+}
+
+#[test]
+fn a_stop_that_must_not_last_answers_who_waits() {
+    let full = Full::with(PATIENT);
+    let mut clients = ["/1", "/2", "/3"].map(|target| full.waits(target));
+    full.proxy.signal(Signal::Terminate);
+    full.proxy
+        .log()
+        .wait_for("draining", |line| line.contains("draining"));
+    // The second one ends it at once.
+    full.proxy.signal(Signal::Terminate);
+    assert_eq!(full.proxy.wait(), 0);
+    for client in &mut clients {
+        client.response("GET").status(503).fault("shutdown");
+    }
+    full.gate.open();
+}
