@@ -3,16 +3,19 @@
 //! What waits in evenkeel cannot be seen from outside. So where an order matters there is one worker, and a test asks for
 //! [`Full::settle`]: a request that is answered at once, after all that came before it has found its place.
 
+use std::collections::VecDeque;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use evenkeel_testkit::evenkeel::Signal;
+use evenkeel_testkit::patience::PATIENCE;
 use evenkeel_testkit::{Client, Conn, Evenkeel, Gate, Origin, Reply, Request, Setup, eventually};
 
 /// Nobody leaves the queue but by its turn.
-const PATIENT: &str = "queue = { timeout = \"1m\", target = \"1m\" }";
+const PATIENT: &str = "queue = { timeout = \"1m\", target = \"30s\" }";
 
 /// An origin that answers when the gate is open, and counts how many requests it has at once.
 struct Busy {
@@ -182,7 +185,49 @@ fn the_limit_of_a_cluster_is_for_all_of_its_endpoints() {
     for client in &mut clients {
         client.response("GET").status(200);
     }
-    assert_eq!(seen(), [5, 5]);
+    assert_eq!(seen().iter().sum::<usize>(), 10);
+}
+
+#[test]
+fn requests_that_find_no_room_do_not_turn_the_rotation() {
+    for (number, at_once) in [(2, 2), (3, 2), (2, 3), (3, 3)] {
+        let (answers, turn) = mpsc::channel();
+        let turn = Arc::new(Mutex::new(turn));
+        let origins = ["1", "2", "3"].map(|name| {
+            let turn = Arc::clone(&turn);
+            Origin::http(move |_| {
+                let turn = turn.lock().expect("no script fails");
+                drop(turn.recv_timeout(PATIENCE));
+                Reply::ok(name)
+            })
+        });
+        let setup = Setup::to(&origins[..number])
+            .top("workers = 1")
+            .cluster(&format!("limits = {{ requests = 1, {PATIENT} }}"))
+            .add_route("path = \"/at-once\"\nrespond.body = \"\"");
+        let proxy = Evenkeel::start(&setup);
+        let mut clients: VecDeque<Client> = (0..at_once).map(|_| proxy.client()).collect();
+        let send = |client: &mut Client| {
+            client.send_request("GET", "/", "", "");
+            proxy.client().get("/at-once").status(200);
+        };
+        clients.iter_mut().for_each(send);
+        let mut order = String::new();
+        for _ in 0..12 {
+            let mut client = clients.pop_front().expect("a client");
+            answers.send(()).expect("an origin waits for it");
+            order.push_str(&client.response("GET").status(200).text());
+            send(&mut client);
+            clients.push_back(client);
+        }
+        drop(answers);
+        let shares = ["1", "2", "3"].map(|name| order.matches(name).count());
+        let share = 12 / number;
+        assert!(
+            shares[..number].iter().all(|one| one.abs_diff(share) <= 1),
+            "{order} with {number} endpoints and {at_once} clients"
+        );
+    }
 }
 
 #[test]
@@ -244,7 +289,7 @@ fn without_a_queue_one_more_is_answered_503_at_once() {
 
 #[test]
 fn a_full_queue_takes_no_more() {
-    let mut full = Full::with("queue = { size = 2, timeout = \"1m\", target = \"1m\" }");
+    let mut full = Full::with("queue = { size = 2, timeout = \"1m\", target = \"30s\" }");
     let mut clients = ["/1", "/2"].map(|target| full.waits(target));
     for target in ["/3", "/low"] {
         let response = full.proxy.client().get(target).status(503);
@@ -258,7 +303,7 @@ fn a_full_queue_takes_no_more() {
 
 #[test]
 fn in_a_full_queue_the_lower_gives_its_place_to_the_higher() {
-    let mut full = Full::with("queue = { size = 2, timeout = \"1m\", target = \"1m\" }");
+    let mut full = Full::with("queue = { size = 2, timeout = \"1m\", target = \"30s\" }");
     let [mut low, mut normal] = ["/low", "/normal"].map(|target| full.waits(target));
     let mut high = full.waits("/high/1");
     low.response("GET").status(503).fault("queue-full");
@@ -279,7 +324,7 @@ fn in_a_full_queue_the_lower_gives_its_place_to_the_higher() {
 
 #[test]
 fn nobody_waits_longer_than_the_queue_lets_it() {
-    let mut full = Full::with("queue = { timeout = \"100ms\", target = \"1m\" }");
+    let mut full = Full::with("queue = { timeout = \"100ms\", target = \"30s\" }");
     full.proxy
         .client()
         .get("/second")
@@ -308,7 +353,7 @@ fn the_total_timeout_covers_the_queue() {
 
 #[test]
 fn a_client_that_leaves_while_it_waits_frees_its_place() {
-    let mut full = Full::with("queue = { size = 1, timeout = \"1m\", target = \"1m\" }");
+    let mut full = Full::with("queue = { size = 1, timeout = \"1m\", target = \"30s\" }");
     drop(full.waits("/gone"));
     let record = full.record("/gone");
     assert_eq!(record["fault"], "client-gone", "{record}");
@@ -316,6 +361,113 @@ fn a_client_that_leaves_while_it_waits_frees_its_place() {
     full.open();
     client.response("GET").status(200);
     assert_eq!(full.targets(), ["/first", "/stays"]);
+}
+
+#[test]
+fn a_client_that_leaves_its_upload_while_it_waits_frees_its_place_too() {
+    let mut full = Full::with("queue = { size = 1, timeout = \"1m\", target = \"30s\" }");
+    let mut client = full.proxy.client();
+    client.send("PUT /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    full.settle();
+    drop(client);
+    let record = full.record("/gone");
+    assert_eq!(record["fault"], "client-gone", "{record}");
+    let mut client = full.waits("/stays");
+    full.open();
+    client.response("GET").status(200);
+    assert_eq!(full.targets(), ["/first", "/stays"]);
+}
+
+#[test]
+fn a_tunnel_keeps_its_place_until_it_ends() {
+    let origin = Origin::script(|conn: &mut Conn| {
+        while let Some(request) = conn.request() {
+            if request.field("upgrade").is_none() {
+                conn.reply(&request, &Reply::ok("ok"));
+                continue;
+            }
+            let switched = "HTTP/1.1 101 Switching Protocols\r\n";
+            conn.send(format!(
+                "{switched}Connection: Upgrade\r\nUpgrade: foo\r\n\r\n"
+            ));
+            conn.until_closed();
+            return;
+        }
+    });
+    let setup = Setup::to([&origin])
+        .cluster("limits = { endpoint_requests = 1, queue = { timeout = \"100ms\" } }");
+    let proxy = Evenkeel::start(&setup);
+    let mut tunnel = proxy.client();
+    tunnel.send_request("GET", "/", "Connection: Upgrade\r\nUpgrade: foo\r\n", "");
+    assert_eq!(tunnel.head().status(), 101);
+    let mut client = proxy.client();
+    client.get("/").status(503).fault("queue-timeout");
+    drop(tunnel);
+    eventually("a place", || {
+        (client.get("/").head.status() == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_queue_that_stands_is_thinned_out() {
+    let slow = Origin::http(|_| {
+        thread::park_timeout(Duration::from_millis(20));
+        Reply::ok("ok")
+    });
+    let setup = Setup::to([&slow]).cluster(
+        "limits = { endpoint_requests = 1, queue = { timeout = \"1m\", target = \"5ms\", interval = \"50ms\" } }",
+    );
+    let proxy = Evenkeel::start(&setup);
+    let mut clients: Vec<Client> = (0..50).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send_request("GET", "/", "", "");
+    }
+    let mut served = 0;
+    for client in &mut clients {
+        let response = client.response("GET");
+        match response.head.status() {
+            200 => served += 1,
+            _ => drop(
+                response
+                    .status(503)
+                    .fault("queue-dropped")
+                    .header("retry-after", "1"),
+            ),
+        }
+    }
+    assert!((1..50).contains(&served), "{served}");
+    assert_eq!(slow.requests().len(), served);
+}
+
+#[test]
+fn an_adaptive_limit_stays_within_its_bounds() {
+    let gate = Gate::new();
+    let busy = Busy::new(&gate);
+    let adaptive = "endpoint_requests = { min = 2, max = 4, initial = 3 }";
+    let setup = Setup::to([&busy.origin]).cluster(&format!("limits = {{ {adaptive}, {PATIENT} }}"));
+    let proxy = Evenkeel::start(&setup);
+    let mut clients: Vec<Client> = (0..20).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send_request("GET", "/", "", "");
+    }
+    eventually("three at once", || (busy.most() == 3).then_some(()));
+    gate.open();
+    for client in &mut clients {
+        client.response("GET").status(200);
+    }
+    assert!(busy.most() <= 4, "{}", busy.most());
+}
+
+#[test]
+fn a_pause_before_a_second_attempt_is_no_time_in_the_queue() {
+    let bad = Origin::script(|conn: &mut Conn| drop(conn.request()));
+    let setup = Setup::to([&bad])
+        .cluster("outlier = \"off\"\nretry = { attempts = 1, backoff = \"200ms\" }");
+    let proxy = Evenkeel::start(&setup);
+    proxy.client().get("/").status(502);
+    let record = proxy.record();
+    assert_eq!(record["attempts"], 2);
+    assert_eq!(record.get("queued_ms"), None, "{record}");
 }
 
 #[test]
@@ -421,6 +573,41 @@ fn an_idle_connection_to_another_endpoint_makes_room_for_the_cluster() {
     // Whether it goes on with the connection that is open or keeps to the rotation: all are answered.
     assert_eq!(seen.len(), 6);
     assert!(origins[0].connections() + origins[1].connections() > 0);
+}
+
+#[test]
+fn few_connections_for_many_requests_never_stall() {
+    for (workers, limit) in [
+        (1, "connections = 1"),
+        (4, "connections = 1"),
+        (4, "connections = 3"),
+        (4, "endpoint_connections = 1"),
+        (4, "endpoint_connections = 1, endpoint_requests = 1"),
+    ] {
+        let origins = ["a", "b"].map(Origin::saying);
+        let setup = Setup::to(&origins)
+            .top(&format!("workers = {workers}"))
+            .cluster(&format!("limits = {{ {limit}, {PATIENT} }}"));
+        let proxy = Evenkeel::start(&setup);
+        let address = proxy.address();
+        let threads: Vec<_> = (0..6)
+            .map(|_| {
+                thread::spawn(move || {
+                    let mut client = Client::connect(address);
+                    for _ in 0..50 {
+                        client.get("/").status(200);
+                        // Not on a connection that was idle for long.
+                        client.post("/", "x").status(200);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().expect("every request is answered");
+        }
+        let seen = origins.each_ref().map(|origin| origin.requests().len());
+        assert_eq!(seen[0] + seen[1], 600, "{workers} workers, {limit}");
+    }
 }
 
 #[test]
