@@ -1,8 +1,8 @@
-//! Limits on what a client may send in a head, each with its consequence.
+//! Limits on what a client may send in a head, and on how many connections it may have, each with its consequence.
 
 use std::fmt::Write;
 
-use evenkeel_testkit::{Evenkeel, Origin, Reply, Setup};
+use evenkeel_testkit::{Client, Evenkeel, Origin, Reply, Setup, eventually};
 
 /// The status of this request, after which the connection is closed, or 200 and it is not.
 #[track_caller]
@@ -117,4 +117,44 @@ fn trailers_have_the_limits_of_a_head() {
         client.expect_closed();
     }
     assert_eq!(origin.requests(), []);
+}
+
+/// Whether this connection is one that is served.
+fn is_served(client: &mut Client) -> bool {
+    client.try_send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client
+        .try_response("GET")
+        .is_ok_and(|response| response.head.status() == 200)
+}
+
+#[test]
+fn a_client_has_no_more_connections_than_the_listener_says() {
+    for workers in [1, 4] {
+        let origin = Origin::saying("ok");
+        let setup = Setup::to([&origin])
+            .top(&format!("workers = {workers}"))
+            .listener("max_connections_per_client = 3");
+        let proxy = Evenkeel::start(&setup);
+        let mut clients: Vec<Client> = (0..3).map(|_| proxy.client()).collect();
+        for client in &mut clients {
+            client.get("/").status(200);
+        }
+        for _ in 0..3 {
+            let mut one_more = proxy.client();
+            one_more
+                .response("GET")
+                .status(429)
+                .fault("too-many-connections")
+                .header("connection", "close")
+                .header("retry-after", "1");
+            one_more.expect_closed();
+        }
+        drop(clients.pop());
+        eventually("the place of the one that left", || {
+            is_served(&mut proxy.client()).then_some(())
+        });
+        for client in &mut clients {
+            client.get("/").status(200);
+        }
+    }
 }

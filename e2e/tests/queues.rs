@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evenkeel_testkit::evenkeel::Signal;
 use evenkeel_testkit::patience::PATIENCE;
@@ -197,8 +197,10 @@ fn requests_that_find_no_room_do_not_turn_the_rotation() {
             let turn = Arc::clone(&turn);
             Origin::http(move |_| {
                 let turn = turn.lock().expect("no script fails");
-                drop(turn.recv_timeout(PATIENCE));
-                Reply::ok(name)
+                match turn.recv_timeout(PATIENCE) {
+                    Ok(()) => Reply::ok(name),
+                    Err(_) => Reply::new(500, "no turn"),
+                }
             })
         });
         let setup = Setup::to(&origins[..number])
@@ -523,6 +525,56 @@ fn a_second_attempt_needs_a_place_too() {
     assert_eq!(busy.most(), 1);
     assert_eq!(busy.origin.requests().len(), 6);
     assert!(!silent.requests().is_empty());
+}
+
+#[test]
+fn the_attempt_that_lost_gives_its_place_back_at_once() {
+    let gates = [Gate::new(), Gate::new()];
+    let slow = Origin::http({
+        let gate = gates[0].clone();
+        move |request: &Request| {
+            if request.target() == "/long" {
+                gate.wait();
+            }
+            Reply::ok("slow")
+        }
+    });
+    let fast = Origin::script({
+        let gate = gates[1].clone();
+        move |conn: &mut Conn| {
+            while let Some(request) = conn.request() {
+                if request.target() == "/long" {
+                    conn.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlo");
+                    gate.wait();
+                    conn.send("ng");
+                } else {
+                    conn.reply(&request, &Reply::ok("fast"));
+                }
+            }
+        }
+    });
+    let setup = Setup::to([&slow, &fast])
+        .cluster(&format!("limits = {{ endpoint_requests = 1, {PATIENT} }}"))
+        .route("retry = { hedge = { percentile = 90, min_delay = \"20ms\" } }");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    // What is usual has to be learnt first: from the requests of some seconds.
+    let began = Instant::now();
+    while client.get("/").text() == "slow" || began.elapsed() < Duration::from_secs(3) {}
+    client.send_request("GET", "/long", "", "");
+    client.head();
+    let asked = |origin: &Origin| {
+        let requests = origin.requests();
+        requests
+            .iter()
+            .filter(|one| one.target() == "/long")
+            .count()
+    };
+    assert_eq!((asked(&slow), asked(&fast)), (1, 1));
+    // While the response of the one is passed on, the other is free.
+    proxy.client().get("/").status(200).body("slow");
+    gates.iter().for_each(Gate::open);
+    assert_eq!(client.exactly(4), b"long");
 }
 
 /// An origin that serves one connection at a time, as simple ones do: another one waits until the first is closed.
