@@ -31,6 +31,7 @@ mod keepalive;
 mod limits;
 mod long_bodies;
 mod names;
+mod places;
 mod probes;
 mod proxy_command;
 mod queues;
