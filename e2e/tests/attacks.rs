@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::fs::OpenOptions;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use evenkeel_testkit::evenkeel::Signal;
 use evenkeel_testkit::{Broken, Evenkeel, Folder, Origin, Reply, Setup};
@@ -192,4 +194,23 @@ fn a_client_that_waits_for_leave_is_not_late_with_its_body() {
     assert_eq!(client.head().status(), 100);
     client.send("body");
     client.response("POST").status(200).body("body");
+}
+
+/// Ejects at the first fault, for long.
+const STRICT: &str =
+    "outlier = { consecutive_faults = 1, base_ejection = \"1m\" }\nretry.attempts = 0";
+
+#[test]
+fn a_slow_upload_is_not_the_endpoint_s_fault() {
+    let (one, two) = (Origin::http(Reply::echo), Origin::http(Reply::echo));
+    let setup = Setup::to([&one, &two])
+        .cluster(STRICT)
+        .route("retry = { attempt_timeout = \"200ms\" }");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
+    sleep(Duration::from_millis(600));
+    client.send("dy");
+    client.response("POST").status(200).body("body");
+    assert!(!proxy.log().stderr().contains("ejected"));
 }

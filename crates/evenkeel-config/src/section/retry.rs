@@ -56,7 +56,7 @@ pub(crate) static STATUSES: Knob<Statuses> = Knob {
 /// `attempt_timeout`.
 pub(crate) static ATTEMPT_TIMEOUT: Knob<OrOff<Duration>> = Knob {
     key: "attempt_timeout",
-    about: "How long one attempt may take from its beginning, connect included, to the head of the response. Another one follows when that is safe, else 504.",
+    about: "How long one attempt may take from its beginning, connect included, to the head of the response; when the client has to be waited for, from the last byte of the body that it sent. Another one follows when that is safe, else 504.",
     default: OrOff::Off,
     why: "`connect_timeout` and `response_header_timeout` bound an attempt, and a large upload may take its time",
     bounds: TIMEOUT,

@@ -173,7 +173,7 @@ impl Stage<'_> {
             }
             self.scene.deadline.poll_expired(cx).map(|()| {
                 Err(self
-                    .expired(Instant::now())
+                    .expired(Instant::now(), self.attempt_at)
                     .unwrap_or(Fault::ConnectTimeout))
             })
         })

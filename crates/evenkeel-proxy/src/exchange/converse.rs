@@ -42,6 +42,8 @@ pub(crate) struct Conversation {
     /// What is kept of the request's body, where it may have to be sent again.
     pub(crate) replay: Option<Box<Replay>>,
     interim: u8,
+    /// Whether the client was ever waited for to go on with its body.
+    waited_for_client: bool,
     /// From when on the client is watched; none: it is.
     watch_at: Option<Instant>,
     /// Until when the client's expectation is left to the endpoint; none when leave was given or is not wanted.
@@ -61,6 +63,7 @@ impl Conversation {
             began: pump.moved,
             replay,
             interim: 0,
+            waited_for_client: false,
             watch_at: pump.moved.checked_add(UNWATCHED),
             leave_at: if expects {
                 pump.moved.checked_add(CONTINUE_PATIENCE)
@@ -78,6 +81,36 @@ impl Conversation {
         {
             self.replay = None;
         }
+    }
+
+    /// How long the endpoint has taken until `now`; none when it is the client that was waited for: what a client takes its time
+    /// for says nothing about the endpoint.
+    pub(crate) fn latency(&self, now: Instant) -> Option<Duration> {
+        let since = if self.waited_for_client && self.leave_at.is_none() {
+            if self.is_waiting_for_client() {
+                return None;
+            }
+            self.pump.moved
+        } else {
+            self.began
+        };
+        Some(now.saturating_duration_since(since))
+    }
+
+    /// When the attempt has taken too long. Its time counts anew when the client was waited for, and not meanwhile: a client
+    /// that takes its time could have its endpoints ejected for it.
+    fn attempt_at(&self, stage: &Stage<'_>) -> Option<Instant> {
+        if !self.waited_for_client {
+            return stage.attempt_at;
+        }
+        if self.is_waiting_for_client() {
+            return None;
+        }
+        self.pump.moved.checked_add(stage.attempt_timeout())
+    }
+
+    fn is_waiting_for_client(&self) -> bool {
+        self.asked_at.is_none() && self.pump.waiting == Waiting::Source
     }
 
     /// From when on the client is watched, when it is not yet.
@@ -117,7 +150,10 @@ impl Conversation {
             Some(replay) => self.pump.poll(cx, &mut replay.over(down.body()), up.body()),
         };
         match polled {
-            Poll::Pending => return Ok(()),
+            Poll::Pending => {
+                self.waited_for_client |= self.pump.waiting == Waiting::Source;
+                return Ok(());
+            }
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(fault)) if fault.side() == Side::Upstream => self.broken = true,
             Poll::Ready(Err(fault)) => return Err(fault),
@@ -215,7 +251,8 @@ fn deadline(stage: &Stage<'_>, talk: &Conversation) -> Option<Instant> {
             Waiting::Sink => stage.scene.listener.write_timeout,
         }),
     };
-    earliest(earliest(stage.ends_at(), phase), talk.leave_at)
+    let ends_at = earliest(stage.total_at, talk.attempt_at(stage));
+    earliest(earliest(ends_at, phase), talk.leave_at)
 }
 
 /// What is late now.
@@ -225,7 +262,7 @@ fn expired<A: Asker>(stage: &Stage<'_>, down: &mut A, talk: &mut Conversation) -
         return None;
     }
     let now = Instant::now();
-    if let Some(fault) = stage.expired(now) {
+    if let Some(fault) = stage.expired(now, talk.attempt_at(stage)) {
         return Some(fault);
     }
     talk.watch(now);
@@ -244,4 +281,29 @@ fn expired<A: Asker>(stage: &Stage<'_>, down: &mut A, talk: &mut Conversation) -
         (None, Waiting::Source) => Fault::RequestBodyTimeout,
         (None, Waiting::Sink) => Fault::EndpointStalled,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_takes_its_time_for_is_not_the_endpoint_s_latency() {
+        let began = Instant::now();
+        let after = |millis| began + Duration::from_millis(millis);
+        let pump = Pump::new(began, u64::MAX, false);
+        let mut talk = Conversation::new(pump, &Facts::none(), None);
+        let latency = |talk: &Conversation| talk.latency(after(500)).map(|time| time.as_millis());
+        assert_eq!(latency(&talk), Some(500));
+        talk.waited_for_client = true;
+        assert_eq!(latency(&talk), None, "an answer to half a request");
+        talk.pump.moved = after(300);
+        talk.pump.waiting = Waiting::Sink;
+        assert_eq!(latency(&talk), Some(200));
+        talk.pump.waiting = Waiting::Source;
+        talk.asked_at = Some(talk.pump.moved);
+        assert_eq!(latency(&talk), Some(200));
+        talk.leave_at = Some(after(1_000));
+        assert_eq!(latency(&talk), Some(500), "the client waits for leave");
+    }
 }

@@ -28,15 +28,17 @@ pub(crate) async fn run<D: Downstream>(
     talk.settle();
     let status = up.response().status();
     record.status = status;
-    let latency = now.saturating_duration_since(talk.began);
+    let elapsed = now.saturating_duration_since(talk.began);
     // An attempt that began with the exchange has taken as long, and taking instants from each other is not free.
     record.first_byte = Some(if talk.began == stage.scene.began {
-        latency
+        elapsed
     } else {
         now.saturating_duration_since(stage.scene.began)
     });
     stage.counters.response(status);
-    stage.counters.latency().record(latency);
+    if let Some(latency) = talk.latency(now) {
+        stage.counters.latency().record(latency);
+    }
     let length = match talk.answer {
         Answer::Final(length) => length,
         // Boxed: tunnels and faults are rare, and an exchange's future is as large as its widest state.

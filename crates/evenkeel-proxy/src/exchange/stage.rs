@@ -41,7 +41,7 @@ pub(crate) struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// When the attempt ends whatever it is doing, before its response.
+    /// When the attempt ends while it has no connection.
     pub(crate) fn ends_at(&self) -> Option<Instant> {
         earliest(self.total_at, self.attempt_at)
     }
@@ -96,13 +96,18 @@ impl Stage<'_> {
         }
     }
 
-    /// Why it ends now, when it does whatever it is doing.
-    pub(crate) fn expired(&self, now: Instant) -> Option<Fault> {
+    /// How long an attempt may take.
+    pub(crate) const fn attempt_timeout(&self) -> Duration {
+        self.forward.route.retry.attempt_timeout
+    }
+
+    /// Why it ends now, when it does whatever it is doing; the attempt ends at `attempt_at`.
+    pub(crate) fn expired(&self, now: Instant, attempt_at: Option<Instant>) -> Option<Fault> {
         if self.scene.worker.is_stopping() {
             Some(Fault::Shutdown)
         } else if self.total_at.is_some_and(|at| now >= at) {
             Some(Fault::TotalTimeout)
-        } else if self.attempt_at.is_some_and(|at| now >= at) {
+        } else if attempt_at.is_some_and(|at| now >= at) {
             Some(Fault::AttemptTimeout)
         } else {
             None
