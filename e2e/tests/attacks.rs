@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use evenkeel_testkit::evenkeel::Signal;
-use evenkeel_testkit::{Broken, Evenkeel, Folder, Origin, Reply, Setup};
+use evenkeel_testkit::{Broken, Conn, Evenkeel, Folder, Origin, Reply, Setup, eventually};
 
 #[test]
 fn a_malformed_chunk_is_not_read_a_second_time_as_another_size() {
@@ -212,5 +212,36 @@ fn a_slow_upload_is_not_the_endpoint_s_fault() {
     sleep(Duration::from_millis(600));
     client.send("dy");
     client.response("POST").status(200).body("body");
+    assert!(!proxy.log().stderr().contains("ejected"));
+}
+
+#[test]
+fn a_client_that_reads_no_interim_response_is_not_a_late_endpoint() {
+    let large = format!(
+        "HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n",
+        "x".repeat(8_000)
+    );
+    let origin = Origin::script(move |conn: &mut Conn| {
+        while conn.request().is_some() {
+            for _ in 0..30 {
+                conn.send(&large);
+            }
+            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        }
+    });
+    let other = Origin::saying("other");
+    let setup = Setup::to([&origin, &other])
+        .cluster(&format!("response_header_timeout = \"300ms\"\n{STRICT}"))
+        .listener("write_timeout = \"500ms\"");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client().small_receive_buffer();
+    for _ in 0..200 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    let record = eventually("a fault", || {
+        let records = proxy.log().records();
+        records.into_iter().find(|one| !one["fault"].is_null())
+    });
+    assert_eq!(record["fault"], "client-stalled");
     assert!(!proxy.log().stderr().contains("ejected"));
 }

@@ -185,7 +185,7 @@ fn step<A: Asker, U: Upstream>(
     talk: &mut Conversation,
 ) -> Poll<Result<(), Fault>> {
     if let Some(fault) = expired(stage, down, talk) {
-        return Poll::Ready(Err(fault));
+        return Poll::Ready(Err(blamed(fault, cx, down)));
     }
     if let Err(fault) = talk.send(cx, down, up) {
         return Poll::Ready(Err(fault));
@@ -210,6 +210,16 @@ fn step<A: Asker, U: Upstream>(
         return Poll::Ready(Err(Fault::ClientGone));
     }
     Poll::Pending
+}
+
+/// The fault, or the client's own where that has kept the endpoint's answer from being read: it takes no interim response.
+fn blamed<A: Asker>(fault: Fault, cx: &mut Context<'_>, down: &mut A) -> Fault {
+    let is_late = matches!(fault, Fault::AttemptTimeout | Fault::ResponseHeaderTimeout);
+    if is_late && down.body().poll_flush(cx).is_pending() {
+        Fault::ClientStalled
+    } else {
+        fault
+    }
 }
 
 /// Passes an interim response on when the client can read it and has use for it.
