@@ -245,3 +245,27 @@ fn a_client_that_reads_no_interim_response_is_not_a_late_endpoint() {
     assert_eq!(record["fault"], "client-stalled");
     assert!(!proxy.log().stderr().contains("ejected"));
 }
+
+#[test]
+fn an_endpoint_that_answers_and_leaves_the_body_unread_is_well() {
+    let streaming = || {
+        Origin::script(|conn: &mut Conn| {
+            conn.small_receive_buffer();
+            conn.head();
+            conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            eventually("the end of a stream", || {
+                (!conn.send("1\r\nx\r\n")).then_some(())
+            });
+        })
+    };
+    let (one, two) = (streaming(), streaming());
+    let setup = Setup::to([&one, &two])
+        .cluster(STRICT)
+        .listener("write_timeout = \"300ms\"");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+    while client.try_send([b'x'; 65_536]) {}
+    assert_eq!(proxy.record()["fault"], "endpoint-stalled");
+    assert!(!proxy.log().stderr().contains("ejected"));
+}

@@ -64,6 +64,8 @@ pub(crate) async fn run<D: Downstream>(
     stage.counters.bytes_sent.add(talk.pump.bytes);
     stage.counters.bytes_received.add(relay.response.bytes);
     match ended {
+        // An endpoint that has answered may leave the rest of the request unread, and how long that is the client decides.
+        Err(Fault::EndpointStalled) => stage.answered(status),
         Err(fault) if fault.side() == Side::Upstream => stage.failed(fault),
         Ok(()) | Err(_) => stage.answered(status),
     }
