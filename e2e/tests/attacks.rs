@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::fs::OpenOptions;
 use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use evenkeel_testkit::evenkeel::Signal;
-use evenkeel_testkit::{Broken, Conn, Evenkeel, Folder, Origin, Reply, Setup, eventually};
+use evenkeel_testkit::{Broken, Client, Conn, Evenkeel, Folder, Origin, Reply, Setup, eventually};
 
 #[test]
 fn a_malformed_chunk_is_not_read_a_second_time_as_another_size() {
@@ -267,5 +267,47 @@ fn an_endpoint_that_answers_and_leaves_the_body_unread_is_well() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
     while client.try_send([b'x'; 65_536]) {}
     assert_eq!(proxy.record()["fault"], "endpoint-stalled");
+    assert!(!proxy.log().stderr().contains("ejected"));
+}
+
+/// Learns for as long as it takes until requests are hedged.
+fn learn(client: &mut Client) {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(3) {
+        client.get("/").status(200);
+    }
+}
+
+#[test]
+fn a_stale_connection_of_a_hedge_is_no_fault_of_its_endpoint() {
+    let stale = |conn: &mut Conn| {
+        while let Some(request) = conn.request() {
+            if request.target() == "/stale" {
+                sleep(Duration::from_millis(100));
+                return conn.reset();
+            }
+            conn.reply(&request, &Reply::ok("stale"));
+        }
+    };
+    let late = |conn: &mut Conn| {
+        while let Some(request) = conn.request() {
+            if request.target() == "/stale" {
+                sleep(Duration::from_millis(400));
+            }
+            conn.reply(&request, &Reply::ok("late"));
+        }
+    };
+    let (one, two) = (Origin::script(stale), Origin::script(late));
+    let setup = Setup::to([&one, &two])
+        .route("retry = { attempts = 2, hedge = { percentile = 90, min_delay = \"20ms\" } }")
+        .cluster(STRICT);
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    learn(&mut client);
+    client.get("/stale").status(200).body("late");
+    let tried = |one: &serde_json::Value| one["tried"][0]["why"] == "endpoint-reset";
+    eventually("the record of a hedged request", || {
+        proxy.log().records().iter().any(tried).then_some(())
+    });
     assert!(!proxy.log().stderr().contains("ejected"));
 }

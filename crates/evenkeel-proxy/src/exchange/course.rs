@@ -110,11 +110,7 @@ impl<'a> Course<'a> {
         match verdict {
             Verdict::GiveUp => Err(fault),
             Verdict::RetryFree => {
-                // Its siblings in the pool are likely as dead.
-                stage.scene.worker.pool.forget(&stage.endpoint.state);
-                if let Some(idle) = failed.idle {
-                    stage.endpoint.state.keepalive.closed_after(idle);
-                }
+                was_stale(stage, failed);
                 self.note(stage, failed.failure, record);
                 Ok(())
             }
@@ -179,12 +175,23 @@ impl<'a> Course<'a> {
     }
 
     /// One of two attempts at once failed, and the other goes on.
-    pub(crate) fn lost(&mut self, stage: &Stage<'_>, failed: &Failed, record: &mut Record) {
+    pub(crate) fn lost(
+        &mut self,
+        stage: &Stage<'_>,
+        failed: &Failed,
+        request: &RequestView<'_>,
+        record: &mut Record,
+    ) {
         if let Failure::Fault(fault) = failed.failure
             && fault.side() == Side::Upstream
         {
             stage.counters.fault(fault);
-            stage.failed(fault);
+            if self.ask(failed, request, true) == Verdict::RetryFree {
+                self.left = self.left.after(Verdict::RetryFree);
+                was_stale(stage, failed);
+            } else {
+                stage.failed(fault);
+            }
         }
         self.note(stage, failed.failure, record);
     }
@@ -235,6 +242,15 @@ impl<'a> Course<'a> {
             (over, _) => over.is_some(),
         };
         wait <= self.rules.retry_after_max && in_time
+    }
+}
+
+/// The endpoint had closed its idle connection before the request came: that is no fault of its, and the connection's siblings
+/// in the pool are likely as dead.
+fn was_stale(stage: &Stage<'_>, failed: &Failed) {
+    stage.scene.worker.pool.forget(&stage.endpoint.state);
+    if let Some(idle) = failed.idle {
+        stage.endpoint.state.keepalive.closed_after(idle);
     }
 }
 

@@ -214,7 +214,9 @@ impl<'s> Lanes<'s, '_> {
                     return Poll::Ready((lane.stage, Ok(reached)));
                 }
                 Err(failed) if self.0.is_empty() => return Poll::Ready((lane.stage, Err(failed))),
-                Err(failed) => course.lost(&lane.stage, &failed, record),
+                Err(failed) => {
+                    course.lost(&lane.stage, &failed, &down.borrow().request(), record);
+                }
             }
         }
         let mut down = down.borrow_mut();
