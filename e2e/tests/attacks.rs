@@ -270,6 +270,29 @@ fn an_endpoint_that_answers_and_leaves_the_body_unread_is_well() {
     assert!(!proxy.log().stderr().contains("ejected"));
 }
 
+#[test]
+fn a_body_that_cannot_be_sent_again_is_not_sent_on_a_connection_that_idled() {
+    let origin = Origin::script(|conn: &mut Conn| {
+        if let Some(request) = conn.request() {
+            conn.reply(&request, &Reply::echo(&request));
+        }
+        // The endpoint lets go of the connection as the next request comes.
+        conn.head();
+        conn.reset();
+    });
+    let setup = Setup::to([&origin]).route("retry = { replay_buffer = \"1KiB\" }");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    let body = "y".repeat(2_000);
+    for _ in 0..2 {
+        client
+            .ask("PUT", "/", "Content-Length: 2000\r\n", &body)
+            .status(200)
+            .body(&body);
+        sleep(Duration::from_millis(1_200));
+    }
+}
+
 /// Learns for as long as it takes until requests are hedged.
 fn learn(client: &mut Client) {
     let began = Instant::now();

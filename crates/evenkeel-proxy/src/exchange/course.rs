@@ -34,7 +34,7 @@ pub(crate) struct Course<'a> {
     pub(crate) tried: Tried,
     /// What is kept of the body, between two attempts.
     pub(crate) replay: Option<Box<Replay>>,
-    /// Whether an endpoint may see the request though another one has.
+    /// Whether an endpoint may see the request though another one has, as far as is known before it is sent.
     pub(crate) repeatable: bool,
     rules: &'a RetryRules,
     left: Allowance,
@@ -56,6 +56,7 @@ impl<'a> Course<'a> {
         let rules = &forward.route.retry;
         let idempotent = down.request().method().is_idempotent();
         let most = usize::try_from(rules.replay_buffer.bytes()).unwrap_or(usize::MAX);
+        let has_body = !matches!(down.facts().length, Length::Empty | Length::Known(0));
         let may_fit = match down.facts().length {
             Length::Empty => false,
             Length::Known(n) => n <= most as u64,
@@ -68,7 +69,7 @@ impl<'a> Course<'a> {
             total_at,
             tried: Tried::new(),
             replay: keeps.then(|| Box::new(Replay::new(most, &scene.worker.kept))),
-            repeatable: idempotent || rules.non_idempotent,
+            repeatable: (idempotent || rules.non_idempotent) && (keeps || !has_body),
             rules,
             left: Allowance::new(rules.attempts),
             pauses: 0,
