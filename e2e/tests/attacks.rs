@@ -334,3 +334,23 @@ fn a_stale_connection_of_a_hedge_is_no_fault_of_its_endpoint() {
     });
     assert!(!proxy.log().stderr().contains("ejected"));
 }
+
+#[test]
+fn what_one_endpoint_asks_for_is_not_forgotten_over_another_s_fault() {
+    let patient = Origin::http(|_| Reply::new(503, "later").header("Retry-After", "1"));
+    let hasty = Origin::script(|conn: &mut Conn| drop(conn.request()));
+    let setup = Setup::to([&patient, &hasty])
+        .cluster("outlier = \"off\"")
+        .route("retry = { statuses = [503], attempts = 2 }");
+    let proxy = Evenkeel::start(&setup);
+    let began = Instant::now();
+    let mut client = proxy.client();
+    client.get("/");
+    client.get("/");
+    assert!(patient.requests().len() >= 2);
+    assert!(
+        began.elapsed() >= Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+}

@@ -233,7 +233,10 @@ impl<'a> Course<'a> {
     fn pause_after(&mut self, scene: &Scene<'_>, at_least: Duration) {
         let pause = backoff::pause(self.rules, self.pauses, &mut scene.worker.rng());
         self.pauses += 1;
-        self.rests_until = Instant::now().checked_add(pause.max(at_least));
+        // Whoever asked for longer is left alone for longer, though another failed since; but for no longer than clients wait.
+        let pause = pause.max(at_least.min(self.rules.retry_after_max));
+        let until = Instant::now().checked_add(pause);
+        self.rests_until = self.rests_until.max(until);
     }
 
     fn can_wait(&self, wait: Duration) -> bool {
