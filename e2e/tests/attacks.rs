@@ -7,7 +7,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use evenkeel_testkit::evenkeel::Signal;
-use evenkeel_testkit::{Broken, Client, Conn, Evenkeel, Folder, Origin, Reply, Setup, eventually};
+use evenkeel_testkit::{
+    Broken, Client, Conn, Evenkeel, Folder, Gate, Origin, Reply, Setup, eventually,
+};
 
 #[test]
 fn a_malformed_chunk_is_not_read_a_second_time_as_another_size() {
@@ -299,6 +301,55 @@ fn learn(client: &mut Client) {
     while began.elapsed() < Duration::from_secs(3) {
         client.get("/").status(200);
     }
+}
+
+#[test]
+fn a_hedge_s_loser_leaves_its_place_when_it_has_lost() {
+    let (slow, ending) = (Gate::new(), Gate::new());
+    let one = Origin::script({
+        let slow = slow.clone();
+        move |conn: &mut Conn| {
+            while let Some(request) = conn.request() {
+                if request.target() == "/slow" {
+                    slow.wait();
+                }
+                conn.reply(&request, &Reply::ok("one"));
+            }
+        }
+    });
+    let two = Origin::script({
+        let ending = ending.clone();
+        move |conn: &mut Conn| {
+            while let Some(request) = conn.request() {
+                if request.target() == "/slow" {
+                    conn.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nt");
+                    ending.wait();
+                    conn.send("w");
+                } else {
+                    conn.reply(&request, &Reply::ok("two"));
+                }
+            }
+        }
+    });
+    let setup = Setup::to([&one, &two])
+        .route("retry = { hedge = { percentile = 90, min_delay = \"20ms\" } }")
+        .cluster("limits = { endpoint_requests = 1, queue = { timeout = \"500ms\" } }");
+    let proxy = Evenkeel::start(&setup);
+    learn(&mut proxy.client());
+    // By turns one endpoint or the other is first: a winner that is first has no loser beside it.
+    let winner = eventually("a request that was hedged", || {
+        let mut client = proxy.client();
+        client.send_request("GET", "/slow", "", "");
+        client.head();
+        assert_eq!(client.exactly(1), b"t");
+        let requests = one.requests();
+        let is_hedged = requests.iter().any(|request| request.target() == "/slow");
+        is_hedged.then_some(client)
+    });
+    proxy.client().get("/").status(200).body("one");
+    slow.open();
+    ending.open();
+    drop(winner);
 }
 
 #[test]
