@@ -405,3 +405,20 @@ fn what_one_endpoint_asks_for_is_not_forgotten_over_another_s_fault() {
         began.elapsed()
     );
 }
+
+#[test]
+fn an_endpoint_that_closes_on_what_is_too_large_for_it_is_well() {
+    let refusing = || {
+        Origin::script(|conn: &mut Conn| {
+            conn.head();
+            conn.exactly(5);
+            conn.reset();
+        })
+    };
+    let (one, two) = (refusing(), refusing());
+    let proxy = Evenkeel::start(&Setup::to([&one, &two]).cluster(STRICT));
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nhello");
+    client.response("POST").status(502).fault("endpoint-reset");
+    assert!(!proxy.log().stderr().contains("ejected"));
+}

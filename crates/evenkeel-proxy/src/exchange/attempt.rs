@@ -31,6 +31,8 @@ pub(crate) struct Failed {
     pub(crate) sent: Sent,
     /// How long the connection had been idle, when it was a reused one.
     pub(crate) idle: Option<Duration>,
+    /// Whether it ended in the middle of the request's body.
+    pub(crate) within_body: bool,
 }
 
 impl Failed {
@@ -40,11 +42,17 @@ impl Failed {
             failure: Failure::Fault(fault),
             sent: Sent::Nothing,
             idle: None,
+            within_body: false,
         }
     }
 
     /// One that ended on a connection that had been idle for so long.
-    pub(crate) fn on(up: &H1Upstream, idle: Option<Duration>, fault: Fault) -> Self {
+    pub(crate) fn on(
+        up: &H1Upstream,
+        talk: &Conversation,
+        idle: Option<Duration>,
+        fault: Fault,
+    ) -> Self {
         Self {
             failure: Failure::Fault(fault),
             sent: if up.has_sent() {
@@ -53,6 +61,19 @@ impl Failed {
                 Sent::Nothing
             },
             idle,
+            within_body: talk.pump.bytes > 0 && !talk.pump.done,
+        }
+    }
+
+    /// The fault as far as it is the endpoint's own. One that closes in the middle of an upload may have refused it: some do so
+    /// with what is too large for them, and how large it is the client decides.
+    pub(crate) fn blame(&self) -> Option<Fault> {
+        match self.failure {
+            Failure::Fault(Fault::EndpointClosed | Fault::EndpointReset) if self.within_body => {
+                None
+            }
+            Failure::Fault(fault) => Some(fault),
+            Failure::Status(_) => None,
         }
     }
 }

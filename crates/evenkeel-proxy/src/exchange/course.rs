@@ -104,7 +104,9 @@ impl<'a> Course<'a> {
             .as_mut()
             .map_or(untouched, |replay| replay.rewind());
         let verdict = self.ask(failed, request, replayable);
-        if verdict != Verdict::RetryFree {
+        if verdict != Verdict::RetryFree
+            && let Some(fault) = failed.blame()
+        {
             stage.failed(fault);
         }
         self.left = self.left.after(verdict);
@@ -146,6 +148,7 @@ impl<'a> Course<'a> {
             failure: Failure::Status(status),
             sent: Sent::Some,
             idle,
+            within_body: false,
         };
         let untouched = talk.pump.bytes == 0;
         let replayable = talk

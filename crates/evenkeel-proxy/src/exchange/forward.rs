@@ -74,7 +74,7 @@ pub(crate) async fn run<D: Downstream>(
                     Err(fault) => {
                         record.bytes_in = talk.pump.bytes;
                         course.take_back(&mut talk);
-                        Failed::on(&up, idle, fault)
+                        Failed::on(&up, &talk, idle, fault)
                     }
                 }
             }

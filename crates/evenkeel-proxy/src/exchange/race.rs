@@ -251,7 +251,7 @@ async fn lane<D: Downstream>(
             idle: link.idle,
             connect: link.connect,
         })),
-        Err(fault) => Err(Failed::on(&up, link.idle, fault)),
+        Err(fault) => Err(Failed::on(&up, &talk, link.idle, fault)),
     }
 }
 
