@@ -422,3 +422,20 @@ fn an_endpoint_that_closes_on_what_is_too_large_for_it_is_well() {
     client.response("POST").status(502).fault("endpoint-reset");
     assert!(!proxy.log().stderr().contains("ejected"));
 }
+
+#[test]
+fn an_answer_that_is_thrown_away_counts_as_an_answer() {
+    let (bad, good) = (
+        Origin::http(|_| Reply::new(503, "busy")),
+        Origin::saying("ok"),
+    );
+    let setup = Setup::to([&bad, &good])
+        .cluster("outlier = { consecutive_faults = \"off\", fault_percent = 50, min_requests = 5, window = \"10s\" }\nretry.budget_burst = 1000000")
+        .route("retry = { statuses = [503] }");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    eventually("an ejection", || {
+        client.get("/").status(200).body("ok");
+        proxy.log().stderr().contains("ejected").then_some(())
+    });
+}

@@ -174,6 +174,7 @@ impl<'a> Course<'a> {
             replay.rewind();
         }
         self.pause_after(stage.scene, wait);
+        stage.counters.response(status);
         stage.answered(status);
         Some(failed)
     }
