@@ -439,3 +439,22 @@ fn an_answer_that_is_thrown_away_counts_as_an_answer() {
         proxy.log().stderr().contains("ejected").then_some(())
     });
 }
+
+#[test]
+fn an_endpoint_that_cuts_every_body_fails_every_time() {
+    let cutting = Origin::script(|conn: &mut Conn| {
+        if conn.request().is_some() {
+            conn.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\npart");
+        }
+    });
+    let good = Origin::saying("ok");
+    let setup = Setup::to([&cutting, &good])
+        .cluster("outlier = { consecutive_faults = \"off\", fault_percent = 90, min_requests = 5, window = \"10s\" }");
+    let proxy = Evenkeel::start(&setup);
+    eventually("an ejection", || {
+        let mut client = proxy.client();
+        client.send_request("GET", "/", "", "");
+        client.head();
+        proxy.log().stderr().contains("ejected").then_some(())
+    });
+}

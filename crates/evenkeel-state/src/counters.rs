@@ -41,6 +41,9 @@ impl Counter {
     }
 }
 
+/// Where in the table of faults the responses that broke off are counted.
+const CUT: usize = Fault::ALL.len() + Cause::ALL.len();
+
 /// What one worker counted about one endpoint.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -57,7 +60,7 @@ pub struct EndpointCounters {
     pub bytes_sent: Counter,
     /// Bytes of bodies received from it.
     pub bytes_received: Counter,
-    /// By fault, and behind these by the cause that a gateway fault counts as.
+    /// By fault, behind these by the cause that a gateway fault counts as, and last the responses that broke off.
     faults: OnceLock<Box<[Counter]>>,
     latency: OnceLock<Histogram>,
 }
@@ -86,12 +89,19 @@ impl EndpointCounters {
         Cause::ALL.iter().map(|cause| self.gateway(*cause)).sum()
     }
 
+    /// Counts a response that broke off: its gateway fault is no further attempt.
+    pub fn cut(&self) {
+        self.bad(CUT);
+    }
+
     /// Attempts that ended: with a response, or with a gateway fault in its place.
     #[must_use]
     pub fn ended(&self) -> u64 {
-        // The first digit 1 is an interim response, or 101; a bad status is a response already.
+        // The first digit 1 is an interim response, or 101; a bad status is a response already, and so is one that broke off.
         let responses: u64 = self.responses[1..].iter().map(Counter::read).sum();
-        responses + self.gateway_faults() - self.gateway(Cause::Status)
+        let twice = self.gateway(Cause::Status) + self.times(CUT);
+        // The worker may be counting in this moment.
+        (responses + self.gateway_faults()).saturating_sub(twice)
     }
 
     fn gateway(&self, cause: Cause) -> u64 {
@@ -99,7 +109,7 @@ impl EndpointCounters {
     }
 
     fn bad(&self, at: usize) {
-        let length = Fault::ALL.len() + Cause::ALL.len();
+        let length = CUT + 1;
         let table = self
             .faults
             .get_or_init(|| (0..length).map(|_| Counter::default()).collect());
@@ -210,6 +220,17 @@ mod tests {
         counters.fault(Fault::EndpointClosed);
         assert_eq!((counters.gateway_faults(), counters.ended()), (3, 5));
         assert_eq!(counters.faults(Fault::ConnectRefused), 1);
+    }
+
+    #[test]
+    fn a_response_that_breaks_off_is_one_attempt() {
+        let counters = EndpointCounters::default();
+        for _ in 0..3 {
+            counters.response(200);
+            counters.gateway_fault(Cause::Reset);
+            counters.cut();
+        }
+        assert_eq!((counters.gateway_faults(), counters.ended()), (3, 3));
     }
 
     #[test]

@@ -66,8 +66,9 @@ pub(crate) async fn run<D: Downstream>(
     match ended {
         // An endpoint that has answered may leave the rest of the request unread, and how long that is the client decides.
         Err(Fault::EndpointStalled) => stage.answered(status),
-        Err(fault) if fault.side() == Side::Upstream => stage.failed(fault),
-        Ok(()) | Err(_) => stage.answered(status),
+        Err(fault) if fault.side() == Side::Upstream => stage.cut(fault),
+        // A client that left, or the end of its time, says nothing of an endpoint that was still at it.
+        Err(_) => {}
     }
     match ended {
         Ok(()) => Relayed {

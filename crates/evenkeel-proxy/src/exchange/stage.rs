@@ -74,6 +74,14 @@ impl Stage<'_> {
         }
     }
 
+    /// The response, which was counted, broke off by that fault.
+    pub(crate) fn cut(&self, fault: Fault) {
+        if let Some(cause) = Cause::of(fault) {
+            self.counters.cut();
+            self.failed_by(cause);
+        }
+    }
+
     #[cold]
     fn failed_by(&self, cause: Cause) {
         let worker = self.scene.worker.id;
