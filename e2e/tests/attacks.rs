@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::fs::OpenOptions;
 use std::process::Command;
-use std::thread::sleep;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use evenkeel_testkit::evenkeel::Signal;
@@ -211,7 +212,7 @@ fn a_slow_upload_is_not_the_endpoint_s_fault() {
     let proxy = Evenkeel::start(&setup);
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
-    sleep(Duration::from_millis(600));
+    park_timeout(Duration::from_millis(600));
     client.send("dy");
     client.response("POST").status(200).body("body");
     assert!(!proxy.log().stderr().contains("ejected"));
@@ -291,7 +292,7 @@ fn a_body_that_cannot_be_sent_again_is_not_sent_on_a_connection_that_idled() {
             .ask("PUT", "/", "Content-Length: 2000\r\n", &body)
             .status(200)
             .body(&body);
-        sleep(Duration::from_millis(1_200));
+        park_timeout(Duration::from_millis(1_200));
     }
 }
 
@@ -357,7 +358,7 @@ fn a_stale_connection_of_a_hedge_is_no_fault_of_its_endpoint() {
     let stale = |conn: &mut Conn| {
         while let Some(request) = conn.request() {
             if request.target() == "/stale" {
-                sleep(Duration::from_millis(100));
+                park_timeout(Duration::from_millis(100));
                 return conn.reset();
             }
             conn.reply(&request, &Reply::ok("stale"));
@@ -366,7 +367,7 @@ fn a_stale_connection_of_a_hedge_is_no_fault_of_its_endpoint() {
     let late = |conn: &mut Conn| {
         while let Some(request) = conn.request() {
             if request.target() == "/stale" {
-                sleep(Duration::from_millis(400));
+                park_timeout(Duration::from_millis(400));
             }
             conn.reply(&request, &Reply::ok("late"));
         }
@@ -457,4 +458,47 @@ fn an_endpoint_that_cuts_every_body_fails_every_time() {
         client.head();
         proxy.log().stderr().contains("ejected").then_some(())
     });
+}
+
+#[test]
+fn a_hedge_that_finds_no_place_costs_nothing() {
+    let (busy, ends) = (Gate::new(), Gate::new());
+    let origin = || {
+        let (busy, ends) = (busy.clone(), ends.clone());
+        let failures = AtomicUsize::new(0);
+        Origin::script(move |conn: &mut Conn| {
+            while let Some(request) = conn.request() {
+                match request.target() {
+                    "/hold" => {
+                        busy.open();
+                        ends.wait();
+                    }
+                    "/slow" => park_timeout(Duration::from_millis(80)),
+                    // Once at either: the first is a stale connection, and free.
+                    "/fail" if failures.fetch_add(1, Ordering::Relaxed) == 0 => {
+                        return conn.reset();
+                    }
+                    _ => {}
+                }
+                conn.reply(&request, &Reply::ok("ok"));
+            }
+        })
+    };
+    let (one, two) = (origin(), origin());
+    let setup = Setup::to([&one, &two])
+        .route("retry = { hedge = { percentile = 90, min_delay = \"40ms\" } }")
+        .cluster("outlier = \"off\"\nlimits = { endpoint_requests = 1 }\nretry = { budget_ratio = 0, budget_burst = 2 }");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    learn(&mut client);
+    let mut holding = proxy.client();
+    // A hedge of this one may cost the first token.
+    holding.send_request("POST", "/hold", "", "");
+    busy.wait();
+    for _ in 0..4 {
+        client.get("/slow").status(200);
+    }
+    ends.open();
+    holding.response("POST").status(200);
+    client.get("/fail").status(200);
 }

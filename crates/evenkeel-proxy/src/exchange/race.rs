@@ -26,7 +26,7 @@ use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::downstream::{Asker, Downstream, Facts};
 use crate::exchange::attempt::{Failed, Way};
 use crate::exchange::converse::{self, Conversation};
-use crate::exchange::course::{Course, is_another_left};
+use crate::exchange::course::Course;
 use crate::exchange::relay;
 use crate::exchange::seat::{self, Choice, Seat};
 use crate::exchange::stage::{Forward, Stage};
@@ -155,7 +155,8 @@ impl<'s> Track<'s> {
 fn second_seat<'c>(course: &Course<'c>, first: &Stage<'_>) -> Option<Seat<'c>> {
     let mut tried = course.tried;
     tried.insert(first.index);
-    if !is_another_left(course.cluster, &tried) || !course.pay(first) {
+    // Before it is paid for: at their limits, endpoints would have the budget spent on attempts that nobody makes.
+    if !seat::may_be_beside(course, &tried) || !course.pay(first) {
         return None;
     }
     seat::beside(first.scene, course, &tried)

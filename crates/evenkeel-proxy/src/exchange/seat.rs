@@ -107,6 +107,17 @@ pub(crate) fn choose<'a>(scene: &Scene<'_>, course: &Course<'a>) -> Choice<'a> {
     }
 }
 
+/// Whether it looks as if there were a seat beside an attempt that is under way.
+pub(crate) fn may_be_beside(course: &Course<'_>, tried: &Tried) -> bool {
+    let limits = &course.cluster.state.limits;
+    let mut list = course.cluster.endpoints.list.iter().enumerate();
+    limits.may_pass()
+        && limits.has_room()
+        && list.any(|(index, one)| {
+            !tried.contains(index) && one.weight() > 0 && one.share() > 0 && one.has_room()
+        })
+}
+
 /// A seat beside an attempt that is under way, when there is one at once.
 pub(crate) fn beside<'a>(
     scene: &Scene<'_>,
