@@ -502,3 +502,40 @@ fn a_hedge_that_finds_no_place_costs_nothing() {
     holding.response("POST").status(200);
     client.get("/fail").status(200);
 }
+
+#[test]
+fn after_a_stale_connection_no_other_endpoint_is_waited_for() {
+    let (busy, ends) = (Gate::new(), Gate::new());
+    let origin = || {
+        let (busy, ends) = (busy.clone(), ends.clone());
+        let failures = AtomicUsize::new(0);
+        Origin::script(move |conn: &mut Conn| {
+            while let Some(request) = conn.request() {
+                match request.target() {
+                    "/hold" => {
+                        busy.open();
+                        ends.wait();
+                    }
+                    "/fail" if failures.fetch_add(1, Ordering::Relaxed) == 0 => {
+                        return conn.reset();
+                    }
+                    _ => {}
+                }
+                conn.reply(&request, &Reply::ok("ok"));
+            }
+        })
+    };
+    let (one, two) = (origin(), origin());
+    let limits = "limits = { endpoint_requests = 1, queue = { timeout = \"300ms\" } }";
+    let proxy = Evenkeel::start(&Setup::to([&one, &two]).cluster(limits));
+    let mut client = proxy.client();
+    for _ in 0..4 {
+        client.get("/").status(200);
+    }
+    let mut holding = proxy.client();
+    holding.send_request("GET", "/hold", "", "");
+    busy.wait();
+    client.get("/fail").status(200);
+    ends.open();
+    holding.response("GET").status(200);
+}

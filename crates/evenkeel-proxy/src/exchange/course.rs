@@ -34,6 +34,8 @@ pub(crate) struct Course<'a> {
     pub(crate) tried: Tried,
     /// What is kept of the body, between two attempts.
     pub(crate) replay: Option<Box<Replay>>,
+    /// Whether nothing but a stale connection was wrong with the endpoint that was tried last.
+    pub(crate) was_stale: bool,
     /// Whether an endpoint may see the request though another one has, as far as is known before it is sent.
     pub(crate) repeatable: bool,
     rules: &'a RetryRules,
@@ -69,6 +71,7 @@ impl<'a> Course<'a> {
             total_at,
             tried: Tried::new(),
             replay: keeps.then(|| Box::new(Replay::new(most, &scene.worker.kept))),
+            was_stale: false,
             repeatable: (idempotent || rules.non_idempotent) && (keeps || !has_body),
             rules,
             left: Allowance::new(rules.attempts),
@@ -110,6 +113,7 @@ impl<'a> Course<'a> {
             stage.failed(fault);
         }
         self.left = self.left.after(verdict);
+        self.was_stale = verdict == Verdict::RetryFree;
         match verdict {
             Verdict::GiveUp => Err(fault),
             Verdict::RetryFree => {
@@ -169,6 +173,7 @@ impl<'a> Course<'a> {
             return None;
         }
         self.left = self.left.after(Verdict::Retry);
+        self.was_stale = false;
         self.take_back(talk);
         if let Some(replay) = &mut self.replay {
             replay.rewind();

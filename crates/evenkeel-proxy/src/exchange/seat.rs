@@ -147,6 +147,10 @@ pub(crate) async fn wait<'a, A: Asker>(
             Choice::Seat(seat) => return Ok(seat),
             Choice::Nobody => return Err(Fault::NoEndpoint),
             Choice::Full { has_looked } => {
+                if course.was_stale {
+                    // Nothing is wrong with that endpoint, so nobody is waited for in its place.
+                    tried = Tried::new();
+                }
                 let began = Instant::now();
                 let seat = queue(scene, asker, course, (tried, has_looked)).await;
                 record.queued += began.elapsed();
