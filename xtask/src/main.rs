@@ -16,6 +16,7 @@ mod fuzz;
 mod icount;
 mod metrics;
 mod modules;
+mod pgo;
 mod reliability;
 mod setup;
 mod source;
