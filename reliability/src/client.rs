@@ -25,6 +25,9 @@ const MOST: u64 = 400_000;
 /// The pause of a connection whose request got no answer, so that an outage is not asked about a million times.
 const AFTER_FAILURE: Duration = Duration::from_millis(1);
 
+/// How often the client looks whether the machine holds it up.
+const PULSE: Duration = Duration::from_millis(5);
+
 /// What one group of connections does.
 #[derive(Clone, Debug)]
 pub struct Load {
@@ -99,6 +102,8 @@ struct Shared {
     next: AtomicU64,
     done: AtomicU64,
     stop: AtomicBool,
+    /// The longest that the machine held this thread up, in microseconds.
+    held_up: AtomicU64,
 }
 
 impl Client {
@@ -111,6 +116,7 @@ impl Client {
             next: AtomicU64::new(1),
             done: AtomicU64::new(0),
             stop: AtomicBool::new(false),
+            held_up: AtomicU64::new(0),
         });
         let thread = thread::spawn({
             let (shared, loads) = (Arc::clone(&shared), loads.to_vec());
@@ -123,6 +129,12 @@ impl Client {
     #[must_use]
     pub fn done(&self) -> u64 {
         self.shared.done.load(Ordering::Relaxed)
+    }
+
+    /// The longest that the machine has held the client up so far: nobody else can have been faster meanwhile.
+    #[must_use]
+    pub fn held_up(&self) -> Duration {
+        Duration::from_micros(self.shared.held_up.load(Ordering::Relaxed))
     }
 
     /// Whether it has ended by itself, which it does only when something is wrong.
@@ -155,6 +167,7 @@ fn ask(shared: &Arc<Shared>, loads: &[Load]) -> Result<Vec<Exchange>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        tokio::spawn(feel_pulse(Arc::clone(shared)));
         let mut lines = JoinSet::new();
         for (number, load) in loads.iter().enumerate() {
             let tickets = Arc::new(Tickets::new(load.pace, shared.start));
@@ -169,6 +182,16 @@ fn ask(shared: &Arc<Shared>, loads: &[Load]) -> Result<Vec<Exchange>> {
         }
         Ok(exchanges)
     })
+}
+
+/// Notes the longest delay of a timer.
+async fn feel_pulse(shared: Arc<Shared>) {
+    loop {
+        let due = Instant::now() + PULSE;
+        tokio::time::sleep_until(due.into()).await;
+        let late = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
+        shared.held_up.fetch_max(late, Ordering::Relaxed);
+    }
 }
 
 /// Asks again and again, one request after the other.

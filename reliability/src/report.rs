@@ -58,6 +58,8 @@ pub struct Figures {
     pub before: String,
     /// and from then on.
     pub during: String,
+    /// The longest that the machine held the client up.
+    pub held_up: String,
 }
 
 impl Verdict {
@@ -118,6 +120,7 @@ impl Figures {
             extra: run.pages.extra(),
             before: p99(before.into_iter()),
             during: p99(during.into_iter()),
+            held_up: millis(run.held_up),
         }
     }
 }
@@ -138,7 +141,7 @@ impl fmt::Display for Verdict {
         };
         write!(
             f,
-            "{}, {} worker{plural}: {} requests; failed: {} GETs, {} POSTs; {} extra attempts; p99 {} → {}",
+            "{}, {} worker{plural}: {} requests; failed: {} GETs, {} POSTs; {} extra attempts; p99 {} → {}; held up {}",
             self.name,
             self.workers,
             figures.requests,
@@ -147,6 +150,7 @@ impl fmt::Display for Verdict {
             figures.extra,
             figures.before,
             figures.during,
+            figures.held_up,
         )?;
         for claim in &self.claims {
             let mark = if claim.holds { "holds " } else { "BROKEN" };

@@ -18,6 +18,8 @@ pub struct Run {
     pub start: Instant,
     /// How long it took.
     pub took: Duration,
+    /// The longest that the machine held the client up: a busy one may do so to the proxy and to endpoints as well.
+    pub held_up: Duration,
 }
 
 impl Run {
@@ -122,6 +124,7 @@ mod tests {
             marks: vec![("killed", Duration::from_millis(3))],
             start: Instant::now(),
             took: Duration::from_millis(9),
+            held_up: Duration::ZERO,
         };
         assert_eq!(run.failures(|_| true).len(), 3);
         assert_eq!(run.failures(|one| one.kind != Kind::Get).len(), 0);

@@ -70,6 +70,7 @@ fn perform(scenario: &Scenario, who: Who, workers: u16, programs: &Programs) -> 
         .steps
         .iter()
         .try_for_each(|step| stage.take(step, &client, start, &mut marks));
+    let held_up = client.held_up();
     // What is still under way ends as its proxy sees to it, with the endpoints as they are.
     let exchanges = client.finish();
     for endpoint in stage.endpoints.drain(..) {
@@ -83,6 +84,7 @@ fn perform(scenario: &Scenario, who: Who, workers: u16, programs: &Programs) -> 
         marks,
         start,
         took: start.elapsed(),
+        held_up,
     })
 }
 
