@@ -147,16 +147,16 @@ pub(super) fn rate_limit(length: Length) -> Scenario {
     };
     let light = Load {
         lines: "X-Client: light\r\n",
-        ..Load::rate(16, 60)
+        ..Load::rate(16, 40)
     };
-    let apart = "each client has a bucket of its own";
-    let bucket = "a bucket holds 20 and gets 100 a second";
+    let apart = "each client has a bucket of its own, and this one's holds what it would send in two seconds and a half";
+    let bucket = "a bucket holds 100 and gets 100 a second";
     Scenario::new(
         "rate-limit",
-        "two clients may send 100 requests a second each; one sends 500, the other 60",
+        "two clients may send 100 requests a second each; one sends 500, the other 40",
     )
     .loads([heavy, light])
-    .route("rate_limit = { requests = 100, per = \"1s\", burst = 20, key = \"header:X-Client\" }")
+    .route("rate_limit = { requests = 100, per = \"1s\", burst = 100, key = \"header:X-Client\" }")
     .mark("from the start")
     .pause(ms(seconds * 1_000))
     .mark("end")
@@ -167,7 +167,7 @@ pub(super) fn rate_limit(length: Length) -> Scenario {
         |one| matches!(&one.outcome, Outcome::Reply(429, fault) if fault == "rate-limited"),
     ))
     .claim(Claim::new(
-        "the heavy client gets 100 a second and 20",
+        "the heavy client gets 100 a second and 100",
         bucket,
         |run| {
             let heavy = run.exchanges.iter().filter(|one| one.load == 0);
@@ -178,7 +178,7 @@ pub(super) fn rate_limit(length: Length) -> Scenario {
                 .unwrap_or_default();
             let served = heavy.filter(|one| one.is_good()).count();
             let served = u32::try_from(served).unwrap_or(u32::MAX);
-            let most = 20.0 + 100.0 * last.as_secs_f64();
+            let most = 100.0 + 100.0 * last.as_secs_f64();
             let found = format!("{served} of at most {most:.0}");
             let is_right = f64::from(served) <= most + 1.0 && f64::from(served) >= 0.9 * most;
             Measured::new(is_right, found)
