@@ -58,12 +58,9 @@ pub(crate) async fn run<D: Downstream>(
         trails: !undecided,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
-    record.ended = talk.pump.moved.max(relay.response.moved);
-    record.bytes_in = talk.pump.bytes;
-    record.bytes_out = relay.response.bytes;
-    stage.counters.bytes_sent.add(talk.pump.bytes);
-    stage.counters.bytes_received.add(relay.response.bytes);
+    count(stage, talk, &relay, record);
     match ended {
+        Ok(()) => stage.answered(status),
         // An endpoint that has answered may leave the rest of the request unread, and how long that is the client decides.
         Err(Fault::EndpointStalled) => stage.answered(status),
         Err(fault) if fault.side() == Side::Upstream => stage.cut(fault),
