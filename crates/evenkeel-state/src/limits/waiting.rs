@@ -19,6 +19,9 @@
 //! Places also appear without being given back: a limit rises, an endpoint comes back. For these, and against every mistake
 //! in the above, the control plane calls [`WaitingRoom::stir`] ten times a second.
 //!
+//! Whoever is called has to be woken first, and may be on another thread: a place that becomes free meanwhile calls the one behind,
+//! who may then be served first. So the order holds but for one place.
+//!
 //! Tasks are woken without any lock held, a few at a time when many are dropped at once.
 
 use std::sync::{Arc, PoisonError};
