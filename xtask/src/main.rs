@@ -72,6 +72,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["icount", ref rest @ ..] => icount::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["reliability", ref rest @ ..] => reliability::run(rest),
+        ["pgo"] => pgo::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

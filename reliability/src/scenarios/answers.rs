@@ -109,28 +109,42 @@ pub(super) fn panic(length: Length) -> Scenario {
         probe: 500,
         ..Manner::good(ms(15))
     };
-    let why = "when no endpoint admits, all are used: probes that fail everywhere say more about the probes";
-    let mut scenario = Scenario::new(
+    let down = "what is down gets nothing while another is up";
+    let all = "when no endpoint admits, all are used: probes that fail everywhere say more about the probes";
+    Scenario::new(
         "panic",
-        "the probes of all endpoints begin to fail, although they answer everybody else",
+        "the probes of two endpoints fail, then those of all, although each answers everybody else",
     )
-    .cluster("probe = { http = { path = \"/healthz\" }, interval = \"200ms\", fall = 1 }")
+    .cluster("probe = { http = { path = \"/healthz\" }, interval = \"100ms\", fall = 1 }")
     .requests(500)
-    .mark("ill");
-    for endpoint in 0..3 {
-        scenario = scenario.act(endpoint, Act::Become(ill.clone()));
-    }
-    scenario
-        .pause(ms(600))
-        .mark("all are down")
-        .requests(length.requests(2_000))
-        .claim(Claim::no_failure(why))
-        .claim(Claim::new("every endpoint is used", why, |run| {
+    .mark("two are ill")
+    .act(0, Act::Become(ill.clone()))
+    .act(1, Act::Become(ill.clone()))
+    .pause(ms(400))
+    .mark("one is left")
+    .requests(1_000)
+    .mark("all are ill")
+    .act(2, Act::Become(ill))
+    .pause(ms(400))
+    .mark("none is left")
+    .requests(length.requests(1_500))
+    .claim(Claim::no_failure(all))
+    .claim(Claim::share_at_most(
+        0,
+        Span::between("one is left", ms(0), ms(150)),
+        0,
+        down,
+    ))
+    .claim(Claim::new(
+        "in the end every endpoint is used",
+        all,
+        |run| {
             let used = (0..3).filter(|&endpoint| {
-                let mut after = Span::after("all are down").of(run);
+                let mut after = Span::after("none is left").of(run);
                 after.any(|one| one.by.is_some_and(|by| by.endpoint == endpoint))
             });
             let used = used.count();
             Measured::new(used == 3, format!("{used} of 3"))
-        }))
+        },
+    ))
 }

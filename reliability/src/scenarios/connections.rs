@@ -13,7 +13,7 @@ pub(super) fn resetting_idle(length: Length) -> Scenario {
         ..Manner::good(ms(15))
     };
     let waves = match length {
-        Length::Short => 3,
+        Length::Short => 2,
         Length::Full => 8,
     };
     let load = Load {

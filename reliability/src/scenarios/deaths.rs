@@ -122,7 +122,7 @@ pub(super) fn all_down(_: Length) -> Scenario {
     let soon = "refusals come at once; the two pauses before an endpoint is tried again are at most 25 and 50 ms";
     let again = "when none admits, all are used; an ejected endpoint is tried every second";
     scenario
-        .pause(ms(3_000))
+        .pause(ms(2_600))
         .claim(Claim::no_failure_in(
             Span::before("down"),
             "before",

@@ -30,6 +30,12 @@ pub(super) fn codel(length: Length) -> Scenario {
     .cluster("limits = { endpoint_requests = 8, queue = { size = 1000, timeout = \"5s\", target = \"20ms\", interval = \"100ms\" } }")
     .mark("from the start")
     .pause(ms(seconds * 1_000))
+    .claim(Claim::new("requests are dropped", why, |run| {
+        let dropped = run.failures(|one| {
+            matches!(&one.outcome, Outcome::Reply(503, fault) if fault == "queue-dropped")
+        });
+        Measured::new(!dropped.is_empty(), dropped.len().to_string())
+    }))
     .claim(Claim::failures_are("a 503 of the queue's", "only the queue gives up", |one| {
         matches!(&one.outcome, Outcome::Reply(503, fault) if fault.starts_with("queue-"))
     }))

@@ -3,6 +3,7 @@
 use super::{Length, ms};
 use crate::claim::{Claim, Span};
 use crate::client::Load;
+use crate::exchange::Life;
 use crate::origin::Manner;
 use crate::scenario::{Act, Scenario};
 
@@ -40,7 +41,12 @@ pub(super) fn cold(_: Length) -> Scenario {
         cold: ms(1_500),
         ..Manner::good(ms(15))
     };
+    let second = Life {
+        endpoint: 0,
+        number: 2,
+    };
     let gets = "an idempotent request is tried again elsewhere";
+    let found = "an ejected endpoint is tried every second, and its first answers take 750 ms";
     let share = "a trial gives it at most a twentieth of its share, slow start then lets its share grow from nothing over 4 s";
     Scenario::new(
         "cold",
@@ -55,6 +61,7 @@ pub(super) fn cold(_: Length) -> Scenario {
     .act(0, Act::Begin(Some(cold)))
     .pause(ms(3_000))
     .claim(Claim::no_idempotent_failure(gets))
+    .claim(Claim::found_within("begun", second, ms(2_750), found))
     .claim(Claim::share_at_most(
         0,
         Span::between("begun", ms(0), ms(1_500)),
@@ -85,7 +92,7 @@ pub(super) fn slow_start(_: Length) -> Scenario {
     .pause(ms(500))
     .mark("begun")
     .act(0, Act::Begin(None))
-    .pause(ms(5_000))
+    .pause(ms(4_500))
     .claim(Claim::share_at_most(
         0,
         Span::between("begun", ms(0), ms(500)),
@@ -94,7 +101,7 @@ pub(super) fn slow_start(_: Length) -> Scenario {
     ))
     .claim(Claim::share_at_least(
         0,
-        Span::since("begun", ms(4_200)),
+        Span::since("begun", ms(4_050)),
         22,
         full,
     ))
@@ -120,7 +127,7 @@ pub(super) fn hedging(length: Length) -> Scenario {
     .cluster("retry.hedge = { percentile = 90, min_delay = \"5ms\" }")
     .requests(500)
     .mark("after a first look")
-    .requests(length.requests(2_000))
+    .requests(length.requests(1_500))
     .claim(Claim::no_failure("nothing fails"))
     .claim(Claim::took_at_most(
         0,
