@@ -24,6 +24,8 @@
 use evenkeel_base::Fault;
 use evenkeel_base::rules::{RetryOn, RetryRules};
 
+use crate::outlier::Cause;
+
 /// What is known of an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
@@ -145,45 +147,19 @@ pub const fn is_repeatable(method_idempotent: bool, rules: &RetryRules) -> bool 
 /// Whether a fault is one that another attempt can mend, the endpoint, or the way to it, being dead or frozen, and of a kind
 /// that is tried again.
 ///
+/// What kind of fault it is says the table of [`Cause`], which has no catch-all.
+///
 /// Garbage is what a process answers that was replaced by another one on its port, and others may answer well. What depends on
 /// the request (a head too large, a switch of protocols) is not asked for again: replicas answer alike. What the client or
 /// evenkeel itself ended is not the endpoint's to mend, and the time for everything is over when it is over.
 const fn is_tried_again(fault: Fault, on: RetryOn) -> bool {
-    match fault {
-        Fault::ConnectRefused | Fault::ConnectFailed | Fault::ConnectTimeout => on.connect,
-        Fault::EndpointClosed | Fault::EndpointReset | Fault::ResponseCut => on.reset,
-        Fault::EndpointStalled | Fault::AttemptTimeout | Fault::ResponseHeaderTimeout => on.timeout,
-        Fault::ResponseMalformed | Fault::ResponseCodingUnsupported => on.malformed,
-        Fault::ResponseHeadTooLarge
-        | Fault::TooManyInterim
-        | Fault::UpgradeMismatch
-        | Fault::ResponseBodyMalformed
-        | Fault::IdleTimeout
-        | Fault::RequestMalformed
-        | Fault::RequestPathRefused
-        | Fault::RequestBodyMalformed
-        | Fault::RequestDenied
-        | Fault::MethodRefused
-        | Fault::RequestHeaderTimeout
-        | Fault::RequestBodyTimeout
-        | Fault::RequestBodyTooLarge
-        | Fault::RateLimited
-        | Fault::TooManyConnections
-        | Fault::RequestLineTooLong
-        | Fault::ExpectationFailed
-        | Fault::RequestHeadTooLarge
-        | Fault::ClientGone
-        | Fault::ClientStalled
-        | Fault::CodingUnsupported
-        | Fault::VersionUnsupported
-        | Fault::NoRoute
-        | Fault::Internal
-        | Fault::NoEndpoint
-        | Fault::QueueFull
-        | Fault::QueueTimeout
-        | Fault::QueueDropped
-        | Fault::Shutdown
-        | Fault::TotalTimeout => false,
+    match (fault, Cause::of(fault)) {
+        (Fault::TooManyInterim | Fault::UpgradeMismatch | Fault::ResponseBodyMalformed, _)
+        | (_, None | Some(Cause::Status | Cause::Percentage | Cause::Latency)) => false,
+        (_, Some(Cause::Connect)) => on.connect,
+        (_, Some(Cause::Reset)) => on.reset,
+        (_, Some(Cause::Timeout)) => on.timeout,
+        (_, Some(Cause::Malformed)) => on.malformed,
     }
 }
 
