@@ -193,9 +193,11 @@ impl Endpoint {
             .heal()
     }
 
-    /// Ends it for good, and waits until all that it said is in the book.
-    pub fn end(mut self) {
+    /// Ends it for good, and waits until all that it said is in the book. Its network, where it has one of its own, is given
+    /// back: what the system still has to say to the other ends of its connections goes through it.
+    pub fn end(mut self) -> Option<Namespace> {
         self.finish();
+        self.namespace.take()
     }
 
     fn finish(&mut self) {

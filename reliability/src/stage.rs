@@ -73,10 +73,10 @@ fn perform(scenario: &Scenario, who: Who, workers: u16, programs: &Programs) -> 
     let held_up = client.held_up();
     // What is still under way ends as its proxy sees to it, with the endpoints as they are.
     let exchanges = client.finish();
-    for endpoint in stage.endpoints.drain(..) {
-        endpoint.end();
-    }
+    let networks: Vec<_> = stage.endpoints.drain(..).map(Endpoint::end).collect();
     drop(proxy);
+    // Not before the proxy has heard of the end of every connection: a lost packet of that is sent again.
+    drop(networks);
     played?;
     Ok(Run {
         exchanges: exchanges?,
