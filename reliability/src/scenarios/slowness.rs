@@ -125,7 +125,8 @@ pub(super) fn hedging(length: Length) -> Scenario {
         ..Load::rate(64, 800)
     }])
     .cluster("retry.hedge = { percentile = 90, min_delay = \"5ms\" }")
-    .requests(500)
+    // What is usual is known once a second: until then nothing is hedged.
+    .requests(1_800)
     .mark("after a first look")
     .requests(length.requests(1_500))
     .claim(Claim::no_failure("nothing fails"))
