@@ -4,10 +4,15 @@
 //! decided in this file, and what a probe sends or where a log goes is not in it either.
 
 mod attempts;
+mod balancing;
 mod health;
 mod limits;
 
 pub use attempts::{BudgetRules, HedgeRules, RetryOn, RetryRules, Statuses};
+pub use balancing::{
+    BalancerRules, Choices, HashRules, HashTable, KeyPart, MOST_TOKENS, PrequalRules,
+    ReportedRules, Signals, TierRules,
+};
 pub use health::{AdminState, OutlierRules, ProbeRules};
 pub use limits::{
     AdaptiveRules, EndpointLimit, LimitRules, Priority, QueueRules, RateKey, RateRules,
