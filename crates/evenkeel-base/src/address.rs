@@ -1,7 +1,7 @@
-//! Where an endpoint is, as the operator wrote it: an IP address, a name to resolve, or a Unix socket.
+//! Where an endpoint is, as the operator wrote it: an IP address, a name or a service to look up, or a Unix socket.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +17,10 @@ pub enum Address {
         /// The port that goes with every address it resolves to.
         port: u16,
     },
+    /// `srv:_http._tcp.app.internal`: the SRV records of that name (RFC 2782), in lower case and without its final dot. They
+    /// say which names and ports, with which weights, and which of them come first. `srv:` stands before it as `unix:` does
+    /// before a path: what follows is no host, and a port after it would be a mistake.
+    Service(String),
     /// `unix:/run/app.sock`.
     Unix(PathBuf),
 }
@@ -25,8 +29,8 @@ impl Address {
     /// The longest DNS name (RFC 1035 §2.3.4), without its final dot.
     const MAX_NAME: usize = 253;
 
-    /// Reads an endpoint's address: `host:port`, `:port` (this host), `http://host[:port]`, `unix:/path`.
-    /// A host may be an IPv4 address, an IPv6 address in brackets or a name. A range of ports is read by
+    /// Reads an endpoint's address: `host:port`, `:port` (this host), `http://host[:port]`, `unix:/path`,
+    /// `srv:name`. A host may be an IPv4 address, an IPv6 address in brackets or a name. A range of ports is read by
     /// [`Address::parse_range`].
     ///
     /// # Errors
@@ -48,6 +52,9 @@ impl Address {
     pub fn parse_range(text: &str) -> Result<Vec<Self>, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return parse_unix(text, path).map(|address| vec![address]);
+        }
+        if let Some(name) = text.strip_prefix("srv:") {
+            return parse_service(text, name).map(|address| vec![address]);
         }
         let (rest, default_port) = match text.split_once("://") {
             Some(("http", rest)) => (rest.strip_suffix('/').unwrap_or(rest), Some("80")),
@@ -82,6 +89,7 @@ impl fmt::Display for Address {
         match self {
             Self::Ip(address) => address.fmt(f),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Service(name) => write!(f, "srv:{name}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -121,6 +129,26 @@ fn parse_unix(text: &str, path: &str) -> Result<Address, String> {
         ));
     }
     Ok(Address::Unix(Path::new(path).to_path_buf()))
+}
+
+fn parse_service(text: &str, name: &str) -> Result<Address, String> {
+    if let Some((name, port)) = name.rsplit_once(':')
+        && port.bytes().all(|b| b.is_ascii_digit())
+    {
+        return Err(format!(
+            "\"{text}\" has a port, and a service's records say its ports: write srv:{name}"
+        ));
+    }
+    if name.parse::<IpAddr>().is_ok() {
+        return Err(format!(
+            "\"{text}\" names an address, and srv: is for the name of SRV records"
+        ));
+    }
+    read_name(name).map(Address::Service).ok_or_else(|| {
+        format!(
+            "\"{text}\" names no service: write srv:_service._proto.domain, as in srv:_http._tcp.app.internal"
+        )
+    })
 }
 
 /// Splits at the last colon outside of brackets; an IPv6 address needs its brackets.
@@ -164,6 +192,12 @@ fn from_parts(text: &str, host: &str, port: u16) -> Result<Address, String> {
     if let Ok(ip) = host.parse() {
         return Ok(Address::Ip(SocketAddr::new(ip, port)));
     }
+    let host = read_name(host).ok_or_else(|| help(text))?;
+    Ok(Address::Name { host, port })
+}
+
+/// A DNS name in lower case, without its final dot.
+fn read_name(text: &str) -> Option<String> {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
@@ -173,23 +207,20 @@ fn from_parts(text: &str, host: &str, port: u16) -> Result<Address, String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let name = host.strip_suffix('.').unwrap_or(host);
+    let name = text.strip_suffix('.').unwrap_or(text);
     let numeric = name
         .rsplit('.')
         .next()
         .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
     if name.is_empty() || name.len() > Address::MAX_NAME || numeric || !name.split('.').all(label) {
-        return Err(help(text));
+        return None;
     }
-    Ok(Address::Name {
-        host: name.to_ascii_lowercase(),
-        port,
-    })
+    Some(name.to_ascii_lowercase())
 }
 
 fn help(text: &str) -> String {
     format!(
-        "\"{text}\" is not an address: write host:port, [ipv6]:port, http://host:port, host:9001-9004 or unix:/path"
+        "\"{text}\" is not an address: write host:port, [ipv6]:port, http://host:port, host:9001-9004, srv:name or unix:/path"
     )
 }
 
@@ -210,6 +241,11 @@ mod tests {
             ("App.Internal.:8080", "app.internal:8080"),
             ("my_service:8080", "my_service:8080"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
+            (
+                "srv:_http._tcp.App.internal.",
+                "srv:_http._tcp.app.internal",
+            ),
+            ("srv:web.service.consul", "srv:web.service.consul"),
         ];
         for (text, expected) in cases {
             assert_eq!(
@@ -248,6 +284,11 @@ mod tests {
             "https://a:1",
             "http://a/path",
             "unix:",
+            "srv:",
+            "srv:_http._tcp.app:80",
+            "srv:a..b",
+            "srv:10.0.0.1",
+            "srv:::1",
             "-a:80",
             "256.1.1.1:80",
             "a..b:80",

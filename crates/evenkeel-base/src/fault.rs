@@ -86,6 +86,8 @@ faults! {
     QueueFull "queue-full" Local 503 "connection_limit_reached" "Every endpoint of the cluster is at its limit, and the queue is full.";
     QueueTimeout "queue-timeout" Local 503 "connection_limit_reached" "Every endpoint of the cluster is at its limit, and the request waited as long as it may.";
     QueueDropped "queue-dropped" Local 503 "connection_limit_reached" "The cluster's queue has stood for too long, and the request was dropped so that others are served in time.";
+    Overloaded "overloaded" Local 503 "proxy_internal_response" "evenkeel is near one of its limits and refuses what is worth least: new connections, and requests of low priority.";
+    NoDescriptors "no-descriptors" Local 503 "proxy_internal_error" "The system gave evenkeel no descriptor or memory for a connection to the endpoint.";
     Shutdown "shutdown" Local 503 "proxy_internal_response" "evenkeel is stopping and its time to drain is over.";
     TotalTimeout "total-timeout" Local 504 "http_response_timeout" "The exchange took longer than the total timeout of its route.";
     ConnectRefused "connect-refused" Upstream 502 "connection_refused" "The endpoint refused the connection.";
