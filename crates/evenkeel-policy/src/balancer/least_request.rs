@@ -12,6 +12,13 @@
 //! comparison and get twice what it should. Drawn first it may lose to another, so its part is the most it gets. Its part
 //! does not count as a smaller weight in the comparison: with few requests in flight, one on trial would then lose to
 //! every other, and its trial would never end.
+//!
+//! The choice for nearly everything: it needs no measurement, leaves out what hangs, and costs the same for any number of
+//! endpoints. [`LeastOfMore`] compares more of them.
+
+mod more;
+
+pub use more::LeastOfMore;
 
 use evenkeel_base::Rng;
 
