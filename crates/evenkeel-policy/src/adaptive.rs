@@ -85,6 +85,12 @@ impl Adaptive {
     /// Begins at the initial limit. The generator spreads the dips of endpoints over time.
     #[must_use]
     pub fn new(rules: AdaptiveRules, rng: Rng) -> Self {
+        Self::at(rules.initial, rules, rng)
+    }
+
+    /// Begins at this limit: where another process had come to.
+    #[must_use]
+    pub fn at(limit: u32, rules: AdaptiveRules, rng: Rng) -> Self {
         let mut new = Self {
             limit: 0.0,
             base: Base::new(rng),
@@ -92,7 +98,7 @@ impl Adaptive {
             step_at: None,
             rules,
         };
-        new.set(f64::from(rules.initial));
+        new.set(f64::from(limit));
         new
     }
 

@@ -1,5 +1,7 @@
 //! What a balancer may know about one endpoint. It is not the endpoint: address, pool and counters stay with their owners.
 
+use crate::load::Load;
+
 /// An endpoint as a balancer sees it: facts that may change between two looks.
 pub trait Candidate {
     /// Its part of the cluster's traffic compared with the others, 0 to 1,000; 0 gets no new requests, whatever happens.
@@ -14,6 +16,11 @@ pub trait Candidate {
 
     /// Whether it is below its limit of requests in flight.
     fn has_room(&self) -> bool;
+
+    /// What is measured of it; none where nothing is.
+    fn load(&self) -> Option<&Load> {
+        None
+    }
 }
 
 impl<C: Candidate + ?Sized> Candidate for &C {
@@ -32,6 +39,10 @@ impl<C: Candidate + ?Sized> Candidate for &C {
     fn has_room(&self) -> bool {
         (**self).has_room()
     }
+
+    fn load(&self) -> Option<&Load> {
+        (**self).load()
+    }
 }
 
 impl<C: Candidate + ?Sized> Candidate for std::sync::Arc<C> {
@@ -49,5 +60,9 @@ impl<C: Candidate + ?Sized> Candidate for std::sync::Arc<C> {
 
     fn has_room(&self) -> bool {
         (**self).has_room()
+    }
+
+    fn load(&self) -> Option<&Load> {
+        (**self).load()
     }
 }

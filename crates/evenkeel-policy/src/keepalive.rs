@@ -116,6 +116,22 @@ impl KeepAlive {
         let _ = self.replace(seen, seen.with_proof());
     }
 
+    /// What was announced and what was seen, in milliseconds, for the process that takes the place of this one.
+    #[must_use]
+    pub fn learnt(&self) -> [Option<u32>; 2] {
+        let announced = self.announced.load(Ordering::Relaxed);
+        [announced, self.seen().millis].map(|millis| (millis != UNKNOWN).then_some(millis))
+    }
+
+    /// Begins with what another process learnt.
+    pub fn restore(&self, [announced, seen]: [Option<u32>; 2]) {
+        let millis = seen.unwrap_or(UNKNOWN);
+        let lesson = Lesson { millis, proofs: 0 };
+        self.announced
+            .store(announced.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        self.seen.store(lesson.pack(), Ordering::Relaxed);
+    }
+
     fn seen(&self) -> Lesson {
         Lesson::unpack(self.seen.load(Ordering::Relaxed))
     }

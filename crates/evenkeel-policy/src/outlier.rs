@@ -69,6 +69,21 @@ pub struct Outlier {
     lasts_ms: AtomicU64,
 }
 
+/// What is known of an endpoint's ejections, for the process that takes the place of this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Gateway faults in a row.
+    pub faults: u32,
+    /// Why it is ejected, and what was seen since, in bits.
+    pub notes: u32,
+    /// How often the next one's base time is doubled.
+    pub doublings: u32,
+    /// Ejections so far.
+    pub times: u32,
+    /// How long the running one lasts, in milliseconds.
+    pub lasts_ms: u64,
+}
+
 /// The bits of the cause in the notes.
 const CAUSE: u32 = 7;
 /// The trial before this ejection failed: what began it was a sign that misled.
@@ -262,6 +277,28 @@ impl Outlier {
     #[must_use]
     pub fn times(&self) -> u32 {
         self.times.load(Ordering::Relaxed)
+    }
+
+    /// Everything, for another process.
+    #[must_use]
+    pub fn past(&self) -> Past {
+        Past {
+            faults: self.faults.load(Ordering::Relaxed),
+            notes: self.notes.load(Ordering::Relaxed),
+            doublings: self.doublings.load(Ordering::Relaxed),
+            times: self.times(),
+            lasts_ms: self.lasts_ms.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Goes on from what another process knew. To be called before the endpoint's standing is restored: who sees the phase sees
+    /// this.
+    pub fn restore(&self, past: Past) {
+        self.faults.store(past.faults, Ordering::Relaxed);
+        self.notes.store(past.notes, Ordering::Relaxed);
+        self.doublings.store(past.doublings, Ordering::Relaxed);
+        self.times.store(past.times, Ordering::Relaxed);
+        self.lasts_ms.store(past.lasts_ms, Ordering::Relaxed);
     }
 
     /// Why it is ejected and how much of its time is left, for people; `None` when it is not ejected.

@@ -90,6 +90,19 @@ pub(crate) struct Parts {
     pub(crate) since: u64,
 }
 
+/// Where an endpoint stood, for the process that takes the place of this one. The clock of both is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stood {
+    /// What probes said.
+    pub health: Health,
+    /// What traffic said.
+    pub phase: Phase,
+    /// The share that slow start allowed, in thousandths.
+    pub ramp: u16,
+    /// When the phase or the ramp began, in milliseconds.
+    pub since_ms: u64,
+}
+
 /// The bits of a share or a ramp.
 const SHARE: u64 = 0x3ff;
 
@@ -138,6 +151,41 @@ impl Standing {
     #[must_use]
     pub fn ramp(&self) -> u16 {
         self.parts().ramp
+    }
+
+    /// Everything, for another process.
+    #[must_use]
+    pub fn stood(&self) -> Stood {
+        let Parts {
+            health,
+            phase,
+            ramp,
+            since,
+        } = self.parts();
+        Stood {
+            health,
+            phase,
+            ramp,
+            since_ms: since,
+        }
+    }
+
+    /// Goes on from where the endpoint stood in another process. Health only where both probe it: whether an endpoint has
+    /// probes, this process's configuration says.
+    pub fn restore(&self, stood: Stood) {
+        self.change(|parts| {
+            let is_probed = parts.health != Health::Unprobed && stood.health != Health::Unprobed;
+            Some(Parts {
+                health: if is_probed {
+                    stood.health
+                } else {
+                    parts.health
+                },
+                phase: stood.phase,
+                ramp: stood.ramp.min(FULL),
+                since: stood.since_ms & SINCE,
+            })
+        });
     }
 
     /// Whether nothing keeps the endpoint from its share but slow start. One relaxed load, for the hot path.

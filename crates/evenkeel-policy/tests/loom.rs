@@ -5,19 +5,33 @@
 #![cfg(loom)]
 
 #[cfg(test)]
+#[path = "loom/hash.rs"]
+mod hash;
+#[cfg(test)]
+#[path = "loom/load.rs"]
+mod load;
+#[cfg(test)]
+#[path = "loom/pool.rs"]
+mod pool;
+#[cfg(test)]
 #[path = "loom/rate.rs"]
 mod rate;
+
+#[cfg(test)]
+#[path = "loom/tiers.rs"]
+mod tiers;
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use evenkeel_base::rules::OutlierRules;
-    use evenkeel_base::{BalancerKind, Rng};
+    use evenkeel_base::Rng;
+    use evenkeel_base::rules::{BalancerRules, OutlierRules};
     use evenkeel_policy::outlier::{Attempted, Cause, Event, Outcome};
     use evenkeel_policy::slow_start::Entry;
     use evenkeel_policy::{
-        Balancer, Budget, Candidate, Health, KeepAlive, Outlier, Phase, Standing, Tried, Wanted,
+        Balancer, Budget, Candidate, Health, KeepAlive, Member, Outlier, Phase, Standing, Tried,
+        Wanted,
     };
     use loom::sync::Arc;
     use loom::thread;
@@ -47,7 +61,15 @@ mod tests {
     /// How often each endpoint is picked when every worker picks so many times at once.
     fn picks<const N: usize>(admits: [bool; N], workers: usize, each: usize) -> [usize; N] {
         let from = admits.map(Endpoint);
-        let balancer = Arc::new(Balancer::new(BalancerKind::RoundRobin, &[1; N], 0));
+        let balancer = Arc::new(Balancer::new(
+            &BalancerRules::RoundRobin,
+            &[Member {
+                id: "",
+                weight: 1,
+                rank: 0,
+            }; N],
+            None,
+        ));
         let worker = move |balancer: Arc<Balancer>| {
             let mut rng = Rng::new(1);
             (0..each)

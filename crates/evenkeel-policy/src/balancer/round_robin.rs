@@ -4,6 +4,9 @@
 //! to 6 reach 1 2 3 1 2 3 whatever the number of workers. An endpoint that cannot be picked loses its turn to the next
 //! in the schedule, and the cursor moves past both, so that the neighbor of a dead endpoint does not get its share
 //! on top of its own.
+//!
+//! The first turn is the first endpoint's, or that of [`Tiers::set_out`](crate::Tiers::set_out): a fleet of nodes that begin at
+//! the same one goes on in step.
 
 use evenkeel_base::Rng;
 
@@ -45,6 +48,12 @@ impl RoundRobin {
         self.cursor.0.load(Ordering::Relaxed)
     }
 
+    /// Begins at that turn, unless it has begun.
+    pub(super) fn set_out(&self, turn: u64) {
+        let order = Ordering::Relaxed;
+        let _ = self.cursor.0.compare_exchange(0, turn, order, order);
+    }
+
     /// See [`Balancer::pick`](super::Balancer::pick).
     ///
     /// Relaxed order is enough: the cursor hands out turns and publishes nothing else.
@@ -67,10 +76,6 @@ impl RoundRobin {
     }
 
     /// Takes the next turn after `turn` whose endpoint can be picked, together with those skipped on the way.
-    ///
-    /// The turns are looked through first and claimed in one step afterwards. Claiming them one by one would let every
-    /// worker write the cursor hundreds of times per request when most endpoints are down. When another worker was faster,
-    /// the look begins again where that one ended, so no turn is taken twice, and a failure means that another got on.
     #[cold]
     fn pick_after<C: Candidate>(
         &self,
@@ -79,15 +84,36 @@ impl RoundRobin {
         wanted: Wanted<'_>,
         rng: &mut Rng,
     ) -> Option<usize> {
-        let limit = self.schedule.len().min(from.len().saturating_mul(SKIP)) as u64;
-        let mut next = turn + 1;
+        self.take(turn + 1, from.len(), |at| wanted.draws(from, at, rng))
+            .or_else(|| self.weighted.pick(from, wanted, rng))
+    }
+
+    /// The endpoint of the next turn that fits, among `count`: a rotation of those that `fits` is true for.
+    pub(super) fn rotate(&self, count: usize, fits: impl FnMut(usize) -> bool) -> Option<usize> {
+        self.take(self.cursor(), count, fits)
+    }
+
+    /// The endpoints by weight.
+    pub(super) const fn weighted(&self) -> &Weighted {
+        &self.weighted
+    }
+
+    /// Takes the first turn from `next` on whose endpoint fits, together with those skipped on the way.
+    ///
+    /// The turns are looked through first and claimed in one step afterwards. Claiming them one by one would let every
+    /// worker write the cursor hundreds of times per request when most endpoints are down. When another worker was faster,
+    /// the look begins again where that one ended, so no turn is taken twice, and a failure means that another got on.
+    fn take(
+        &self,
+        mut next: u64,
+        count: usize,
+        mut fits: impl FnMut(usize) -> bool,
+    ) -> Option<usize> {
+        let limit = self.schedule.len().min(count.saturating_mul(SKIP)) as u64;
         loop {
-            let found = (next..next + limit)
+            let (taken, position) = (next..next + limit)
                 .map(|turn| (turn, self.at(turn)))
-                .find(|(_, position)| wanted.draws(from, *position, rng));
-            let Some((taken, position)) = found else {
-                return self.weighted.pick(from, wanted, rng);
-            };
+                .find(|(_, position)| fits(*position))?;
             let order = Ordering::Relaxed;
             match self
                 .cursor

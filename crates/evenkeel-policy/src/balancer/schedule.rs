@@ -26,7 +26,12 @@ const TURNS_PER_ENDPOINT: u64 = 16;
 /// The turns of one round: positions of endpoints. Weights are reduced by their greatest common divisor, and if the
 /// round is too long still, by [`rounded`].
 pub(super) fn schedule(weights: &[u16]) -> Box<[u32]> {
-    let weights = rounded(&reduced(weights));
+    schedule_within(MAX_TURNS, weights)
+}
+
+/// The same with another longest round.
+pub(super) fn schedule_within(longest: u64, weights: &[u16]) -> Box<[u32]> {
+    let weights = rounded(longest, &reduced(weights));
     let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
     let windows = |rank: usize, turn: u64| {
         let weight = weights[rank].1;
@@ -69,9 +74,9 @@ fn reduced(weights: &[u16]) -> Vec<(u32, u64)> {
 /// Weights whose sum is about the longest schedule, when the sum is above it; each at least 1, so that no endpoint
 /// starves. An endpoint's number of turns differs from its exact part of `longest` by at most 1, and by at most a half
 /// when it should have one or more.
-fn rounded(weights: &[(u32, u64)]) -> Vec<(u32, u64)> {
+fn rounded(longest: u64, weights: &[(u32, u64)]) -> Vec<(u32, u64)> {
     let total: u64 = weights.iter().map(|(_, weight)| weight).sum();
-    let longest = MAX_TURNS.max(weights.len() as u64 * TURNS_PER_ENDPOINT);
+    let longest = longest.max(weights.len() as u64 * TURNS_PER_ENDPOINT);
     let round = |weight: u64| (weight * longest + total / 2) / total;
     weights
         .iter()

@@ -28,10 +28,10 @@ pub(super) struct Weighted {
 
 /// One column of the table: below `split` it stands for its own endpoint, above for another.
 #[derive(Clone, Copy, Debug)]
-struct Column {
-    split: u32,
-    own: u32,
-    other: u32,
+pub(super) struct Column {
+    pub(super) split: u32,
+    pub(super) own: u32,
+    pub(super) other: u32,
 }
 
 impl Weighted {
@@ -147,7 +147,11 @@ impl Weighted {
 /// A random one of those that pull, by how much they pull at this moment. In one pass, with one number each: each takes
 /// the choice over with the probability of its pull among those so far (A-Chao, 1982).
 #[cold]
-fn look<C: Candidate>(from: &[C], pull: impl Fn(usize, &C) -> u64, rng: &mut Rng) -> Option<usize> {
+pub(super) fn look<C: Candidate>(
+    from: &[C],
+    pull: impl Fn(usize, &C) -> u64,
+    rng: &mut Rng,
+) -> Option<usize> {
     let mut chosen = None;
     let mut total = 0_u64;
     for (at, candidate) in from.iter().enumerate() {
@@ -161,7 +165,7 @@ fn look<C: Candidate>(from: &[C], pull: impl Fn(usize, &C) -> u64, rng: &mut Rng
 }
 
 /// Vose's tables: each weight times the number of columns is cut so that every column has the same height.
-fn columns(weights: &[(u32, u64)], height: u64) -> Box<[Column]> {
+pub(super) fn columns(weights: &[(u32, u64)], height: u64) -> Box<[Column]> {
     let count = weights.len() as u64;
     let mut columns: Vec<Column> = weights
         .iter()

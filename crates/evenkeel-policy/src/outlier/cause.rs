@@ -97,6 +97,8 @@ impl Cause {
             | Fault::QueueFull
             | Fault::QueueTimeout
             | Fault::QueueDropped
+            | Fault::Overloaded
+            | Fault::NoDescriptors
             | Fault::Shutdown
             | Fault::TotalTimeout => None,
         }

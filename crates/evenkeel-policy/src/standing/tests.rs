@@ -184,3 +184,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn another_process_goes_on_from_where_an_endpoint_stood() {
+    let old = Standing::new(Health::Up, Entry::Full);
+    assert!(old.set_phase(Phase::Admitting, Phase::Ejected, Entry::Full, 5_000));
+    let after = |health| {
+        let new = Standing::new(health, Entry::Full);
+        new.restore(old.stood());
+        new.stood()
+    };
+    assert_eq!(after(Health::Waiting), old.stood());
+    // It has no probes in the new configuration.
+    let Stood {
+        health,
+        phase,
+        since_ms,
+        ..
+    } = after(Health::Unprobed);
+    assert_eq!(
+        (health, phase, since_ms),
+        (Health::Unprobed, Phase::Ejected, 5_000)
+    );
+    let unprobed = Standing::new(Health::Unprobed, Entry::Full);
+    let new = Standing::new(Health::Waiting, Entry::Full);
+    new.restore(unprobed.stood());
+    assert_eq!(new.health(), Health::Waiting, "its first probe decides");
+}

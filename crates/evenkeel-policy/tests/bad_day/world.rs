@@ -6,14 +6,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use evenkeel_base::rules::OutlierRules;
-use evenkeel_base::{BalancerKind, Rng};
+use evenkeel_base::Rng;
+use evenkeel_base::rules::{BalancerRules, OutlierRules};
 use evenkeel_policy::outlier::{
     Attempted, Cause, Crowd, Event, Outcome, Reading, Seen, Window, judge, may_eject,
 };
 use evenkeel_policy::panic::panics;
 use evenkeel_policy::slow_start::Entry;
-use evenkeel_policy::{Balancer, Candidate, Health, Outlier, Phase, Standing, Tried, Wanted};
+use evenkeel_policy::{
+    Balancer, Candidate, Health, Member, Outlier, Phase, Standing, Tried, Wanted,
+};
 
 /// What an endpoint does with a request at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,13 @@ const RETRIES: usize = 2;
 
 /// The window of slow start.
 const SLOW_START: Duration = Duration::from_secs(10);
+
+/// All alike.
+const MEMBER: Member<'_> = Member {
+    id: "",
+    weight: 1,
+    rank: 0,
+};
 
 /// An endpoint and what is kept of it.
 struct Endpoint {
@@ -135,7 +144,7 @@ pub(crate) struct World {
 impl World {
     /// A cluster of endpoints with these scripts.
     pub(crate) fn new(scripts: Vec<Script>, rules: OutlierRules, seed: u64) -> Self {
-        let balancer = Balancer::new(BalancerKind::LeastRequest, &vec![1; scripts.len()], 0);
+        let balancer = Balancer::new(&BalancerRules::DEFAULT, &vec![MEMBER; scripts.len()], None);
         let endpoint = |does| Endpoint {
             does,
             standing: Standing::new(Health::Unprobed, Entry::Full),
@@ -215,7 +224,10 @@ impl World {
 
     fn pick(&mut self, tried: &Tried) -> Option<usize> {
         let regardless = self.panicking || panics(&self.endpoints, 0);
-        let wanted = Wanted { tried, regardless };
+        let wanted = Wanted {
+            regardless,
+            ..Wanted::new(tried)
+        };
         self.balancer.pick(&self.endpoints, wanted, &mut self.rng)
     }
 
