@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use evenkeel_base::ListenerId;
 
+use crate::cookies;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::Config;
+use crate::model::{Config, Route};
 use crate::raw::{Cx, Node, with_root};
 use crate::reach::{self, Candidate};
+use crate::section::cluster::tier;
 use crate::section::{self, Names, cluster, listener, route, top};
 use crate::source::Source;
 
@@ -39,7 +41,9 @@ pub fn check(text: &str, name: &str, source: &dyn Source) -> Checked {
 
 fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
     let table = top::TOP.open(root, cx)?;
+    let before = cx.count();
     let process = top::read(&table, cx);
+    let named = cx.count() == before && !cx.may_be_hidden();
     let before = cx.count();
     let entries = top::LISTENERS.named(&table, cx);
     let nodes = top::ROUTES.list(&table, cx);
@@ -47,12 +51,21 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
     let (listeners, listener_names) = listener::read(&entries, cx);
     let entries = top::CLUSTERS.named(&table, cx);
     let (clusters, cluster_names) = cluster::read(&entries, cx);
+    let sound = cx.count() == before;
+    if named {
+        tier::check_node(&process.node, &clusters, cx);
+    }
+    if named && sound {
+        tier::check_zone(process.zone.as_ref(), &clusters, cx);
+    }
     let names = route::Targets {
         listeners: &listener_names,
         clusters: &cluster_names,
         drafts: &clusters,
     };
     let drafts = route::read(&nodes, &names, cx);
+    let routes: Vec<&Route> = drafts.iter().map(|draft| &draft.route).collect();
+    cookies::check(&routes, &clusters, cx);
     let sound: Vec<Candidate<'_>> = drafts
         .iter()
         .filter(|draft| draft.sound)
@@ -72,6 +85,11 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
         log: process.log,
         access_log: process.access_log,
         shutdown: process.shutdown,
+        identity: process.identity,
+        resolver: process.resolver,
+        ceilings: process.ceilings,
+        zone: process.zone.map(|zone| zone.value).unwrap_or_default(),
+        node: process.node,
         listeners,
         routes: drafts.into_iter().map(|draft| draft.route).collect(),
         clusters: clusters
@@ -108,7 +126,10 @@ fn report_unused(
     if drafts.len() < nodes.len() || drafts.iter().any(|draft| !draft.sound) {
         return;
     }
-    let clusters: HashSet<u32> = drafts.iter().filter_map(|draft| draft.cluster).collect();
+    let clusters: HashSet<u32> = drafts
+        .iter()
+        .flat_map(|draft| draft.clusters.iter().copied())
+        .collect();
     for (named, id) in names.clusters.all.iter().zip(0..) {
         if !clusters.contains(&id) {
             cx.warning(

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// How grave it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +50,8 @@ pub struct Diagnostic {
     pub notes: Vec<Note>,
     /// What to do.
     pub help: Option<String>,
+    /// The text of the file, when that is another one than the configuration.
+    pub text: Option<Arc<str>>,
 }
 
 impl Diagnostic {
@@ -57,6 +60,7 @@ impl Diagnostic {
     #[must_use]
     pub fn render(&self, text: &str, color: bool) -> String {
         let paint = Paint(color);
+        let text = self.text.as_deref().unwrap_or(text);
         let (word, tone) = match self.severity {
             Severity::Error => ("error", RED),
             Severity::Warning => ("warning", YELLOW),
@@ -239,6 +243,7 @@ mod tests {
             message: "wrong".into(),
             notes: Vec::new(),
             help: Some("do\nthis".into()),
+            text: None,
         }
     }
 
@@ -283,6 +288,17 @@ mod tests {
                 .all(|c| c == '\n' || !(c.is_control() || is_invisible(c)))
         );
         assert!(diagnostic.render(text, true).contains("\u{1b}[1;31merror"));
+    }
+
+    #[test]
+    fn a_diagnostic_of_another_file_shows_that_file() {
+        let mut diagnostic = sample(4..5, 1, 5);
+        diagnostic.text = Some("b = 2".into());
+        let shown = diagnostic.render("a = 1", false);
+        assert!(
+            shown.contains("b = 2") && !shown.contains("a = 1"),
+            "{shown}"
+        );
     }
 
     #[test]

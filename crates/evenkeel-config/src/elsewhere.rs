@@ -2,8 +2,17 @@
 
 /// What to write instead of a word of another proxy; `_`, `-` and case do not count.
 pub(crate) fn ours(word: &str) -> Option<&'static str> {
+    find(&WORDS, word)
+}
+
+/// The same for the names of balancers.
+pub(crate) fn our_balancer(name: &str) -> Option<&'static str> {
+    find(&BALANCERS, name)
+}
+
+fn find(table: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
     let plain = fold(word);
-    let found = WORDS
+    let found = table
         .iter()
         .find(|(words, _)| words.split(' ').any(|word| fold(word) == plain));
     found.map(|(_, ours)| *ours)
@@ -14,8 +23,67 @@ fn fold(word: &str) -> String {
     letters.map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// The balancers of others, separated by spaces, and what they are here.
+const BALANCERS: [(&str, &str); 16] = [
+    (
+        "hash chash consistent consistent_hash consistent_hashing source ip_hash client_ip_hash src source_ip_hash",
+        "consistent hashing is \"maglev\", \"ring-hash\" or \"rendezvous\"; of the client's address, unless `key` says otherwise: { kind = \"maglev\", key = \"client\" }",
+    ),
+    (
+        "uri uri_hash url_hash request_uri",
+        "write { kind = \"maglev\", key = [\"path\", \"query\"] }",
+    ),
+    (
+        "url_param query_hash",
+        "write { kind = \"maglev\", key = \"query:NAME\" }",
+    ),
+    (
+        "hdr header header_hash",
+        "write { kind = \"maglev\", key = \"header:NAME\" }",
+    ),
+    (
+        "cookie cookie_hash sticky stick_table",
+        "to keep a client at its endpoint write sticky = \"cookie\" beside the balancer; to hash a cookie of the application, { kind = \"maglev\", key = \"cookie:NAME\" }",
+    ),
+    ("maglev_hash maglev_hashing", "it is \"maglev\""),
+    ("ketama ring ring_hash_lb", "it is \"ring-hash\""),
+    (
+        "hrw highest_random_weight rendezvous_hash rendezvous_hashing",
+        "it is \"rendezvous\"",
+    ),
+    (
+        "least_conn least_connection least_outstanding_requests least_loaded lor",
+        "it is \"least-request\", which compares two at random, or \"least-connections\", which compares all",
+    ),
+    (
+        "p2c power_of_two power_of_two_choices two_choices random(2) random_choose random_least_conn",
+        "it is \"least-request\"; for more than two { kind = \"least-request\", choices = 3 }",
+    ),
+    (
+        "wrr rr swrr weighted_round_robin static_rr weighted",
+        "it is \"round-robin\"; each endpoint has its `weight`",
+    ),
+    (
+        "client_side_weighted_round_robin orca",
+        "it is \"reported-load\", by what endpoints say of their load",
+    ),
+    ("ewma pewma", "it is \"peak-ewma\""),
+    (
+        "least_response_time response_time fastest latency lrt",
+        "it is \"least-time\", or \"prequal\", which looks at load first and at latency then",
+    ),
+    (
+        "first failover priority",
+        "in the order of the file, each while it has room, it is \"first-available\"; for reserves give endpoints a `tier`",
+    ),
+    (
+        "weighted_random wrandom",
+        "it is \"random\", which goes by weight",
+    ),
+];
+
 /// The words of others, separated by spaces, and what they are here.
-const WORDS: [(&str, &str); 50] = [
+const WORDS: [(&str, &str); 65] = [
     (
         "backend backends upstream upstreams service services",
         "a group of endpoints is a [cluster.NAME] here",
@@ -47,7 +115,6 @@ const WORDS: [(&str, &str); 50] = [
         "servers targets nodes",
         "the addresses of a cluster stand in `endpoints`",
     ),
-    ("lb_policy algorithm", "it is `balancer`"),
     (
         "client_max_body_size",
         "it is `max_request_body`, on a route",
@@ -55,6 +122,10 @@ const WORDS: [(&str, &str); 50] = [
     (
         "timeout",
         "each wait has a name of its own: `connect_timeout`, `response_header_timeout` and `idle_timeout` of a cluster, `total_timeout` of a route",
+    ),
+    (
+        "resolvers dns dns_resolvers nameservers nameserver",
+        "who is asked about names is [resolver], with `servers`",
     ),
     ("tls ssl", "TLS is not part of this version"),
     // Health.
@@ -131,9 +202,58 @@ const WORDS: [(&str, &str); 50] = [
     ),
     ("drain state", "it is admin = \"drain\" of an endpoint"),
     (
-        "backup",
-        "all endpoints of a cluster take requests; there are no reserves in this version",
+        "backup reserve",
+        "a reserve is an endpoint with tier = 1: it gets requests only when others are not able to",
     ),
+    // Balancing.
+    (
+        "lb_policy lb_algorithm load_balancing_policy algorithm balance",
+        "it is `balancer`",
+    ),
+    (
+        "hash hash_type hash_policy consistent_hash ip_hash",
+        "hashing is a `balancer` of a cluster, such as \"maglev\", and what is hashed its `key`",
+    ),
+    (
+        "hash_key hash_on",
+        "it is `key` of a cluster's `balancer`: { kind = \"maglev\", key = \"header:NAME\" }",
+    ),
+    (
+        "hash_balance_factor load_factor",
+        "it is `bound` of a cluster's `balancer`, 1.25 for 125 %",
+    ),
+    ("choice_count", "it is `choices` of a cluster's `balancer`"),
+    ("decay_time", "it is `decay` of a cluster's `balancer`"),
+    (
+        "locality region availability_zone",
+        "it is `zone` of an endpoint, and `zone` at the top of the file for this node",
+    ),
+    (
+        "zone_aware_lb_config locality_weighted_lb_config prefer_local",
+        "it is `prefer_zone` of a cluster, and on",
+    ),
+    (
+        "overprovisioning_factor",
+        "it is `spill_below` of a cluster: 1.4 is 70 %",
+    ),
+    (
+        "sticky_session sticky_cookie stick stickiness session_affinity affinity stateful_session stick_on stick_table dynamic_cookie_key",
+        "it is `sticky` of a cluster: sticky = \"cookie\", or { by = \"cookie:NAME\" } for what the application sets",
+    ),
+    ("http_only", "the cookie is always `HttpOnly`"),
+    (
+        "ttl expires maxlife",
+        "it is `lifetime` of a cluster's `sticky`",
+    ),
+    (
+        "weighted_clusters weighted split_clients weighted_backends",
+        "shares of clusters stand in `cluster` of a route: { stable = 95, canary = 5 }",
+    ),
+    (
+        "request_mirror_policies mirroring mirror_percentage shadow runtime_fraction",
+        "it is `mirror` of a route: { cluster = \"shadow\", percent = 10 }",
+    ),
+    ("subset_size", "it is `subset` of a cluster"),
     // Attempts.
     (
         "retries num_retries lb_retries proxy_next_upstream_tries max_retries",
@@ -164,7 +284,7 @@ const WORDS: [(&str, &str); 50] = [
     // Limits.
     (
         "maxconn max_conns max_connections max_requests max_requests_per_host unhealthy_request_count",
-        "`limits` of a cluster: `endpoint_requests` and `endpoint_connections` for one endpoint, `requests` and `connections` for all",
+        "`limits` of a cluster: `endpoint_requests` and `endpoint_connections` for one endpoint, `requests` and `connections` for all; for clients it is `max_connections`, at the top of the file",
     ),
     (
         "circuit_breakers thresholds",
@@ -204,5 +324,21 @@ mod tests {
         assert_eq!(words.len(), count);
         assert_eq!(ours("healthCheck"), ours("health-check"));
         assert_eq!(ours("listener"), None);
+    }
+
+    #[test]
+    fn each_balancer_of_others_stands_once_and_is_not_ours() {
+        let mut words: Vec<String> = BALANCERS
+            .iter()
+            .flat_map(|(words, _)| words.split(' ').map(fold))
+            .collect();
+        let count = words.len();
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), count);
+        for kind in evenkeel_base::BalancerKind::ALL {
+            assert_eq!(our_balancer(kind.name()), None, "{kind}");
+        }
+        assert_eq!(our_balancer("LEAST_CONN"), our_balancer("leastconn"));
     }
 }

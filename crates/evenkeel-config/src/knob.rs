@@ -3,7 +3,7 @@
 //!
 //! The knobs themselves are in [`crate::section`], each beside the code that reads it.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use serde_json::{Map, Value as Json, json};
 use toml::de::DeValue;
@@ -15,21 +15,27 @@ use crate::value::text::key;
 use crate::value::{Bounds, Value};
 
 /// A table of the file and what may stand in it.
-pub(crate) struct Section {
+pub struct Section {
     /// Its header in the file, without brackets: `listener.NAME`; empty for the top of the file.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What it is for, in a sentence or two.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
     /// What may stand in it, in the order of the manual.
-    pub(crate) knobs: &'static [&'static dyn AnyKnob],
+    pub knobs: &'static [&'static dyn AnyKnob],
     /// A whole file in which `KNOB` stands where the example of one of its knobs can stand. A line `UNLESS a b: …` is
-    /// left out for the knobs `a` and `b`, which exclude it.
-    pub(crate) sample: &'static str,
+    /// left out for the knobs `a` and `b`, which exclude it, and one `ONLY a b: …` stands for those two alone.
+    pub sample: &'static str,
+}
+
+impl Debug for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Section").field(&self.name).finish()
+    }
 }
 
 impl Section {
     /// The table at `node`, after reporting every key that is not known in it.
-    pub(crate) fn open<'a>(&self, node: &Node<'a>, cx: &mut Cx<'_>) -> Option<Table<'a>> {
+    pub fn open<'a>(&self, node: &Node<'a>, cx: &mut Cx<'_>) -> Option<Table<'a>> {
         let Some(entries) = node.entries() else {
             cx.error(
                 node.span.clone(),
@@ -54,7 +60,8 @@ impl Section {
     }
 
     /// How it is called in messages.
-    pub(crate) fn title(&self) -> String {
+    #[must_use]
+    pub fn title(&self) -> String {
         match self.name {
             "" => "at the top of the file".into(),
             "route" => "in [[route]]".into(),
@@ -133,15 +140,25 @@ impl Section {
 }
 
 /// An opened table of the file.
-pub(crate) struct Table<'a> {
+#[derive(Debug)]
+pub struct Table<'a> {
     entries: Vec<Entry<'a>>,
-    pub(crate) span: Span,
+    /// Where it stands.
+    pub span: Span,
     /// Whether a key was not known: what is missing is then probably that one, misspelt.
     pub(crate) has_unknown: bool,
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn get(&self, key: &str) -> Option<&Entry<'a>> {
+    /// Whether a key was not known: what is missing is then probably that one, misspelt.
+    #[must_use]
+    pub const fn has_unknown(&self) -> bool {
+        self.has_unknown
+    }
+
+    /// The entry of that key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Entry<'a>> {
         self.entries.iter().find(|entry| entry.key.value == key)
     }
 
@@ -163,33 +180,36 @@ impl<'a> Table<'a> {
     }
 
     /// Where `key` stands, or else the table.
-    pub(crate) fn span_of(&self, key: &str) -> Span {
+    #[must_use]
+    pub fn span_of(&self, key: &str) -> Span {
         self.get(key)
             .map_or_else(|| self.span.clone(), |entry| entry.key.span.clone())
     }
 }
 
 /// One knob.
-pub(crate) struct Knob<T: Value> {
-    pub(crate) key: &'static str,
+#[derive(Debug)]
+pub struct Knob<T: Value> {
+    /// Its name.
+    pub key: &'static str,
     /// What it does.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
     /// What holds when it is not given.
-    pub(crate) default: T,
+    pub default: T,
     /// Why that is the default; for a knob without one, what happens then.
-    pub(crate) why: &'static str,
+    pub why: &'static str,
     /// What is accepted.
-    pub(crate) bounds: Option<Bounds<T::Bound>>,
+    pub bounds: Option<Bounds<T::Bound>>,
     /// Whether it must be given.
-    pub(crate) required: bool,
+    pub required: bool,
     /// A value as it may stand in the file.
-    pub(crate) example: &'static str,
+    pub example: &'static str,
 }
 
 impl<T: Value + Clone + PartialEq> Knob<T> {
     /// Its value in `table`: what is given, else the default. What is wrong is reported, and then the default stands
     /// in for it so that checking can go on.
-    pub(crate) fn read(&self, table: &Table<'_>, cx: &mut Cx<'_>) -> T {
+    pub fn read(&self, table: &Table<'_>, cx: &mut Cx<'_>) -> T {
         match table.get(self.key) {
             Some(entry) => T::read(&entry.node, self.bounds.as_ref(), cx)
                 .unwrap_or_else(|| self.default.clone()),
@@ -204,18 +224,20 @@ impl<T: Value + Clone + PartialEq> Knob<T> {
     }
 
     /// Its value in `table`, if that gives it and it is right. What is wrong is reported.
-    pub(crate) fn read_given(&self, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<T> {
+    pub fn read_given(&self, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<T> {
         let entry = table.get(self.key)?;
         T::read(&entry.node, self.bounds.as_ref(), cx)
     }
 
     /// Whether `table` gives it.
-    pub(crate) fn given(&self, table: &Table<'_>) -> bool {
+    #[must_use]
+    pub fn given(&self, table: &Table<'_>) -> bool {
         table.get(self.key).is_some()
     }
 
     /// Where `table` gives it, or else the table.
-    pub(crate) fn span(&self, table: &Table<'_>) -> Span {
+    #[must_use]
+    pub fn span(&self, table: &Table<'_>) -> Span {
         table.span_of(self.key)
     }
 
@@ -272,10 +294,14 @@ impl AnyKnob for Inherited {
 }
 
 /// A knob whatever its kind is: what the manual and the schema need.
-pub(crate) trait AnyKnob: Sync {
+pub trait AnyKnob: Sync {
+    /// Its name.
     fn key(&self) -> &'static str;
+    /// What it does.
     fn about(&self) -> &'static str;
+    /// Whether it must be given.
     fn required(&self) -> bool;
+    /// Its JSON Schema.
     fn schema(&self) -> Json;
     /// What is accepted, with its bounds; empty for a table, which has its own section.
     fn kind(&self) -> String;
@@ -324,18 +350,25 @@ impl<T: Value + Sync> AnyKnob for Knob<T> {
     }
 }
 
+/// What a name of a listener or cluster looks like, for the schema.
+pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9_.-]{1,64}$";
+
 /// A key that holds a table of its own.
 #[derive(Debug)]
-pub(crate) struct Branch {
-    pub(crate) key: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) shape: Shape,
-    pub(crate) section: fn() -> &'static Section,
+pub struct Branch {
+    /// Its name.
+    pub key: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// How often it may stand.
+    pub shape: Shape,
+    /// The table that it holds.
+    pub section: fn() -> &'static Section,
 }
 
 /// How often the table of a branch may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// Once: `[log]`.
     Once,
     /// Once for each name: `[cluster.NAME]`.
@@ -345,8 +378,14 @@ pub(crate) enum Shape {
 }
 
 impl Branch {
+    /// The table, once; none when it is not given or is none.
+    pub fn once<'a>(&self, table: &Table<'a>, cx: &mut Cx<'_>) -> Option<Table<'a>> {
+        let entry = table.get(self.key)?;
+        (self.section)().open(&entry.node, cx)
+    }
+
     /// The tables by name, in the order of the file.
-    pub(crate) fn named<'a>(&self, table: &Table<'a>, cx: &mut Cx<'_>) -> Vec<Entry<'a>> {
+    pub fn named<'a>(&self, table: &Table<'a>, cx: &mut Cx<'_>) -> Vec<Entry<'a>> {
         let Some(entry) = table.get(self.key) else {
             return Vec::new();
         };
@@ -364,7 +403,7 @@ impl Branch {
     }
 
     /// The tables of a list, in the order of the file.
-    pub(crate) fn list<'a>(&self, table: &Table<'a>, cx: &mut Cx<'_>) -> Vec<Node<'a>> {
+    pub fn list<'a>(&self, table: &Table<'a>, cx: &mut Cx<'_>) -> Vec<Node<'a>> {
         let Some(entry) = table.get(self.key) else {
             return Vec::new();
         };
@@ -398,7 +437,7 @@ impl AnyKnob for Branch {
             Shape::Once => table,
             Shape::Named => json!({
                 "type": "object",
-                "propertyNames": { "pattern": "^[A-Za-z0-9_.-]{1,64}$" },
+                "propertyNames": { "pattern": NAME_PATTERN },
                 "additionalProperties": table,
             }),
             Shape::List => json!({ "type": "array", "items": table }),

@@ -3,6 +3,7 @@
 //! No `Option` for "not set", no strings for choices, no serde: a value of this module is ready to be compiled into a
 //! snapshot. It is not the file; [`crate::check()`] turns that into this.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::RouteMatch;
 use evenkeel_base::rules::{
-    AdminState, BudgetRules, LimitRules, OutlierRules, Priority, ProbeRules, RateRules, RetryRules,
+    AdminState, BalancerRules, BudgetRules, KeyPart, LimitRules, OutlierRules, Priority,
+    ProbeRules, RateRules, RetryRules, TierRules,
 };
-use evenkeel_base::{Address, BalancerKind, ByteSize, ClusterId, Fault, Network};
+use evenkeel_base::{Address, ByteSize, ClusterId, Fault, Network};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,12 +28,40 @@ pub struct Config {
     pub access_log: AccessLog,
     /// What happens between SIGTERM and the end.
     pub shutdown: Shutdown,
+    /// Who is asked about names.
+    pub resolver: Resolver,
+    /// Whom the process becomes once everything is bound; none: it stays who it is.
+    pub identity: Option<Identity>,
+    /// What the process may use.
+    pub ceilings: Ceilings,
+    /// The zone that this node is in; empty: none.
+    pub zone: String,
+    /// What tells this node from others with the same configuration; empty: nothing.
+    pub node: String,
     /// The listeners; [`evenkeel_base::ListenerId`] is a position in this list.
     pub listeners: Vec<Listener>,
     /// The routes in the file's order; [`evenkeel_base::RouteId`] is a position in this list.
     pub routes: Vec<Route>,
     /// The clusters; [`ClusterId`] is a position in this list.
     pub clusters: Vec<Cluster>,
+}
+
+/// A user of the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's name, or number.
+    pub user: String,
+    /// The group's name, or number; none: the user's own.
+    pub group: Option<String>,
+}
+
+/// What the whole process may use; near it, it gives up what is worth least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceilings {
+    /// How many client connections may be open at once; 0: as many as the limit of descriptors has room for.
+    pub connections: u32,
+    /// How much memory may be resident; the greatest value: only a limit of the system's counts.
+    pub memory: ByteSize,
 }
 
 /// The number of workers.
@@ -130,15 +160,27 @@ pub struct Listener {
     pub proxy_status: bool,
     /// How many connections one client address (of IPv6 the first 64 bits) may have open; [`u32::MAX`] when not limited.
     pub max_connections_per_client: u32,
+    /// Whether `/live` and `/ready` are answered here, before any route.
+    pub health: bool,
 }
 
 /// Where a listener listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Bind {
     /// An IP address and port; port 0 lets the system choose.
     Ip(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Bind {
+    /// As a system would say it: `[::]:80`, `unix:/path`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// Limits on a message's head.
@@ -185,6 +227,8 @@ pub struct Route {
     pub allow_dot_segments: bool,
     /// Whether trailers of requests pass (those of gRPC always do).
     pub request_trailers: bool,
+    /// Who else sees its requests.
+    pub mirror: Mirror,
     /// What a reply of evenkeel's own says instead of its own text, by status.
     pub error_pages: Vec<ErrorPage>,
 }
@@ -205,8 +249,8 @@ pub struct ErrorPage {
 pub enum Action {
     /// Sends the request to an endpoint of a cluster.
     Forward {
-        /// The cluster.
-        cluster: ClusterId,
+        /// The cluster, or the clusters that share the requests.
+        split: Split,
         /// How the path changes.
         rewrite: PathRewrite,
         /// What `Host` says.
@@ -216,6 +260,47 @@ pub enum Action {
     Redirect(Redirect),
     /// Answers with a fixed response.
     Respond(Respond),
+}
+
+/// The clusters that share a route's requests; nearly always one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The clusters and their weights, 0 to 1,000, in the file's order. At least one, and one with a weight.
+    pub shares: Vec<(ClusterId, u16)>,
+    /// What clients are told apart by, each of whom stays with one cluster; empty: every request goes by itself, in rotation.
+    pub by: Vec<KeyPart>,
+}
+
+impl Split {
+    /// One cluster for all requests.
+    #[must_use]
+    pub fn one(cluster: ClusterId) -> Self {
+        Self {
+            shares: vec![(cluster, 1)],
+            by: Vec::new(),
+        }
+    }
+
+    /// The clusters.
+    pub fn clusters(&self) -> impl Iterator<Item = ClusterId> {
+        self.shares.iter().map(|(cluster, _)| *cluster)
+    }
+}
+
+/// A second cluster that sees what a route's first one sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mirror {
+    /// None.
+    Off,
+    /// This one. Its responses are thrown away.
+    To {
+        /// The cluster.
+        cluster: ClusterId,
+        /// How many of a thousand requests.
+        per_mille: u16,
+        /// Requests with larger bodies are not mirrored.
+        max_body: ByteSize,
+    },
 }
 
 /// How the path of a forwarded request changes. The matched prefix is the route's path.
@@ -276,8 +361,16 @@ pub struct Cluster {
     pub name: String,
     /// Its endpoints, in the file's order, port ranges expanded.
     pub endpoints: Vec<Endpoint>,
+    /// Where they are listed.
+    pub listed: Listed,
     /// Who picks.
-    pub balancer: BalancerKind,
+    pub balancer: BalancerRules,
+    /// When requests go to another tier, or leave the own zone.
+    pub tiers: TierRules,
+    /// Whether a client stays with its endpoint.
+    pub sticky: Sticky,
+    /// Of how many of the endpoints this node makes use; 0: of all.
+    pub subset: u32,
     /// Timeouts of an attempt.
     pub timeouts: UpstreamTimeouts,
     /// How failed attempts are repeated, for routes that do not say otherwise.
@@ -295,10 +388,29 @@ pub struct Cluster {
     pub slow_start: Duration,
     /// Caps, and the queue behind them.
     pub limits: LimitRules,
-    /// How often names among the endpoints' addresses are resolved again.
+    /// How long an answer about a name among the endpoints' addresses is believed at most, and how long after a failure it
+    /// is looked up again.
     pub resolve_interval: Duration,
     /// Idle connections kept per endpoint and worker.
     pub max_idle_connections: usize,
+}
+
+/// Where the endpoints of a cluster are listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// In the configuration.
+    Here,
+    /// In a file of their own, which may change while the configuration stays.
+    File(PathBuf),
+}
+
+/// Who is asked about names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolver {
+    /// The name servers; empty: those of `/etc/resolv.conf`.
+    pub servers: Vec<SocketAddr>,
+    /// How long one look-up may take.
+    pub timeout: Duration,
 }
 
 /// One address in a cluster.
@@ -312,6 +424,59 @@ pub struct Endpoint {
     pub weight: u16,
     /// What the operator ordered.
     pub admin: AdminState,
+    /// The zone it is in; empty: none.
+    pub zone: String,
+    /// Its tier: those of a lower number are used first.
+    pub tier: u8,
+}
+
+/// Whether, and how, the requests of a client stay with one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sticky {
+    /// They do not.
+    Off,
+    /// By a cookie that evenkeel sets, and that names the endpoint to nobody but us.
+    Cookie(StickyCookie),
+    /// By a hash of this; a request that has none of it goes by the balancer.
+    Hashed(Vec<KeyPart>),
+}
+
+/// The cookie that a client is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StickyCookie {
+    /// Its name.
+    pub name: String,
+    /// The paths it is sent with.
+    pub path: String,
+    /// How long a browser keeps it; zero: until it is closed.
+    pub lifetime: Duration,
+    /// Whether it is sent with requests from other sites.
+    pub same_site: SameSite,
+    /// Whether it is sent over TLS only.
+    pub secure: bool,
+    /// The secrets it is sealed with: the first seals, all open. Empty: one that is made at the start.
+    pub keys: Vec<StickyKey>,
+}
+
+/// A secret that cookies are sealed with. It does not show itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StickyKey(pub Box<[u8]>);
+
+impl fmt::Debug for StickyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StickyKey(…)")
+    }
+}
+
+/// `SameSite` of a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Only with requests from the site itself.
+    Strict,
+    /// Also when a link leads there.
+    Lax,
+    /// With all.
+    None,
 }
 
 /// How the endpoints of a cluster are probed.

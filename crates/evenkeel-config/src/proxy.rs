@@ -3,12 +3,31 @@
 use std::collections::HashSet;
 
 use evenkeel_base::matching::RouteMatch;
-use evenkeel_base::rules::AdminState;
+use evenkeel_base::rules::{AdminState, BalancerRules};
 use evenkeel_base::{Address, BalancerKind, ClusterId};
 
-use crate::model::{Action, Config, Endpoint, HostRewrite, PathRewrite};
+use crate::elsewhere;
+use crate::model::{Action, Config, Endpoint, HostRewrite, PathRewrite, Split};
 use crate::section::{cluster, listener, route, top};
+use crate::spelling::nearest;
 use crate::value::net::parse_bind;
+
+/// The balancer of that name, for a command line.
+///
+/// # Errors
+/// What to write instead: ours for the word of another proxy, or the names there are.
+pub fn parse_balancer(name: &str) -> Result<BalancerKind, String> {
+    let all = || BalancerKind::ALL.iter().map(|kind| kind.name());
+    BalancerKind::from_name(name).ok_or_else(|| {
+        if let Some(ours) = elsewhere::our_balancer(name) {
+            return ours.to_owned();
+        }
+        match nearest(name, all()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the balancers are {}", all().collect::<Vec<_>>().join(", ")),
+        }
+    })
+}
 
 /// One listener, one route for everything, one cluster: the configuration of a proxy that needs no file.
 ///
@@ -36,6 +55,8 @@ pub fn proxy(
                 address,
                 weight: 1,
                 admin: AdminState::Ready,
+                zone: String::new(),
+                tier: 0,
             });
         }
     }
@@ -45,10 +66,10 @@ pub fn proxy(
     let process = top::defaults();
     let mut cluster = cluster::with_defaults("app", endpoints);
     if let Some(balancer) = balancer {
-        cluster.balancer = balancer;
+        cluster.balancer = BalancerRules::of(balancer);
     }
     let action = Action::Forward {
-        cluster: ClusterId::new(0),
+        split: Split::one(ClusterId::new(0)),
         rewrite: PathRewrite::Keep,
         host: HostRewrite::Keep,
     };
@@ -57,6 +78,11 @@ pub fn proxy(
         log: process.log,
         access_log: process.access_log,
         shutdown: process.shutdown,
+        resolver: process.resolver,
+        identity: process.identity,
+        ceilings: process.ceilings,
+        zone: String::new(),
+        node: String::new(),
         listeners: vec![listener::with_defaults("web", bind)],
         routes: vec![route::with_defaults(RouteMatch::default(), action)],
         clusters: vec![cluster],

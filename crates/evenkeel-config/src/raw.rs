@@ -10,30 +10,44 @@ use crate::diagnostic::{Diagnostic, Note, Place, Severity};
 use crate::source::Source;
 
 /// Bytes of the text.
-pub(crate) type Span = Range<usize>;
+pub type Span = Range<usize>;
 
 /// A value with the place it came from.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct At<T> {
-    pub(crate) value: T,
-    pub(crate) span: Span,
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// The place.
+    pub span: Span,
 }
 
 /// What reading a value needs: the text for places, the source for values from elsewhere, the mistakes so far.
-pub(crate) struct Cx<'a> {
+pub struct Cx<'a> {
     pub(crate) source: &'a dyn Source,
     /// Says where a key belongs that stands in the wrong table.
     pub(crate) home_of: fn(&str) -> Option<String>,
     file: &'a str,
     lines: Lines<'a>,
     diagnostics: Vec<Diagnostic>,
+    /// Those of other files.
+    adopted: Vec<Diagnostic>,
     errors: usize,
     /// Whether the text has syntax errors, so that what is missing may stand in the part that could not be read.
     broken: bool,
 }
 
+impl std::fmt::Debug for Cx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cx")
+            .field("file", &self.file)
+            .field("diagnostics", &self.diagnostics)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> Cx<'a> {
-    pub(crate) fn new(
+    /// For that text; `home_of` says where a key belongs that stands in the wrong table.
+    pub fn new(
         text: &'a str,
         file: &'a str,
         source: &'a dyn Source,
@@ -45,18 +59,19 @@ impl<'a> Cx<'a> {
             file,
             lines: Lines::new(text),
             diagnostics: Vec::new(),
+            adopted: Vec::new(),
             errors: 0,
             broken: false,
         }
     }
 
     /// Reports what makes the configuration unusable.
-    pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> Said<'_, 'a> {
+    pub fn error(&mut self, span: Span, message: impl Into<String>) -> Said<'_, 'a> {
         self.report(Severity::Error, span, message.into())
     }
 
     /// Reports what is probably not meant.
-    pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) -> Said<'_, 'a> {
+    pub fn warning(&mut self, span: Span, message: impl Into<String>) -> Said<'_, 'a> {
         self.report(Severity::Warning, span, message.into())
     }
 
@@ -72,19 +87,31 @@ impl<'a> Cx<'a> {
 
     /// Whether what is missing may be missing because of a syntax error: it is then not reported, for one mistake
     /// should not be told twice.
-    pub(crate) const fn may_be_hidden(&self) -> bool {
+    #[must_use]
+    pub const fn may_be_hidden(&self) -> bool {
         self.broken
     }
 
     /// How many errors there are so far, to see whether a part added some. Warnings do not count: what has one is usable.
-    pub(crate) const fn count(&self) -> usize {
+    #[must_use]
+    pub const fn count(&self) -> usize {
         self.errors
     }
 
-    /// The mistakes in the order of the text.
-    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+    /// Takes over the mistakes of another file that belongs to this one.
+    pub(crate) fn adopt(&mut self, diagnostics: Vec<Diagnostic>) {
+        let errors = diagnostics.iter();
+        let errors = errors.filter(|one| one.severity == Severity::Error).count();
+        self.errors += errors;
+        self.adopted.extend(diagnostics);
+    }
+
+    /// The mistakes in the order of the text, and behind them those of other files.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Diagnostic> {
         self.diagnostics
             .sort_by_key(|d| (d.place.bytes.start, d.severity));
+        self.diagnostics.append(&mut self.adopted);
         self.diagnostics
     }
 
@@ -98,23 +125,29 @@ impl<'a> Cx<'a> {
             message,
             notes: Vec::new(),
             help: None,
+            text: None,
         });
         Said(self)
     }
 }
 
 /// The mistake just reported, to add a remedy or another place.
-pub(crate) struct Said<'c, 'a>(&'c mut Cx<'a>);
+#[derive(Debug)]
+pub struct Said<'c, 'a>(&'c mut Cx<'a>);
 
 impl Said<'_, '_> {
-    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+    /// Adds what to do.
+    #[expect(clippy::return_self_not_must_use, reason = "the report stands already")]
+    pub fn help(self, help: impl Into<String>) -> Self {
         if let Some(last) = self.0.diagnostics.last_mut() {
             last.help = Some(help.into());
         }
         self
     }
 
-    pub(crate) fn note(self, span: Span, message: impl Into<String>) -> Self {
+    /// Adds another place.
+    #[expect(clippy::return_self_not_must_use, reason = "the report stands already")]
+    pub fn note(self, span: Span, message: impl Into<String>) -> Self {
         let place = self.0.lines.place(span);
         if let Some(last) = self.0.diagnostics.last_mut() {
             last.notes.push(Note {
@@ -188,15 +221,17 @@ fn syntax_message(message: &str, covered: Option<&str>) -> (String, Option<Strin
 }
 
 /// One value of the file.
-#[derive(Clone)]
-pub(crate) struct Node<'a> {
+#[derive(Clone, Debug)]
+pub struct Node<'a> {
     pub(crate) value: &'a DeValue<'a>,
-    pub(crate) span: Span,
+    /// Where it stands.
+    pub span: Span,
 }
 
 impl<'a> Node<'a> {
     /// What it is, for "expected a …, found …".
-    pub(crate) const fn found(&self) -> &'static str {
+    #[must_use]
+    pub const fn found(&self) -> &'static str {
         match self.value {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -209,7 +244,8 @@ impl<'a> Node<'a> {
     }
 
     /// The entries of a table in the order of the file.
-    pub(crate) fn entries(&self) -> Option<Vec<Entry<'a>>> {
+    #[must_use]
+    pub fn entries(&self) -> Option<Vec<Entry<'a>>> {
         let DeValue::Table(table) = self.value else {
             return None;
         };
@@ -232,7 +268,8 @@ impl<'a> Node<'a> {
     }
 
     /// The items of a list.
-    pub(crate) fn items(&self) -> Option<Vec<Self>> {
+    #[must_use]
+    pub fn items(&self) -> Option<Vec<Self>> {
         let DeValue::Array(array) = self.value else {
             return None;
         };
@@ -250,10 +287,12 @@ impl<'a> Node<'a> {
 }
 
 /// A key and its value.
-#[derive(Clone)]
-pub(crate) struct Entry<'a> {
-    pub(crate) key: At<&'a str>,
-    pub(crate) node: Node<'a>,
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// The key.
+    pub key: At<&'a str>,
+    /// The value.
+    pub node: Node<'a>,
 }
 
 /// Where lines begin, so that a place costs a search instead of a pass over the text.

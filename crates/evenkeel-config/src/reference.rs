@@ -24,8 +24,14 @@ pub fn reference_markdown() -> String {
 /// A whole file for the example of each knob, under the knob's name: what the manual shows must be right.
 #[must_use]
 pub fn examples() -> Vec<(String, String)> {
+    examples_of(&ALL)
+}
+
+/// The same for other tables.
+#[must_use]
+pub fn examples_of(sections: &[&Section]) -> Vec<(String, String)> {
     let mut all = Vec::new();
-    for section in ALL {
+    for section in sections {
         for knob in section.knobs.iter().filter(|knob| !knob.kind().is_empty()) {
             let given = format!("{} = ", knob.key());
             let text: String = section
@@ -42,13 +48,16 @@ pub fn examples() -> Vec<(String, String)> {
     all
 }
 
-/// A line of a sample for this knob: one that begins `UNLESS a b: ` stands only for knobs other than `a` and `b`.
+/// A line of a sample for this knob: one that begins `UNLESS a b: ` stands only for knobs other than `a` and `b`, and one
+/// that begins `ONLY a b: ` only for those two.
 fn unless<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    let marked = line.strip_prefix("UNLESS ");
-    let Some((keys, line)) = marked.and_then(|rest| rest.split_once(": ")) else {
-        return Some(line);
-    };
-    (!keys.split(' ').any(|other| other == key)).then_some(line)
+    for (mark, listed) in [("UNLESS ", false), ("ONLY ", true)] {
+        let marked = line.strip_prefix(mark);
+        if let Some((keys, line)) = marked.and_then(|rest| rest.split_once(": ")) {
+            return (keys.split(' ').any(|other| other == key) == listed).then_some(line);
+        }
+    }
+    Some(line)
 }
 
 const INTRODUCTION: &str = "\
@@ -83,6 +92,14 @@ endpoints = [\"127.0.0.1:9001\", \"127.0.0.1:9002\"]
 - **Relative paths** count from the folder of the configuration file.
 - **Names** of listeners and clusters have 1 to 64 letters, digits, `-`, `_` and `.`.
 ";
+
+/// A table and its knobs as a section of a manual.
+#[must_use]
+pub fn section_markdown(section: &Section) -> String {
+    let mut out = String::new();
+    write_section(&mut out, section);
+    out
+}
 
 fn write_section(out: &mut String, section: &Section) {
     let title = match section.name {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::section::{ALL, top};
+use crate::section::{ALL, cluster, top};
 
 /// The JSON Schema (draft 2020-12) of the configuration file.
 #[must_use]
@@ -29,6 +29,12 @@ pub fn schema() -> Json {
     );
     for section in ALL.iter().filter(|section| !section.name.is_empty()) {
         definitions.insert(section.definition(), section.schema());
+    }
+    if let Some(cluster) = definitions.get_mut(&cluster::CLUSTER.definition()) {
+        cluster["anyOf"] = cluster::LISTED
+            .iter()
+            .map(|key| json!({ "required": [key] }))
+            .collect();
     }
     let mut root = top::TOP.schema();
     root["properties"]["version"] = json!({

@@ -5,6 +5,7 @@ pub(crate) mod cluster;
 pub(crate) mod edits;
 pub(crate) mod listener;
 pub(crate) mod matching;
+pub(crate) mod resolver;
 pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod top;
@@ -17,10 +18,11 @@ use crate::raw::{At, Cx};
 use crate::value::Bounds;
 
 /// Every table, in the order of the manual.
-pub(crate) static ALL: [&Section; 24] = [
+pub(crate) static ALL: [&Section; 28] = [
     &top::TOP,
     &top::LOG,
     &top::ACCESS_LOG,
+    &resolver::RESOLVER,
     &listener::LISTENER,
     &route::ROUTE,
     &action::redirect::REDIRECT,
@@ -29,7 +31,10 @@ pub(crate) static ALL: [&Section; 24] = [
     &action::error_page::ERROR_PAGE,
     &route::retry::RETRY,
     &route::rate_limit::RATE_LIMIT,
+    &route::mirror::MIRROR,
     &cluster::CLUSTER,
+    &cluster::balancer::BALANCER,
+    &cluster::sticky::STICKY,
     &cluster::endpoint::ENDPOINT,
     &cluster::retry::RETRY,
     &retry::hedge::HEDGE,
@@ -67,7 +72,7 @@ pub(crate) const TIMEOUT: Option<Bounds<Duration>> = Some(Bounds {
 });
 
 /// Reports a name that cannot stand in logs and commands.
-pub(crate) fn check_name(name: &At<&str>, cx: &mut Cx<'_>) {
+pub fn check_name(name: &At<&str>, cx: &mut Cx<'_>) {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let text = name.value;
     if text.is_empty() || text.len() > 64 || !text.bytes().all(plain) {

@@ -3,10 +3,8 @@
 /// The candidate that `word` is most likely a misspelling of, if one is near enough.
 ///
 /// Near enough is one edit for every three letters, at least one: `balancr` is `balancer`, `bar` is not `foo`.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = fold(word);
     let allowed = (word.chars().count() / 3).max(1);
     candidates

@@ -2,7 +2,10 @@
 //!
 //! The kinds that only routes or clusters have stand beside their knobs, in [`crate::section`].
 
+pub(crate) mod decimal;
 pub(crate) mod field;
+pub(crate) mod key_part;
+pub(crate) mod label;
 pub(crate) mod net;
 pub(crate) mod pattern;
 pub(crate) mod scalar;
@@ -12,11 +15,11 @@ use serde_json::{Value as Json, json};
 
 use crate::raw::{At, Cx, Node};
 
-pub(crate) use scalar::OrOff;
+pub(crate) use scalar::{OrAuto, OrOff};
 pub(crate) use text::{Body, FilePath};
 
 /// A kind of value.
-pub(crate) trait Value: Sized {
+pub trait Value: Sized {
     /// What its least and greatest value are given in; `()` when it has none.
     type Bound: 'static + Sync;
 
@@ -41,9 +44,11 @@ pub(crate) trait Value: Sized {
 
 /// The least and the greatest value that is accepted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds<B> {
-    pub(crate) least: B,
-    pub(crate) greatest: B,
+pub struct Bounds<B> {
+    /// The least.
+    pub least: B,
+    /// The greatest.
+    pub greatest: B,
 }
 
 /// "Not given" is a value too, for knobs without a default.

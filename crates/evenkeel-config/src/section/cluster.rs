@@ -2,47 +2,59 @@
 //!
 //! Attempts, probes, ejections and limits are tables with files of their own.
 
+pub(crate) mod balancer;
 pub(crate) mod endpoint;
 pub(crate) mod limits;
+pub(crate) mod list;
 pub(crate) mod outlier;
 pub(crate) mod probe;
 pub(crate) mod retry;
+pub(crate) mod sticky;
+pub(crate) mod tier;
 
 use std::time::Duration;
 
-use evenkeel_base::BalancerKind;
+use evenkeel_base::rules::TierRules;
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Cluster, Endpoint, UpstreamTimeouts};
-use crate::raw::{Cx, Entry, Span};
+use crate::model::{Cluster, Endpoint, Listed, UpstreamTimeouts};
+use crate::raw::{At, Cx, Entry, Node, Span};
+use crate::section::cluster::balancer::BALANCER_KNOB;
 use crate::section::cluster::endpoint::EndpointEntry;
 use crate::section::cluster::limits::LIMITS_KNOB;
+use crate::section::cluster::list::check_list;
 use crate::section::cluster::outlier::OUTLIER_KNOB;
 use crate::section::cluster::probe::PROBE_KNOB;
 use crate::section::cluster::retry::Retry;
+use crate::section::cluster::sticky::STICKY_KNOB;
+use crate::section::cluster::tier::{PREFER_ZONE, SPILL_BELOW, SUBSET};
 use crate::section::{Names, TIMEOUT, check_name};
 use crate::value::text::key;
 use crate::value::{Bounds, OrOff};
 
-static BALANCER: Knob<BalancerKind> = Knob {
-    key: "balancer",
-    about: "Who picks the endpoint of a request.",
-    default: BalancerKind::LeastRequest,
-    why: "plain rotation sends a slow endpoint its full share",
+/// `endpoints` of a cluster, and of a list of endpoints.
+pub(crate) static ENDPOINTS: Knob<Vec<EndpointEntry>> = Knob {
+    key: "endpoints",
+    about: "The endpoints: each an address, or a table with `address`, `weight`, `id`, `admin`, `zone` and `tier`. An address is `host:port`, `[ipv6]:port`, `:port` (this host), `http://host`, `host:9001-9004` for four endpoints, `srv:_http._tcp.app.internal` for what the SRV records of that name say (RFC 2782), or `unix:/path`. A name stands for as many endpoints as it has addresses, 256 at most. A service's records say names, ports and weights; those with the lowest priority are its first tier, the next ones the tier behind it, and so on, and a weight of 0 is a small one.",
+    default: Vec::new(),
+    why: "they must be given, here or in `endpoints_file`",
     bounds: None,
     required: false,
-    example: "\"round-robin\"",
-};
-
-static ENDPOINTS: Knob<Vec<EndpointEntry>> = Knob {
-    key: "endpoints",
-    about: "The endpoints: each an address, or a table with `address`, `weight`, `id` and `admin`. An address is `host:port`, `[ipv6]:port`, `:port` (this host), `http://host`, `host:9001-9004` for four endpoints, or `unix:/path`.",
-    default: Vec::new(),
-    why: "it must be given",
-    bounds: None,
-    required: true,
     example: "[\"10.0.0.1:8080\", { address = \"10.0.0.2:8080\", weight = 2 }]",
 };
+
+static ENDPOINTS_FILE: Knob<Option<At<String>>> = Knob {
+    key: "endpoints_file",
+    about: "A TOML file with the endpoints, instead of `endpoints`: its one key is `endpoints`, with the same items. It is read at the start, and again when it changes, which is looked for once a second. A mistake in it stops the start; later it changes nothing, and the log says where it is. Endpoints that come are probed first and start slowly, those that go finish what they have. In that file relative paths count from its own folder, and there are no values from elsewhere. Put a new file in the place of the old one (write it beside it, then rename it), so that no half of it is ever read.",
+    default: None,
+    why: "none: the endpoints stand in `endpoints`",
+    bounds: None,
+    required: false,
+    example: "\"endpoints.toml\"",
+};
+
+/// The keys of which one must be given.
+pub(crate) static LISTED: [&str; 2] = [ENDPOINTS.key, ENDPOINTS_FILE.key];
 
 static CONNECT_TIMEOUT: Knob<Duration> = Knob {
     key: "connect_timeout",
@@ -96,7 +108,7 @@ static KEEPALIVE_TIMEOUT: Knob<Duration> = Knob {
 
 static RESOLVE_INTERVAL: Knob<Duration> = Knob {
     key: "resolve_interval",
-    about: "How often names among the addresses are resolved again.",
+    about: "How long an answer about a name or service among the addresses is believed at most. It is looked up again when its time to live is over, though never within a second, and after this time when that is shorter, when nothing came, or when the name stands in `/etc/hosts`. Until there is another answer the last one holds.",
     default: Duration::from_secs(30),
     why: "what most name servers of orchestrators let an answer live",
     bounds: Some(Bounds {
@@ -158,8 +170,13 @@ pub(crate) static CLUSTER: Section = Section {
     name: "cluster.NAME",
     about: "A cluster is a named group of endpoints. Routes send requests to it, and its balancer picks the endpoint.",
     knobs: &[
-        &BALANCER,
+        &BALANCER_KNOB,
         &ENDPOINTS,
+        &ENDPOINTS_FILE,
+        &STICKY_KNOB,
+        &SPILL_BELOW,
+        &PREFER_ZONE,
+        &SUBSET,
         &CONNECT_TIMEOUT,
         &RESPONSE_HEADER_TIMEOUT,
         &IDLE_TIMEOUT,
@@ -174,7 +191,7 @@ pub(crate) static CLUSTER: Section = Section {
         &SLOW_START,
         &LIMITS_KNOB,
     ],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nendpoints = [\":2\"]\nKNOB\n",
+    sample: "version = 1\nONLY subset: node = \"n1\"\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nUNLESS endpoints endpoints_file: endpoints = [\":2\"]\nKNOB\n",
 };
 
 /// A cluster that was read, with what later checks need.
@@ -182,6 +199,10 @@ pub(crate) struct Draft {
     pub(crate) cluster: Cluster,
     /// Where the time that requests may wait in its queue is given, if requests can wait and it is.
     pub(crate) queue_timeout: Option<Span>,
+    /// Where its subset is given, if it has one.
+    pub(crate) subset: Option<Span>,
+    /// Where it says that clients stay with their endpoint, or else the cluster.
+    pub(crate) sticky: Span,
 }
 
 /// Reads the clusters, each `None` that is no table, and their names.
@@ -197,12 +218,29 @@ pub(crate) fn read(entries: &[Entry<'_>], cx: &mut Cx<'_>) -> (Vec<Option<Draft>
     (drafts, names)
 }
 
+/// Reads a cluster whose endpoints are modelled elsewhere.
+pub(crate) fn read_part(name: &str, node: &Node<'_>, cx: &mut Cx<'_>) -> Option<Cluster> {
+    let table = CLUSTER.open(node, cx)?;
+    if let Some(entry) = LISTED.iter().find_map(|key| table.get(key)) {
+        cx.error(
+            entry.key.span.clone(),
+            "this cluster's endpoints are not given here: they are modelled",
+        )
+        .help(format!("leave `{}` out", entry.key.value));
+    }
+    Some(read_policies(name, Vec::new(), &table, cx).cluster)
+}
+
 /// A cluster of these endpoints with every default.
 pub(crate) fn with_defaults(name: &str, endpoints: Vec<Endpoint>) -> Cluster {
     Cluster {
         name: name.to_owned(),
         endpoints,
-        balancer: BALANCER.default,
+        listed: Listed::Here,
+        balancer: BALANCER_KNOB.default.clone(),
+        tiers: TierRules::DEFAULT,
+        sticky: STICKY_KNOB.default.clone(),
+        subset: SUBSET.default.unless(0),
         timeouts: UpstreamTimeouts {
             connect: CONNECT_TIMEOUT.default,
             response_header: RESPONSE_HEADER_TIMEOUT.default,
@@ -226,8 +264,20 @@ pub(crate) fn with_defaults(name: &str, endpoints: Vec<Endpoint>) -> Cluster {
 pub(crate) fn print(cluster: &Cluster) -> String {
     let mut lines = Lines::default();
     let entries: Vec<EndpointEntry> = cluster.endpoints.iter().map(EndpointEntry::of).collect();
-    lines.knob(&BALANCER, &cluster.balancer);
-    lines.knob(&ENDPOINTS, &entries);
+    lines.knob(&BALANCER_KNOB, &cluster.balancer);
+    match &cluster.listed {
+        Listed::Here => lines.knob(&ENDPOINTS, &entries),
+        Listed::File(path) => {
+            let path = At {
+                value: path.to_string_lossy().into_owned(),
+                span: 0..0,
+            };
+            lines.knob(&ENDPOINTS_FILE, &Some(path));
+        }
+    }
+    lines.knob(&STICKY_KNOB, &cluster.sticky);
+    tier::print(cluster.tiers, &mut lines);
+    lines.knob(&SUBSET, &OrOff::of(cluster.subset, &0));
     lines.knob(&CONNECT_TIMEOUT, &cluster.timeouts.connect);
     lines.knob(&RESPONSE_HEADER_TIMEOUT, &cluster.timeouts.response_header);
     lines.knob(&IDLE_TIMEOUT, &cluster.timeouts.idle);
@@ -253,13 +303,78 @@ pub(crate) fn print(cluster: &Cluster) -> String {
 }
 
 fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Draft {
+    let (endpoints, listed) = match ENDPOINTS_FILE.read(table, cx) {
+        Some(path) => read_file(&path, table, cx),
+        None => (read_list(table, cx), Listed::Here),
+    };
+    let mut draft = read_policies(name, endpoints, table, cx);
+    draft.cluster.listed = listed;
+    draft
+}
+
+/// Reads the endpoints of a table that has them in itself.
+pub(crate) fn read_list(table: &Table<'_>, cx: &mut Cx<'_>) -> Vec<Endpoint> {
+    if !ENDPOINTS.given(table) {
+        if !cx.may_be_hidden() && !table.has_unknown && !ENDPOINTS_FILE.given(table) {
+            cx.error(
+                table.span.clone(),
+                format!("`{}` is missing", ENDPOINTS.key),
+            )
+            .help(format!("add {} = {}", ENDPOINTS.key, ENDPOINTS.example));
+        }
+        return Vec::new();
+    }
     let before = cx.count();
     let entries = ENDPOINTS.read(table, cx);
-    let endpoints = if cx.count() == before && ENDPOINTS.given(table) {
-        endpoint::expand(entries, ENDPOINTS.span(table), cx)
-    } else {
-        Vec::new()
+    if cx.count() > before {
+        return Vec::new();
+    }
+    endpoint::expand(entries, ENDPOINTS.span(table), cx)
+}
+
+/// Reads the endpoints of a file beside the configuration.
+fn read_file(path: &At<String>, table: &Table<'_>, cx: &mut Cx<'_>) -> (Vec<Endpoint>, Listed) {
+    let whole = cx.source.resolve(&path.value);
+    let listed = Listed::File(whole.clone());
+    if let Some(entry) = table.get(ENDPOINTS.key) {
+        cx.error(
+            entry.key.span.clone(),
+            "the endpoints stand here and in a file",
+        )
+        .note(path.span.clone(), "the file is named here")
+        .help("leave one of them out");
+        return (Vec::new(), listed);
+    }
+    let bytes = cx.source.file(&path.value);
+    let text = bytes
+        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
+    let endpoints = match text {
+        Ok(text) => {
+            let checked = check_list(&text, &whole);
+            cx.adopt(checked.diagnostics);
+            checked.endpoints.unwrap_or_default()
+        }
+        Err(why) => {
+            let message = format!("cannot read {}: {why}", path.value);
+            cx.error(path.span.clone(), message).help(format!(
+                "write the endpoints into it: {} = {}",
+                ENDPOINTS.key, ENDPOINTS.example
+            ));
+            Vec::new()
+        }
     };
+    (endpoints, listed)
+}
+
+/// Reads everything but the endpoints.
+fn read_policies(
+    name: &str,
+    endpoints: Vec<Endpoint>,
+    table: &Table<'_>,
+    cx: &mut Cx<'_>,
+) -> Draft {
+    let tiers = tier::read(table, cx);
+    let (subset, subset_span) = tier::read_subset(&endpoints, table, cx);
     let max_idle = MAX_IDLE_CONNECTIONS.read(table, cx);
     let retry = RETRY_KNOB.read(table, cx);
     let probe = PROBE_KNOB.read(table, cx);
@@ -268,7 +383,10 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Draft {
     let can_wait = !limits.is_off() && limits.queue.size > 0;
     let queue_timeout = limits::queue_timeout_span(table).filter(|_| can_wait);
     let cluster = Cluster {
-        balancer: BALANCER.read(table, cx),
+        balancer: BALANCER_KNOB.read(table, cx),
+        tiers,
+        sticky: STICKY_KNOB.read(table, cx),
+        subset,
         timeouts: UpstreamTimeouts {
             connect: CONNECT_TIMEOUT.read(table, cx),
             response_header: RESPONSE_HEADER_TIMEOUT.read(table, cx),
@@ -287,9 +405,12 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Draft {
         max_idle_connections: to_usize(max_idle),
         ..with_defaults(name, endpoints)
     };
+    tier::check_subset(&cluster, subset_span.as_ref(), cx);
     Draft {
         cluster,
         queue_timeout,
+        subset: subset_span,
+        sticky: STICKY_KNOB.span(table),
     }
 }
 

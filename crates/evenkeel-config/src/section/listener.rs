@@ -146,6 +146,16 @@ static MAX_CONNECTIONS_PER_CLIENT: Knob<OrOff<u32>> = Knob {
     example: "100",
 };
 
+static HEALTH: Knob<bool> = Knob {
+    key: "health",
+    about: "Whether `GET /live` and `GET /ready` are answered here by evenkeel itself, before any route: 200 while it lives, and 200 while it is ready for traffic, 503 from the order to end on, so that `shutdown_delay` is seen. Over an upgrade it stays ready.",
+    default: false,
+    why: "these paths may be your application's; the control socket answers both",
+    bounds: None,
+    required: false,
+    example: "true",
+};
+
 /// `[listener.NAME]`.
 pub(crate) static LISTENER: Section = Section {
     name: "listener.NAME",
@@ -163,6 +173,7 @@ pub(crate) static LISTENER: Section = Section {
         &HALF_CLOSE,
         &PROXY_STATUS,
         &MAX_CONNECTIONS_PER_CLIENT,
+        &HEALTH,
     ],
     sample: "version = 1\n[listener.a]\nbind = \":1\"\nKNOB\n[[route]]\nrespond.body = \"a\"\n",
 };
@@ -206,6 +217,7 @@ pub(crate) fn with_defaults(name: &str, bind: Bind) -> Listener {
         half_close: HALF_CLOSE.default,
         proxy_status: PROXY_STATUS.default,
         max_connections_per_client: MAX_CONNECTIONS_PER_CLIENT.default.unless(u32::MAX),
+        health: HEALTH.default,
     }
 }
 
@@ -239,6 +251,7 @@ pub(crate) fn print(listener: &Listener) -> String {
         &MAX_CONNECTIONS_PER_CLIENT,
         &OrOff::of(listener.max_connections_per_client, &u32::MAX),
     );
+    lines.knob(&HEALTH, &listener.health);
     lines.table(&format!("[listener.{}]", key(&listener.name)), true)
 }
 
@@ -282,6 +295,7 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<(Listener,
         half_close: HALF_CLOSE.read(table, cx),
         proxy_status: PROXY_STATUS.read(table, cx),
         max_connections_per_client: read_client_limit(bind.as_ref(), table, cx),
+        health: HEALTH.read(table, cx),
         ..with_defaults(name, bind.as_ref()?.value.clone())
     };
     Some((listener, bind?))

@@ -212,6 +212,40 @@ impl RetryKeys {
         }
     }
 
+    /// These keys, and those of `other` that are not among them.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            attempts: self.attempts.or(other.attempts),
+            on: self.on.or(other.on),
+            statuses: self.statuses.or(other.statuses),
+            attempt_timeout: self.attempt_timeout.or(other.attempt_timeout),
+            backoff: self.backoff.or(other.backoff),
+            backoff_max: self.backoff_max.or(other.backoff_max),
+            retry_after_max: self.retry_after_max.or(other.retry_after_max),
+            non_idempotent: self.non_idempotent.or(other.non_idempotent),
+            replay_buffer: self.replay_buffer.or(other.replay_buffer),
+            hedge: self.hedge.or(other.hedge),
+        }
+    }
+
+    /// The names of the keys that are given.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let given = [
+            (ATTEMPTS.key, self.attempts.is_some()),
+            (ON.key, self.on.is_some()),
+            (STATUSES.key, self.statuses.is_some()),
+            (ATTEMPT_TIMEOUT.key, self.attempt_timeout.is_some()),
+            (BACKOFF.key, self.backoff.is_some()),
+            (BACKOFF_MAX.key, self.backoff_max.is_some()),
+            (RETRY_AFTER_MAX.key, self.retry_after_max.is_some()),
+            (NON_IDEMPOTENT.key, self.non_idempotent.is_some()),
+            (REPLAY_BUFFER.key, self.replay_buffer.is_some()),
+            (HEDGE.key, self.hedge.is_some()),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        given.map(|(key, _)| key).collect()
+    }
+
     /// Writes them.
     pub(crate) fn print(&self, lines: &mut Lines) {
         lines.given(&ATTEMPTS, self.attempts.as_ref());

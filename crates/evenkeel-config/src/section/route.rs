@@ -3,9 +3,11 @@
 mod action;
 mod asked;
 mod host;
+pub(crate) mod mirror;
 pub(crate) mod rate_limit;
 pub(crate) mod retry;
 mod rewrite;
+mod split;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -17,17 +19,19 @@ use evenkeel_base::unit::format_duration;
 use evenkeel_base::{ByteSize, Network};
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Action, Cluster, Route};
+use crate::model::{Action, Cluster, Mirror, Route};
 use crate::raw::{At, Cx, Node, Span};
 use crate::section::action::error_page::ErrorPages;
 use crate::section::matching::{
     self, HEADER, HOST, LISTENER, LONGEST_NAME, METHOD, PATH_KNOB, QUERY,
 };
-use crate::section::route::action::{CLUSTER, HOST_HEADER, REDIRECT, RESPOND};
+use crate::section::route::action::{HOST_HEADER, REDIRECT, RESPOND};
 use crate::section::route::asked::{DEADLINE_HEADER, DeadlineField};
+use crate::section::route::mirror::MIRROR_KNOB;
 use crate::section::route::rate_limit::RATE_LIMITS;
-use crate::section::route::retry::RETRY_KNOB;
-use crate::section::{Names, TIMEOUT, cluster, resolve};
+use crate::section::route::retry::{Base, RETRY_KNOB};
+use crate::section::route::split::{CLUSTER, SPLIT_BY};
+use crate::section::{Names, TIMEOUT, cluster};
 use crate::value::OrOff;
 
 static NAME: Knob<Option<At<String>>> = Knob {
@@ -102,7 +106,7 @@ static TOTAL_TIMEOUT: Knob<OrOff<Duration>> = Knob {
 
 static PRIORITY: Knob<Priority> = Knob {
     key: "priority",
-    about: "Whose requests go first where they wait for an endpoint (see the cluster's `limits`): those of \"high\" before \"normal\" before \"low\". When the queue is full, the lowest give their place to higher ones.",
+    about: "Whose requests go first where they wait for an endpoint (see the cluster's `limits`): those of \"high\" before \"normal\" before \"low\". When the queue is full, the lowest give their place to higher ones. And near a limit of the whole process (see `max_memory`) requests of low priority are refused first, those of high priority never.",
     default: Priority::Normal,
     why: "first come, first served",
     bounds: None,
@@ -161,6 +165,8 @@ pub(crate) static ROUTE: Section = Section {
         &ALLOW,
         &DENY,
         &CLUSTER,
+        &SPLIT_BY,
+        &MIRROR_KNOB,
         &REDIRECT,
         &RESPOND,
         &rewrite::STRIP_PREFIX,
@@ -178,7 +184,7 @@ pub(crate) static ROUTE: Section = Section {
         &REQUEST_TRAILERS,
         &ERROR_PAGE,
     ],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\npath = \"/x\"\nUNLESS cluster redirect respond: cluster = \"api\"\nKNOB\n[cluster.api]\nendpoints = [\":2\"]\n",
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\npath = \"/x\"\nUNLESS cluster split_by redirect respond: cluster = \"api\"\nONLY split_by: cluster = { api = 9, shadow = 1 }\nKNOB\n[cluster.api]\nendpoints = [\":2\"]\n[cluster.shadow]\nendpoints = [\":3\"]\n",
 };
 
 /// What else a route refers to.
@@ -190,9 +196,13 @@ pub(crate) struct Targets<'a> {
 }
 
 impl Targets<'_> {
-    fn cluster(&self, position: Option<u32>) -> Option<&cluster::Draft> {
-        let position = usize::try_from(position?).ok()?;
-        self.drafts.get(position)?.as_ref()
+    /// The clusters at these positions, as far as they could be read.
+    fn clusters(&self, positions: &[u32]) -> Vec<&cluster::Draft> {
+        let position = |&position: &u32| usize::try_from(position).ok();
+        let positions = positions.iter().filter_map(position);
+        positions
+            .filter_map(|position| self.drafts.get(position)?.as_ref())
+            .collect()
     }
 }
 
@@ -203,8 +213,8 @@ pub(crate) struct Draft {
     pub(crate) span: Span,
     /// Whether nothing is wrong with it by itself, so that comparing it with others makes sense.
     pub(crate) sound: bool,
-    /// The cluster it names, also when something else is wrong.
-    pub(crate) cluster: Option<u32>,
+    /// The clusters it names, that of its mirror too, also when something else is wrong.
+    pub(crate) clusters: Vec<u32>,
 }
 
 /// Reads the routes.
@@ -217,16 +227,17 @@ pub(crate) fn read(nodes: &[Node<'_>], names: &Targets<'_>, cx: &mut Cx<'_>) -> 
             continue;
         };
         let name = read_name(&table, &mut given, cx);
-        let cluster = CLUSTER
-            .read(&table, cx)
-            .and_then(|wanted| resolve("cluster", &wanted, names.clusters, cx));
-        let route = read_one(name, cluster, names, &table, cx);
-        if let Some(route) = route {
+        let found = split::read(names.clusters, &table, cx);
+        let mut clusters = found.clusters.clone();
+        if let Some(route) = read_one(name, found, names, &table, cx) {
+            if let Mirror::To { cluster, .. } = route.mirror {
+                clusters.extend(u32::try_from(cluster.index()).ok());
+            }
             drafts.push(Draft {
                 route,
                 span: node.span.clone(),
                 sound: cx.count() == before,
-                cluster,
+                clusters,
             });
         }
     }
@@ -252,6 +263,7 @@ pub(crate) fn with_defaults(matching: RouteMatch, action: Action) -> Route {
         deadline_header: String::new(),
         allow_dot_segments: ALLOW_DOT_SEGMENTS.default,
         request_trailers: REQUEST_TRAILERS.default,
+        mirror: Mirror::Off,
         error_pages: Vec::new(),
     }
 }
@@ -259,7 +271,7 @@ pub(crate) fn with_defaults(matching: RouteMatch, action: Action) -> Route {
 /// Writes it.
 pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[Cluster]) -> String {
     let mut lines = Lines::default();
-    let mut base = &RetryRules::DEFAULT;
+    let mut bases: Vec<&RetryRules> = Vec::new();
     let at = |text: &str| {
         Some(At {
             value: text.to_owned(),
@@ -276,18 +288,18 @@ pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[Cluster]) -> 
         Action::Redirect(redirect) => lines.knob(&REDIRECT, &Some(redirect.clone())),
         Action::Respond(respond) => lines.knob(&RESPOND, &Some(respond.clone())),
         Action::Forward {
-            cluster,
+            split,
             rewrite,
             host,
         } => {
-            if let Some(cluster) = clusters.get(cluster.index()) {
-                lines.knob(&CLUSTER, &at(&cluster.name));
-                base = &cluster.retry;
-            }
+            split::print(split, clusters, &mut lines);
+            let own = split.clusters().filter_map(|id| clusters.get(id.index()));
+            bases.extend(own.map(|cluster| &cluster.retry));
             rewrite::print(rewrite, &mut lines);
             lines.knob(&HOST_HEADER, host);
         }
     }
+    mirror::print(route.mirror, clusters, &mut lines);
     lines.knob(&REQUEST_HEADERS, &route.request_headers);
     lines.knob(&RESPONSE_HEADERS, &route.response_headers);
     let body = OrOff::of(route.max_request_body, &NO_LIMIT);
@@ -297,7 +309,7 @@ pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[Cluster]) -> 
     lines.knob(&TOTAL_TIMEOUT, &total);
     let deadline = Some(route.deadline_header.clone()).filter(|name| !name.is_empty());
     lines.knob(&DEADLINE_HEADER, &deadline.map(DeadlineField));
-    retry::print(&route.retry, base, &mut lines);
+    retry::print(&route.retry, &bases, &mut lines);
     lines.knob(&PRIORITY, &route.priority);
     lines.knob(&ALLOW_DOT_SEGMENTS, &route.allow_dot_segments);
     lines.knob(&REQUEST_TRAILERS, &route.request_trailers);
@@ -307,13 +319,18 @@ pub(crate) fn print(route: &Route, listeners: &[&str], clusters: &[Cluster]) -> 
 
 fn read_one(
     name: Option<String>,
-    cluster: Option<u32>,
+    found: split::Found,
     names: &Targets<'_>,
     table: &Table<'_>,
     cx: &mut Cx<'_>,
 ) -> Option<Route> {
     let matching = matching::read(table, names.listeners, cx);
-    let action = action::read(cluster, &matching, table, cx);
+    let mirror = if CLUSTER.given(table) {
+        mirror::read(&found.clusters, names.clusters, table, cx)
+    } else {
+        Mirror::Off
+    };
+    let action = action::read(found.split, &matching, table, cx);
     if action.is_some() {
         check_forwarding(table, cx);
     }
@@ -336,11 +353,16 @@ fn read_one(
     let max_request_body = MAX_REQUEST_BODY.read(table, cx).unless(NO_LIMIT);
     let rate_limits = RATE_LIMITS.read(table, cx);
     let total_timeout = TOTAL_TIMEOUT.read(table, cx).unless(Duration::MAX);
-    let draft = names.cluster(cluster);
-    check_wait(total_timeout, draft, table, cx);
+    let drafts = names.clusters(&found.clusters);
+    for draft in &drafts {
+        check_wait(total_timeout, draft, table, cx);
+    }
     let deadline = DEADLINE_HEADER.read(table, cx);
-    let base = draft.map_or(&RetryRules::DEFAULT, |draft| &draft.cluster.retry);
-    let retry = retry::read(base, total_timeout, table, cx);
+    let bases: Vec<Base<'_>> = drafts
+        .iter()
+        .map(|draft| Base::of(&draft.cluster))
+        .collect();
+    let retry = retry::read(&bases, total_timeout, table, cx);
     let priority = PRIORITY.read(table, cx);
     let request_trailers = REQUEST_TRAILERS.read(table, cx);
     let error_pages = ERROR_PAGE.read(table, cx).0;
@@ -359,6 +381,7 @@ fn read_one(
         deadline_header: deadline.map(|field| field.0).unwrap_or_default(),
         allow_dot_segments,
         request_trailers,
+        mirror,
         error_pages,
         ..made
     })
@@ -427,6 +450,8 @@ fn check_forwarding(table: &Table<'_>, cx: &mut Cx<'_>) {
         DEADLINE_HEADER.key,
         RETRY_KNOB.key,
         PRIORITY.key,
+        SPLIT_BY.key,
+        MIRROR_KNOB.key,
     ] {
         if let Some(entry) = table.get(key) {
             cx.warning(
@@ -439,14 +464,8 @@ fn check_forwarding(table: &Table<'_>, cx: &mut Cx<'_>) {
 }
 
 /// Warns of a queue in which requests may wait for longer than the whole exchange may take.
-fn check_wait(
-    total_timeout: Duration,
-    draft: Option<&cluster::Draft>,
-    table: &Table<'_>,
-    cx: &mut Cx<'_>,
-) {
-    let given = draft.and_then(|draft| Some((draft.queue_timeout.clone()?, draft)));
-    let Some((span, draft)) = given else {
+fn check_wait(total_timeout: Duration, draft: &cluster::Draft, table: &Table<'_>, cx: &mut Cx<'_>) {
+    let Some(span) = draft.queue_timeout.clone() else {
         return;
     };
     let wait = draft.cluster.limits.queue.timeout;

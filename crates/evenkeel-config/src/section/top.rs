@@ -3,18 +3,21 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use evenkeel_base::ByteSize;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
 use crate::knob::{Branch, Knob, Lines, Section, Shape, Table};
 use crate::model::{
-    AccessLog, AccessLogTarget, LogFormat, LogLevel, OperatorLog, Shutdown, Workers,
+    AccessLog, AccessLogTarget, Ceilings, Identity, LogFormat, LogLevel, OperatorLog, Resolver,
+    Shutdown, Workers,
 };
 use crate::raw::{At, Cx, Node};
-use crate::section::{cluster, listener, route};
+use crate::section::{cluster, listener, resolver, route};
 use crate::spelling::nearest;
+use crate::value::label::Label;
 use crate::value::text::{quote, read_text, single};
-use crate::value::{Bounds, FilePath, Value};
+use crate::value::{Bounds, FilePath, OrAuto, OrOff, Value};
 
 /// The version of the file's language that this evenkeel reads.
 pub(crate) const VERSION: u64 = 1;
@@ -37,6 +40,26 @@ static WORKERS: Knob<Workers> = Knob {
     bounds: None,
     required: false,
     example: "2",
+};
+
+static ZONE: Knob<Option<At<Label>>> = Knob {
+    key: "zone",
+    about: "The zone that this node is in. Endpoints of the same `zone` come before others (see `prefer_zone` of a cluster).",
+    default: None,
+    why: "none: all endpoints are alike near",
+    bounds: None,
+    required: false,
+    example: "\"eu-1a\"",
+};
+
+static NODE: Knob<Option<Label>> = Knob {
+    key: "node",
+    about: "What tells this node from others that have the same file, such as the name of its host. A cluster's `subset` is chosen by it, and rotations begin at a place of its own, so that nodes do not go through endpoints in step.",
+    default: None,
+    why: "none: only a `subset` needs it",
+    bounds: None,
+    required: false,
+    example: "\"lb-1\"",
 };
 
 static SHUTDOWN_DELAY: Knob<Duration> = Knob {
@@ -63,6 +86,52 @@ static SHUTDOWN_TIMEOUT: Knob<Duration> = Knob {
     }),
     required: false,
     example: "\"20s\"",
+};
+
+static USER: Knob<Option<String>> = Knob {
+    key: "user",
+    about: "The user, by name or number, that evenkeel becomes once it has bound everything: start it as root for ports below 1024, and it serves as this one. A reload cannot bind such a port any more then, and files that are read or written later must be this user's to read or write. An upgrade works as before.",
+    default: None,
+    why: "whoever starts it; systemd's `User=` with a socket unit or `AmbientCapabilities=CAP_NET_BIND_SERVICE` needs no root at all",
+    bounds: None,
+    required: false,
+    example: "\"evenkeel\"",
+};
+
+static GROUP: Knob<Option<String>> = Knob {
+    key: "group",
+    about: "The group, by name or number, that it has then, beside those that the user is a member of. Only with `user`.",
+    default: None,
+    why: "the user's own",
+    bounds: None,
+    required: false,
+    example: "\"www-data\"",
+};
+
+static MAX_CONNECTIONS: Knob<OrAuto<u32>> = Knob {
+    key: "max_connections",
+    about: "How many connections of clients may be open at once, over all listeners. From 85 % on idle ones are closed, the oldest first; one more than this is answered 503 and closed.",
+    default: OrAuto::Auto,
+    why: "two thirds of the descriptors that the process may have and does not need itself: the others are for the way to endpoints",
+    bounds: Some(Bounds {
+        least: 1,
+        greatest: 100_000_000,
+    }),
+    required: false,
+    example: "20000",
+};
+
+static MAX_MEMORY: Knob<OrOff<ByteSize>> = Knob {
+    key: "max_memory",
+    about: "How much memory the process may have resident. From 85 % on idle connections are closed; from 95 % on new ones are answered 503 and closed, and so are requests of routes with `priority = \"low\"`; from 98 % on those of normal priority as well. A limit of the control group (cgroup v2) counts in the same way, whatever stands here.",
+    default: OrOff::Off,
+    why: "a container's limit is known already, and elsewhere only you know what the others on the machine need",
+    bounds: Some(Bounds {
+        least: ByteSize(16 * 1024 * 1024),
+        greatest: ByteSize(1 << 50),
+    }),
+    required: false,
+    example: "\"2GiB\"",
 };
 
 static LOG_BRANCH: Branch = Branch {
@@ -110,15 +179,22 @@ pub(crate) static TOP: Section = Section {
     knobs: &[
         &VERSION_KNOB,
         &WORKERS,
+        &ZONE,
+        &NODE,
         &SHUTDOWN_DELAY,
         &SHUTDOWN_TIMEOUT,
+        &USER,
+        &GROUP,
+        &MAX_CONNECTIONS,
+        &MAX_MEMORY,
         &LOG_BRANCH,
         &ACCESS_LOG_BRANCH,
+        &resolver::BRANCH,
         &LISTENERS,
         &ROUTES,
         &CLUSTERS,
     ],
-    sample: "version = 1\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
+    sample: "version = 1\nKNOB\nUNLESS user: user = \"a\"\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
 };
 
 static LEVEL: Knob<LogLevel> = Knob {
@@ -168,6 +244,9 @@ pub(crate) static ACCESS_LOG: Section = Section {
     sample: "version = 1\n[access_log]\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
 };
 
+/// What the model holds for no ceiling.
+const NO_CEILING: ByteSize = ByteSize(u64::MAX);
+
 /// What stands at the top, in `[log]` and in `[access_log]`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Process {
@@ -175,6 +254,11 @@ pub(crate) struct Process {
     pub(crate) log: OperatorLog,
     pub(crate) access_log: AccessLog,
     pub(crate) shutdown: Shutdown,
+    pub(crate) resolver: Resolver,
+    pub(crate) ceilings: Ceilings,
+    pub(crate) zone: Option<At<String>>,
+    pub(crate) node: String,
+    pub(crate) identity: Option<Identity>,
 }
 
 /// Reads what concerns the whole process.
@@ -196,7 +280,27 @@ pub(crate) fn read(top: &Table<'_>, cx: &mut Cx<'_>) -> Process {
             delay: SHUTDOWN_DELAY.read(top, cx),
             timeout: SHUTDOWN_TIMEOUT.read(top, cx),
         },
+        resolver: resolver::read(top, cx),
+        ceilings: Ceilings {
+            connections: MAX_CONNECTIONS.read(top, cx).unless(0),
+            memory: MAX_MEMORY.read(top, cx).unless(NO_CEILING),
+        },
+        zone: ZONE.read(top, cx).map(|At { value, span }| At {
+            value: value.0,
+            span,
+        }),
+        node: Label::text(NODE.read(top, cx)),
+        identity: read_identity(top, cx),
     }
+}
+
+fn read_identity(top: &Table<'_>, cx: &mut Cx<'_>) -> Option<Identity> {
+    let (user, group) = (USER.read(top, cx), GROUP.read(top, cx));
+    if user.is_none() && group.is_some() && !USER.given(top) {
+        cx.error(GROUP.span(top), "a group without a user")
+            .help("name the user that evenkeel is to become, with `user`");
+    }
+    user.map(|user| Identity { user, group })
 }
 
 /// Writes it.
@@ -210,15 +314,33 @@ pub(crate) fn print(process: &Process) -> String {
         }),
     );
     top.knob(&WORKERS, &process.workers);
+    let zone = process.zone.clone().map(|At { value, span }| At {
+        value: Label(value),
+        span,
+    });
+    top.knob(&ZONE, &zone);
+    top.knob(&NODE, &Label::of(&process.node));
     top.knob(&SHUTDOWN_DELAY, &process.shutdown.delay);
     top.knob(&SHUTDOWN_TIMEOUT, &process.shutdown.timeout);
+    let identity = process.identity.as_ref();
+    top.knob(&USER, &identity.map(|one| one.user.clone()));
+    top.knob(&GROUP, &identity.and_then(|one| one.group.clone()));
+    let Ceilings {
+        connections,
+        memory,
+    } = process.ceilings;
+    top.knob(&MAX_CONNECTIONS, &OrAuto::of(connections, &0));
+    top.knob(&MAX_MEMORY, &OrOff::of(memory, &NO_CEILING));
     let mut log = Lines::default();
     log.knob(&LEVEL, &process.log.level);
     log.knob(&LOG_FORMAT, &process.log.format);
     let mut access = Lines::default();
     access.knob(&TO, &process.access_log.to);
     access.knob(&LOG_FORMAT, &process.access_log.format);
-    top.top() + &log.table("[log]", false) + &access.table("[access_log]", false)
+    top.top()
+        + &log.table("[log]", false)
+        + &access.table("[access_log]", false)
+        + &resolver::print(&process.resolver)
 }
 
 /// What holds when nothing is said about the process.
@@ -237,6 +359,14 @@ pub(crate) fn defaults() -> Process {
             delay: SHUTDOWN_DELAY.default,
             timeout: SHUTDOWN_TIMEOUT.default,
         },
+        resolver: resolver::defaults(),
+        ceilings: Ceilings {
+            connections: MAX_CONNECTIONS.default.unless(0),
+            memory: MAX_MEMORY.default.unless(NO_CEILING),
+        },
+        zone: None,
+        node: String::new(),
+        identity: None,
     }
 }
 

@@ -8,7 +8,8 @@ use evenkeel_base::{BalancerKind, ByteSize};
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
-use crate::model::{LogFormat, LogLevel};
+use crate::elsewhere;
+use crate::model::{LogFormat, LogLevel, SameSite};
 use crate::raw::{Cx, Node};
 use crate::spelling::nearest;
 use crate::value::text::{quote, read_text};
@@ -186,46 +187,53 @@ impl<B: Copy + Into<u64>> Bounds<B> {
     }
 }
 
-impl Value for f32 {
-    type Bound = Self;
+/// Numbers with a fraction.
+macro_rules! number {
+    ($($kind:ty),+) => { $(
+        impl Value for $kind {
+            type Bound = Self;
 
-    fn read(node: &Node<'_>, bounds: Option<&Bounds<Self>>, cx: &mut Cx<'_>) -> Option<Self> {
-        let parsed = match node.value {
-            DeValue::Float(number) => number.as_str().parse().ok(),
-            DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
-            _ => None,
-        };
-        let Some(value) = parsed.filter(|value: &Self| value.is_finite()) else {
-            cx.error(
-                node.span.clone(),
-                format!("expected a number, found {}", node.found()),
-            );
-            return None;
-        };
-        within(value, bounds, node, cx)
-    }
+            fn read(node: &Node<'_>, bounds: Option<&Bounds<Self>>, cx: &mut Cx<'_>) -> Option<Self> {
+                let parsed = match node.value {
+                    DeValue::Float(number) => number.as_str().parse().ok(),
+                    DeValue::Integer(number) if number.radix() == 10 => number.as_str().parse().ok(),
+                    _ => None,
+                };
+                let Some(value) = parsed.filter(|value: &Self| value.is_finite()) else {
+                    cx.error(
+                        node.span.clone(),
+                        format!("expected a number, found {}", node.found()),
+                    );
+                    return None;
+                };
+                within(value, bounds, node, cx)
+            }
 
-    fn toml(&self) -> String {
-        format!("{self:?}")
-    }
+            fn toml(&self) -> String {
+                format!("{self:?}")
+            }
 
-    fn kind() -> String {
-        "number".into()
-    }
+            fn kind() -> String {
+                "number".into()
+            }
 
-    fn schema(bounds: Option<&Bounds<Self>>) -> Json {
-        let mut schema = json!({ "type": "number" });
-        if let Some(bounds) = bounds {
-            schema["minimum"] = f64::from(bounds.least).into();
-            schema["maximum"] = f64::from(bounds.greatest).into();
+            fn schema(bounds: Option<&Bounds<Self>>) -> Json {
+                let mut schema = json!({ "type": "number" });
+                if let Some(bounds) = bounds {
+                    schema["minimum"] = f64::from(bounds.least).into();
+                    schema["maximum"] = f64::from(bounds.greatest).into();
+                }
+                schema
+            }
+
+            fn bounds_text(bounds: &Bounds<Self>) -> String {
+                format!("{} to {}", bounds.least, bounds.greatest)
+            }
         }
-        schema
-    }
-
-    fn bounds_text(bounds: &Bounds<Self>) -> String {
-        format!("{} to {}", bounds.least, bounds.greatest)
-    }
+    )+ };
 }
+
+number!(f32, f64);
 
 impl Value for bool {
     type Bound = ();
@@ -262,9 +270,14 @@ impl Value for bool {
 }
 
 /// One of a few names.
-pub(crate) trait Choice: Copy + PartialEq + 'static {
+pub trait Choice: Copy + PartialEq + 'static {
     /// Each with its name.
     fn all() -> Vec<(&'static str, Self)>;
+
+    /// What to write instead of a name that another proxy has for one.
+    fn ours(_name: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 impl Choice for LogLevel {
@@ -290,6 +303,20 @@ impl Choice for BalancerKind {
             .into_iter()
             .map(|kind| (kind.name(), kind))
             .collect()
+    }
+
+    fn ours(name: &str) -> Option<&'static str> {
+        elsewhere::our_balancer(name)
+    }
+}
+
+impl Choice for SameSite {
+    fn all() -> Vec<(&'static str, Self)> {
+        vec![
+            ("strict", Self::Strict),
+            ("lax", Self::Lax),
+            ("none", Self::None),
+        ]
     }
 }
 
@@ -320,9 +347,13 @@ impl<T: Choice> Value for T {
         if let Some(&(_, value)) = all.iter().find(|(name, _)| *name == text) {
             return Some(value);
         }
-        let help = match nearest(&text, all.iter().map(|(name, _)| *name)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("it is one of {}", Self::kind()),
+        let near = || nearest(&text, all.iter().map(|(name, _)| *name));
+        let help = match Self::ours(&text).map(str::to_owned) {
+            Some(ours) => ours,
+            None => near().map_or_else(
+                || format!("it is one of {}", Self::kind()),
+                |near| format!("did you mean \"{near}\"?"),
+            ),
         };
         cx.error(node.span.clone(), format!("\"{text}\" is not known here"))
             .help(help);
@@ -403,6 +434,67 @@ impl<T: Value> Value for OrOff<T> {
 
     fn schema(bounds: Option<&Bounds<T::Bound>>) -> Json {
         json!({ "anyOf": [{ "const": "off" }, T::schema(bounds)] })
+    }
+
+    fn bounds_text(bounds: &Bounds<T::Bound>) -> String {
+        T::bounds_text(bounds)
+    }
+}
+
+/// A limit that evenkeel finds itself unless one is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrAuto<T> {
+    Auto,
+    Is(T),
+}
+
+impl<T: PartialEq> OrAuto<T> {
+    /// What a model holds for it, where `auto` stands for "auto".
+    pub(crate) fn unless(self, auto: T) -> T {
+        match self {
+            Self::Auto => auto,
+            Self::Is(value) => value,
+        }
+    }
+
+    /// What `unless` makes that value of.
+    pub(crate) fn of(value: T, auto: &T) -> Self {
+        if value == *auto {
+            Self::Auto
+        } else {
+            Self::Is(value)
+        }
+    }
+}
+
+impl<T: Value> Value for OrAuto<T> {
+    type Bound = T::Bound;
+
+    fn read(node: &Node<'_>, bounds: Option<&Bounds<T::Bound>>, cx: &mut Cx<'_>) -> Option<Self> {
+        if matches!(node.value, DeValue::String(text) if text == "auto") {
+            return Some(Self::Auto);
+        }
+        let before = cx.count();
+        let read = T::read(node, bounds, cx).map(Self::Is);
+        if read.is_none() && cx.count() == before + 1 {
+            cx.help_also("with \"auto\" evenkeel finds it itself");
+        }
+        read
+    }
+
+    fn toml(&self) -> String {
+        match self {
+            Self::Auto => quote("auto"),
+            Self::Is(value) => value.toml(),
+        }
+    }
+
+    fn kind() -> String {
+        format!("{} or \"auto\"", T::kind())
+    }
+
+    fn schema(bounds: Option<&Bounds<T::Bound>>) -> Json {
+        json!({ "anyOf": [{ "const": "auto" }, T::schema(bounds)] })
     }
 
     fn bounds_text(bounds: &Bounds<T::Bound>) -> String {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use evenkeel_base::rules::BalancerRules;
 use evenkeel_base::{BalancerKind, ClusterId};
-use evenkeel_config::model::{AccessLogTarget, Action, Bind, Config, PathRewrite};
+use evenkeel_config::model::{AccessLogTarget, Action, Bind, Config, PathRewrite, Split};
 use evenkeel_config::{Nowhere, check, print, proxy};
 
 use crate::source::Lent;
@@ -40,7 +41,7 @@ endpoints = ["10.0.0.1:8080", "10.0.0.2:8080", { address = "10.0.0.3:8080", weig
 fn the_example_of_the_design() {
     let config = good(DESIGN);
     assert_eq!(config.listeners[0].name, "web");
-    assert_eq!(config.clusters[0].balancer, BalancerKind::RoundRobin);
+    assert_eq!(config.clusters[0].balancer, BalancerRules::RoundRobin);
     let weights: Vec<u16> = config.clusters[0]
         .endpoints
         .iter()
@@ -106,10 +107,8 @@ fn prefixes_are_stripped_and_replaced() {
             "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"c\"\n{route}\n[cluster.c]\nendpoints = \":2\""
         );
         match good(&text).routes.remove(0).action {
-            Action::Forward {
-                rewrite, cluster, ..
-            } => {
-                assert_eq!(cluster, ClusterId::new(0));
+            Action::Forward { rewrite, split, .. } => {
+                assert_eq!(split, Split::one(ClusterId::new(0)));
                 rewrite
             }
             other => panic!("{other:?}"),

@@ -1,6 +1,8 @@
 //! Tests of the crate from outside, in one program: one link instead of one for each file.
 
 #[cfg(test)]
+mod balancing;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod decisions;
@@ -12,6 +14,10 @@ mod golden;
 mod good;
 #[cfg(test)]
 mod json_schema;
+#[cfg(test)]
+mod part;
+#[cfg(test)]
+mod picks;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -8,20 +8,20 @@ use std::time::Duration;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern};
 use evenkeel_base::rules::{AdminState, Priority, RetryRules};
-use evenkeel_base::{Address, BalancerKind, ByteSize, ClusterId, ListenerId, Network};
+use evenkeel_base::{Address, ByteSize, ClusterId, ListenerId, Network};
 use evenkeel_config::model::{
-    AccessLog, AccessLogTarget, Action, Bind, Cluster, Config, Endpoint, ErrorPage, HeadLimits,
-    HostRewrite, Listener, LogFormat, LogLevel, OperatorLog, PathRewrite, Redirect, Respond, Route,
-    Shutdown, UpstreamTimeouts, Workers,
+    AccessLog, AccessLogTarget, Action, Bind, Ceilings, Cluster, Config, Endpoint, ErrorPage,
+    HeadLimits, HostRewrite, Identity, Listed, Listener, LogFormat, LogLevel, Mirror, OperatorLog,
+    PathRewrite, Redirect, Resolver, Respond, Route, Shutdown, Split, UpstreamTimeouts, Workers,
 };
-use evenkeel_config::{Nowhere, check, examples, fuzzing, print, render_all};
+use evenkeel_config::{Nowhere, check, check_cluster, examples, fuzzing, print, render_all};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select, subsequence};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use crate::{json_schema, rules};
+use crate::{json_schema, picks, rules};
 
 proptest! {
     #[test]
@@ -34,6 +34,16 @@ proptest! {
         if let Err(why) = json_schema::accepts(&text) {
             prop_assert!(false, "{why}\n{text}");
         }
+    }
+
+    #[test]
+    fn a_cluster_alone_is_read_as_in_its_file(mut config in configs()) {
+        let cluster = &mut config.clusters[0];
+        cluster.endpoints.clear();
+        let (name, expected) = (cluster.name.clone(), cluster.clone());
+        let text = print(&config);
+        let read = check_cluster(&text, "printed.toml", &["cluster", &name], &Nowhere);
+        prop_assert_eq!(read.cluster, Some(expected), "{}", text);
     }
 
     #[test]
@@ -123,18 +133,40 @@ fn configs() -> impl Strategy<Value = Config> {
             let used = clusters.len();
             for (i, route) in routes.iter_mut().enumerate() {
                 tidy_route(i, used, route);
-                let base = match route.action {
-                    Action::Forward { cluster, .. } => clusters[cluster.index()].retry,
-                    _ => RetryRules::DEFAULT,
+                let mut bases = match &route.action {
+                    Action::Forward { split, .. } => split
+                        .clusters()
+                        .map(|id| clusters[id.index()].retry)
+                        .collect(),
+                    _ => vec![RetryRules::DEFAULT],
                 };
+                let base = bases.pop().unwrap();
                 route.retry = rules::merged(base, route.retry, takes[i]);
             }
-            let (workers, log, access_log, shutdown) = process;
+            let (
+                workers,
+                log,
+                access_log,
+                shutdown,
+                (mut zone, node, resolver, identity, ceilings),
+            ) = process;
+            let mut endpoints = clusters.iter().flat_map(|cluster| &cluster.endpoints);
+            if !endpoints.any(|endpoint| endpoint.zone == zone) {
+                zone.clear();
+            }
+            if node.is_empty() {
+                clusters.iter_mut().for_each(|cluster| cluster.subset = 0);
+            }
             Config {
                 workers,
                 log,
                 access_log,
                 shutdown,
+                identity,
+                resolver,
+                ceilings,
+                zone,
+                node,
                 listeners,
                 routes,
                 clusters,
@@ -154,15 +186,30 @@ fn tidy_route(index: usize, clusters: usize, route: &mut Route) {
     }
     if index < clusters {
         let forward = Action::Forward {
-            cluster: ClusterId::new(u32::try_from(index).unwrap()),
+            split: Split::one(ClusterId::new(u32::try_from(index).unwrap())),
             rewrite: PathRewrite::Keep,
             host: HostRewrite::Keep,
         };
-        if !matches!(route.action, Action::Forward { .. }) {
-            route.action = forward;
-        } else if let Action::Forward { cluster, .. } = &mut route.action {
-            *cluster = ClusterId::new(u32::try_from(index).unwrap());
+        match &mut route.action {
+            Action::Forward { split, .. } => {
+                let own = ClusterId::new(u32::try_from(index).unwrap());
+                split.shares.retain(|(id, _)| *id != own);
+                split.shares.insert(0, (own, 7));
+            }
+            other => *other = forward,
         }
+    }
+    if let Action::Forward { split, .. } = &mut route.action {
+        if split.shares.len() == 1 {
+            split.by.clear();
+        }
+        if let Mirror::To { cluster, .. } = route.mirror
+            && split.clusters().any(|own| own == cluster)
+        {
+            route.mirror = Mirror::Off;
+        }
+    } else {
+        route.mirror = Mirror::Off;
     }
     if let Action::Forward {
         rewrite: PathRewrite::ReplacePrefix { matched, .. },
@@ -184,7 +231,16 @@ fn tidy_route(index: usize, clusters: usize, route: &mut Route) {
     route.name = format!("route \"{index}\"");
 }
 
-fn process() -> impl Strategy<Value = (Workers, OperatorLog, AccessLog, Shutdown)> {
+/// What stands at the top, in the order of the model, and the rest of it.
+type Process = (
+    Workers,
+    OperatorLog,
+    AccessLog,
+    Shutdown,
+    (String, String, Resolver, Option<Identity>, Ceilings),
+);
+
+fn process() -> impl Strategy<Value = Process> {
     let workers = prop_oneof![
         Just(Workers::PerCore),
         (1_u16..1024).prop_map(|n| Workers::Count(NonZeroU16::new(n).unwrap())),
@@ -207,7 +263,28 @@ fn process() -> impl Strategy<Value = (Workers, OperatorLog, AccessLog, Shutdown
     let seconds = |most: u64| (0..=most).prop_map(Duration::from_secs);
     let shutdown =
         (seconds(3600), seconds(86_400)).prop_map(|(delay, timeout)| Shutdown { delay, timeout });
-    (workers, log, access, shutdown)
+    let name = || "[a-z0-9-]{1,12}";
+    let identity =
+        option::of((name(), option::of(name())).prop_map(|(user, group)| Identity { user, group }));
+    let node = option::of("[a-z\"\\\\]{1,9}").prop_map(Option::unwrap_or_default);
+    let server = (any::<std::net::IpAddr>(), 1_u16..).prop_map(SocketAddr::from);
+    let resolver = (vec(server, 0..3), 10_u64..60_000).prop_map(|(servers, millis)| Resolver {
+        servers,
+        timeout: Duration::from_millis(millis),
+    });
+    let connections = prop_oneof![Just(0), 1..=100_000_000_u32];
+    let memory = prop_oneof![Just(u64::MAX), 16_777_216..=1_u64 << 50].prop_map(ByteSize);
+    let ceilings = (connections, memory).prop_map(|(connections, memory)| Ceilings {
+        connections,
+        memory,
+    });
+    (
+        workers,
+        log,
+        access,
+        shutdown,
+        (picks::zone(), node, resolver, identity, ceilings),
+    )
 }
 
 fn a_timeout() -> impl Strategy<Value = Duration> {
@@ -244,7 +321,7 @@ fn a_listener() -> impl Strategy<Value = Listener> {
     let timeouts = (a_timeout(), a_timeout(), a_timeout(), a_timeout());
     let rest = (
         vec(a_network(), 0..3),
-        any::<(bool, bool)>(),
+        any::<(bool, bool, bool)>(),
         rules::a_cap(1_000_000),
     );
     (bind, limits, timeouts, rest).prop_map(|(bind, head, timeouts, rest)| Listener {
@@ -258,6 +335,7 @@ fn a_listener() -> impl Strategy<Value = Listener> {
         write_timeout: timeouts.3,
         half_close: rest.1.0,
         proxy_status: rest.1.1,
+        health: rest.1.2,
         max_connections_per_client: rest.2,
     })
 }
@@ -359,8 +437,8 @@ fn an_action(clusters: usize) -> impl Strategy<Value = Action> {
     );
     let respond = (200_u16..600, "([a-z]{1,5}/[a-z]{1,5})?", a_body(), a_body());
     prop_oneof![
-        3 => (0..clusters, rewrite, host).prop_map(|(cluster, rewrite, host)| Action::Forward {
-            cluster: ClusterId::new(u32::try_from(cluster).unwrap()),
+        3 => (picks::split(clusters), rewrite, host).prop_map(|(split, rewrite, host)| Action::Forward {
+            split,
             rewrite,
             host,
         }),
@@ -382,9 +460,9 @@ fn an_action(clusters: usize) -> impl Strategy<Value = Action> {
     ]
 }
 
-fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
+fn some_pages() -> impl Strategy<Value = Vec<ErrorPage>> {
     let statuses = Config::error_page_statuses();
-    let pages = subsequence(statuses, 0..3).prop_flat_map(|statuses| {
+    subsequence(statuses, 0..3).prop_flat_map(|statuses| {
         let count = statuses.len();
         (
             Just(statuses),
@@ -402,7 +480,10 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
                     .map(page)
                     .collect::<Vec<_>>()
             })
-    });
+    })
+}
+
+fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
     let limits = (
         prop_oneof![Just(u64::MAX), 0_u64..1 << 40].prop_map(ByteSize),
         prop_oneof![Just(Duration::MAX), a_timeout()],
@@ -413,6 +494,7 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
         rules::retry(),
         select(Priority::ALL.to_vec()),
         select(vec!["", "x-request-timeout", "grpc-timeout"]),
+        picks::mirror(clusters),
     );
     let networks = (
         vec(a_network(), 0..3),
@@ -425,7 +507,7 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
         (an_edit(), an_edit()),
         limits,
         networks,
-        pages,
+        some_pages(),
         attempts,
     )
         .prop_map(
@@ -449,13 +531,15 @@ fn a_route(listeners: usize, clusters: usize) -> impl Strategy<Value = Route> {
                 deadline_header: attempts.2.to_owned(),
                 allow_dot_segments: limits.2.0,
                 request_trailers: limits.2.1,
+                mirror: attempts.3,
                 error_pages,
             },
         )
 }
 
 fn some_endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
-    let kind = |port: u16| match port % 4 {
+    let kind = |port: u16| match port % 5 {
+        4 => format!("srv:_http._tcp.app-{port}.internal"),
         0 => format!("app-{port}.internal:{port}"),
         1 => format!("[2001:db8::{port}]:{port}"),
         2 => format!("unix:/run/{port}.sock"),
@@ -465,19 +549,28 @@ fn some_endpoints() -> impl Strategy<Value = Vec<Endpoint>> {
         1_u16..=1000,
         option::of("[a-z0-9]{1,6}"),
         select(AdminState::ALL.to_vec()),
+        (picks::zone(), 0_u8..=15),
     );
     vec(one, 1..5).prop_map(move |all| {
-        let one = |(i, (weight, id, admin)): (usize, (u16, Option<String>, AdminState))| {
-            let address =
-                Address::parse(&kind(u16::try_from(i).unwrap() + weight % 4 * 16 + 1)).unwrap();
-            let id = id.map_or_else(|| address.to_string(), |id| format!("{id}-{i}"));
-            Endpoint {
-                id,
-                address,
-                weight,
-                admin,
-            }
-        };
+        let one =
+            |(i, (weight, id, admin, place)): (usize, (u16, Option<String>, AdminState, _))| {
+                let (zone, mut tier) = place;
+                let address =
+                    Address::parse(&kind(u16::try_from(i).unwrap() + weight % 4 * 16 + 1)).unwrap();
+                let mut weight = weight;
+                if matches!(address, Address::Service(_)) {
+                    (weight, tier) = (1, 0);
+                }
+                let id = id.map_or_else(|| address.to_string(), |id| format!("{id}-{i}"));
+                Endpoint {
+                    id,
+                    address,
+                    weight,
+                    admin,
+                    zone,
+                    tier,
+                }
+            };
         all.into_iter().enumerate().map(one).collect::<Vec<_>>()
     })
 }
@@ -504,7 +597,12 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
         prop_oneof![Just(Duration::ZERO), a_timeout()],
     );
     let rest = (
-        select(BalancerKind::ALL.to_vec()),
+        (
+            picks::balancer(),
+            picks::tiers(),
+            0_u32..=10_000,
+            picks::sticky(),
+        ),
         1_u64..86_400,
         0_usize..=65_536,
     );
@@ -512,7 +610,11 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
         |((endpoints, probe), times, decisions, rest)| Cluster {
             name: String::new(),
             endpoints,
-            balancer: rest.0,
+            listed: Listed::Here,
+            balancer: rest.0.0,
+            tiers: rest.0.1,
+            sticky: rest.0.3,
+            subset: rest.0.2,
             timeouts: UpstreamTimeouts {
                 connect: times.0,
                 response_header: times.1,

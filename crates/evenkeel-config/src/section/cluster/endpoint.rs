@@ -7,9 +7,10 @@ use evenkeel_base::rules::AdminState;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
-use crate::knob::{Knob, Lines, Section};
+use crate::knob::{Knob, Lines, Section, Table};
 use crate::model::Endpoint;
 use crate::raw::{At, Cx, Node, Span};
+use crate::value::label::Label;
 use crate::value::net::socket_path;
 use crate::value::text::{quote, read_text};
 use crate::value::{Bounds, Value};
@@ -57,11 +58,34 @@ static ADMIN: Knob<AdminState> = Knob {
     example: "\"drain\"",
 };
 
+static ZONE: Knob<Option<Label>> = Knob {
+    key: "zone",
+    about: "The zone it is in: a data center, a room, whatever is near together. See `prefer_zone` of the cluster and `zone` at the top of the file.",
+    default: None,
+    why: "none",
+    bounds: None,
+    required: false,
+    example: "\"eu-1a\"",
+};
+
+static TIER: Knob<u8> = Knob {
+    key: "tier",
+    about: "Its tier: endpoints of a lower one get all requests while enough of them are able to (see `spill_below`). A reserve that gets requests only when others fail is tier 1.",
+    default: 0,
+    why: "all are in the first",
+    bounds: Some(Bounds {
+        least: 0,
+        greatest: 15,
+    }),
+    required: false,
+    example: "1",
+};
+
 /// An item of `endpoints`.
 pub(crate) static ENDPOINT: Section = Section {
     name: "cluster.NAME.endpoints",
     about: "An endpoint as a table instead of an address alone.",
-    knobs: &[&ADDRESS, &WEIGHT, &ID, &ADMIN],
+    knobs: &[&ADDRESS, &WEIGHT, &ID, &ADMIN, &ZONE, &TIER],
     sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[[cluster.a.endpoints]]\naddress = \":2\"\nKNOB\n",
 };
 
@@ -110,6 +134,25 @@ pub(crate) fn expand(entries: Vec<EndpointEntry>, at: Span, cx: &mut Cx<'_>) -> 
     endpoints
 }
 
+/// Reports what a service's records say, and so the file cannot.
+fn report_service(address: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<()> {
+    let mut said = [WEIGHT.key, TIER.key]
+        .into_iter()
+        .filter(|_| address.starts_with("srv:"));
+    let Some(entry) = said.find_map(|key| table.get(key)) else {
+        return Some(());
+    };
+    cx.error(
+        entry.key.span.clone(),
+        format!(
+            "the {} of a service's endpoints is in its SRV records",
+            entry.key.value
+        ),
+    )
+    .help("leave it out, or change the records");
+    None
+}
+
 fn takes_requests(endpoint: &Endpoint) -> bool {
     endpoint.admin == AdminState::Ready && endpoint.weight > 0
 }
@@ -151,6 +194,8 @@ fn one(
         address,
         weight: entry.weight,
         admin: entry.admin,
+        zone: Label::text(entry.zone.clone()),
+        tier: entry.tier,
     })
 }
 
@@ -161,9 +206,23 @@ pub(crate) struct EndpointEntry {
     weight: u16,
     id: Option<String>,
     admin: AdminState,
+    zone: Option<Label>,
+    tier: u8,
 }
 
 impl EndpointEntry {
+    /// An address and nothing else.
+    fn at(address: At<String>) -> Self {
+        Self {
+            address,
+            weight: WEIGHT.default,
+            id: None,
+            admin: ADMIN.default,
+            zone: None,
+            tier: TIER.default,
+        }
+    }
+
     /// The item that stands for an endpoint.
     pub(crate) fn of(endpoint: &Endpoint) -> Self {
         let address = endpoint.address.to_string();
@@ -171,6 +230,8 @@ impl EndpointEntry {
             id: (endpoint.id != address).then(|| endpoint.id.clone()),
             weight: endpoint.weight,
             admin: endpoint.admin,
+            zone: Label::of(&endpoint.zone),
+            tier: endpoint.tier,
             address: At {
                 value: address,
                 span: 0..0,
@@ -187,22 +248,21 @@ impl Value for EndpointEntry {
             if table.len() != 1 || !(table.contains_key("env") || table.contains_key("file")));
         let entry = if is_table {
             let table = ENDPOINT.open(node, cx)?;
-            Self {
+            let entry = Self {
                 weight: WEIGHT.read(&table, cx),
                 id: ID.read(&table, cx),
                 admin: ADMIN.read(&table, cx),
+                zone: ZONE.read(&table, cx),
+                tier: TIER.read(&table, cx),
                 address: ADDRESS.read(&table, cx)?,
-            }
+            };
+            report_service(&entry.address.value, &table, cx)?;
+            entry
         } else {
-            Self {
-                weight: WEIGHT.default,
-                id: None,
-                admin: ADMIN.default,
-                address: At {
-                    value: read_text(node, "an address like \"10.0.0.1:8080\"", cx)?,
-                    span: node.span.clone(),
-                },
-            }
+            Self::at(At {
+                value: read_text(node, "an address like \"10.0.0.1:8080\"", cx)?,
+                span: node.span.clone(),
+            })
         };
         let at = entry.address.span.clone();
         match Address::parse_range(&entry.address.value) {
@@ -227,8 +287,7 @@ impl Value for EndpointEntry {
     }
 
     fn toml(&self) -> String {
-        let plain = (self.weight, self.admin) == (WEIGHT.default, ADMIN.default);
-        if plain && self.id.is_none() {
+        if *self == Self::at(self.address.clone()) {
             return quote(&self.address.value);
         }
         let mut lines = Lines::default();
@@ -236,6 +295,8 @@ impl Value for EndpointEntry {
         lines.knob(&WEIGHT, &self.weight);
         lines.knob(&ID, &self.id);
         lines.knob(&ADMIN, &self.admin);
+        lines.knob(&ZONE, &self.zone);
+        lines.knob(&TIER, &self.tier);
         lines.inline()
     }
 

@@ -225,6 +225,14 @@ fn read_address(table: &Table<'_>, cx: &mut Cx<'_>) -> ProbeAddress {
 fn parse_address(address: At<String>, cx: &mut Cx<'_>) -> Option<Address> {
     match Address::parse(&address.value) {
         Ok(Address::Unix(path)) => socket_path(&path, address.span, cx).map(Address::Unix),
+        Ok(Address::Service(_)) => {
+            cx.error(
+                address.span,
+                "a probe goes to one address, and a service is many",
+            )
+            .help("write host:port, or leave it out to probe each endpoint where it is");
+            None
+        }
         Ok(other) => Some(other),
         Err(why) => {
             cx.error(address.span, why);

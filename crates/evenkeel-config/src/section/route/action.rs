@@ -1,23 +1,12 @@
 //! What a route does: exactly one of forwarding, redirecting and answering.
 
-use evenkeel_base::ClusterId;
 use evenkeel_base::matching::RouteMatch;
 
 use crate::knob::{Knob, Table};
-use crate::model::{Action, HostRewrite, Redirect, Respond};
-use crate::raw::{At, Cx};
+use crate::model::{Action, HostRewrite, Redirect, Respond, Split};
+use crate::raw::Cx;
 use crate::section::route::rewrite;
-
-/// `cluster` of a route.
-pub(crate) static CLUSTER: Knob<Option<At<String>>> = Knob {
-    key: "cluster",
-    about: "Sends the request to an endpoint of this cluster. A route has exactly one of `cluster`, `redirect` and `respond`.",
-    default: None,
-    why: "none; a route has exactly one of the three actions",
-    bounds: None,
-    required: false,
-    example: "\"api\"",
-};
+use crate::section::route::split::CLUSTER;
 
 /// `redirect` of a route.
 pub(crate) static REDIRECT: Knob<Option<Redirect>> = Knob {
@@ -52,9 +41,9 @@ pub(crate) static HOST_HEADER: Knob<HostRewrite> = Knob {
     example: "\"endpoint\"",
 };
 
-/// Reads the one action of a route; `cluster` is the one it names.
+/// Reads the one action of a route; `split` is what it says of clusters, if that is right.
 pub(crate) fn read(
-    cluster: Option<u32>,
+    split: Option<Split>,
     matching: &RouteMatch,
     table: &Table<'_>,
     cx: &mut Cx<'_>,
@@ -95,7 +84,7 @@ pub(crate) fn read(
         .or_else(|| respond.map(Action::Respond))
         .or_else(|| {
             Some(Action::Forward {
-                cluster: ClusterId::new(cluster?),
+                split: split?,
                 rewrite,
                 host,
             })

@@ -1,14 +1,14 @@
 //! Fields and cookies of a request that a route asks: what a rate limit counts by, and how long the client will wait.
 
 use evenkeel_base::Known;
-use evenkeel_base::field::is_token;
 use evenkeel_base::rules::RateKey;
 use serde_json::{Value as Json, json};
 
 use crate::knob::Knob;
 use crate::raw::{At, Cx, Node};
 use crate::spelling::nearest;
-use crate::value::field::{check_name, why_own};
+use crate::value::field::check_name;
+use crate::value::key_part::{COOKIE, HEADER, is_address, read_cookie, why_unfit};
 use crate::value::text::{quote, read_text};
 use crate::value::{Bounds, Value};
 
@@ -60,19 +60,6 @@ impl Value for DeadlineField {
     }
 }
 
-const HEADER: &str = "header:";
-const COOKIE: &str = "cookie:";
-
-/// What others call the client's address.
-const ADDRESSES: [&str; 6] = [
-    "ip",
-    "address",
-    "src",
-    "remote_addr",
-    "remote_address",
-    "client_ip",
-];
-
 impl Value for RateKey {
     type Bound = ();
 
@@ -84,12 +71,7 @@ impl Value for RateKey {
             return good.then(|| Self::Header(name.to_ascii_lowercase()));
         }
         if let Some(name) = text.strip_prefix(COOKIE) {
-            if is_token(name.as_bytes()) {
-                return Some(Self::Cookie(name.to_owned()));
-            }
-            cx.error(span, format!("\"{name}\" is not the name of a cookie"))
-                .help("write one like \"cookie:sid\"");
-            return None;
+            return read_cookie(&At { value: name, span }, cx).map(Self::Cookie);
         }
         let known = [
             ("client", Self::Client),
@@ -102,7 +84,7 @@ impl Value for RateKey {
         let near = nearest(&text, known.iter().map(|(name, _)| *name));
         let help = match near {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None if ADDRESSES.contains(&text.as_str()) => "did you mean \"client\"?".to_owned(),
+            None if is_address(&text) => "did you mean \"client\"?".to_owned(),
             None => format!("it is one of {}", Self::kind()),
         };
         cx.error(span, format!("\"{text}\" is not known here"))
@@ -138,12 +120,7 @@ fn check_key(name: &At<&str>, cx: &mut Cx<'_>) -> bool {
         Known::Host => {
             Some("give the route a `host`, and each host a route with a limit of its own")
         }
-        Known::XRequestId => Some("it is another one in every request"),
-        Known::Other => None,
-        known if known.is_forwarding() => {
-            Some("use \"client\": the address that `trusted_proxies` of the listener lead to")
-        }
-        known => why_own(known),
+        known => why_unfit(known),
     };
     let Some(why) = why else {
         return true;

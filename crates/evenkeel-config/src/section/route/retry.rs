@@ -7,11 +7,13 @@ use evenkeel_base::unit::format_duration;
 use serde_json::Value as Json;
 
 use crate::knob::{AnyKnob, Inherited, Knob, Lines, Section, Table};
+use crate::model::Cluster;
 use crate::raw::{Cx, Node};
 use crate::section::retry::{
     ATTEMPT_TIMEOUT, ATTEMPTS, BACKOFF, BACKOFF_MAX, HEDGE, NON_IDEMPOTENT, ON, REPLAY_BUFFER,
     RETRY_AFTER_MAX, RetryKeys, STATUSES, check,
 };
+use crate::section::route::split::CLUSTER;
 use crate::value::{Bounds, Value};
 
 /// `retry` of a route.
@@ -28,7 +30,7 @@ pub(crate) static RETRY_KNOB: Knob<Option<RetryKeys>> = Knob {
 /// `retry` of a route.
 pub(crate) static RETRY: Section = Section {
     name: "route.retry",
-    about: "Second attempts of this route's requests. A key that is not given is its cluster's; the budget is the cluster's alone.",
+    about: "Second attempts of this route's requests. A key that is not given is its cluster's; where several clusters share the requests they must agree on it, or the route must say it. The budget is each cluster's alone.",
     knobs: &[
         &of_cluster(&ATTEMPTS),
         &of_cluster(&ON),
@@ -51,16 +53,55 @@ const fn of_cluster(knob: &'static dyn AnyKnob) -> Inherited {
     }
 }
 
-/// The rules of a route over those of its cluster.
+/// A cluster that a route leads to, and what it says of retries.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    cluster: &'a str,
+    rules: &'a RetryRules,
+}
+
+impl<'a> Base<'a> {
+    pub(crate) fn of(cluster: &'a Cluster) -> Self {
+        Self {
+            cluster: &cluster.name,
+            rules: &cluster.retry,
+        }
+    }
+}
+
+/// The rules of a route over those of its clusters, which must agree on what the route does not say: a request keeps
+/// its rules whichever of them it goes to.
 pub(crate) fn read(
-    base: &RetryRules,
+    bases: &[Base<'_>],
     total_timeout: Duration,
     table: &Table<'_>,
     cx: &mut Cx<'_>,
 ) -> RetryRules {
-    let Some(keys) = RETRY_KNOB.read(table, cx) else {
-        return *base;
+    let own = RETRY_KNOB.read(table, cx);
+    let keys = own.unwrap_or_default();
+    let Some((first, others)) = bases.split_first() else {
+        return keys.over(&RetryRules::DEFAULT);
     };
+    let base = first.rules;
+    for other in others {
+        let open = RetryKeys::between(&keys.over(other.rules), &keys.over(base)).names();
+        if open.is_empty() {
+            continue;
+        }
+        cx.error(
+            CLUSTER.span(table),
+            format!(
+                "\"{}\" and \"{}\" retry differently, and the route does not say what holds for it: {}",
+                first.cluster,
+                other.cluster,
+                open.join(", ")
+            ),
+        )
+        .help("say it in the `retry` of the route, or let the clusters say the same");
+    }
+    if own.is_none() {
+        return *base;
+    }
     let given = keys.attempt_timeout.is_some();
     let rules = keys.over(base);
     let at = |key: &str| table.span_within(RETRY_KNOB.key, key);
@@ -78,9 +119,13 @@ pub(crate) fn read(
     rules
 }
 
-/// Writes it.
-pub(crate) fn print(rules: &RetryRules, base: &RetryRules, lines: &mut Lines) {
-    let keys = RetryKeys::between(rules, base);
+/// Writes it: what differs from any of the clusters.
+pub(crate) fn print(rules: &RetryRules, bases: &[&RetryRules], lines: &mut Lines) {
+    let none = [&RetryRules::DEFAULT];
+    let bases = if bases.is_empty() { &none } else { bases };
+    let keys = bases.iter().fold(RetryKeys::default(), |keys, base| {
+        keys.or(RetryKeys::between(rules, base))
+    });
     let given = (keys != RetryKeys::default()).then_some(keys);
     lines.knob(&RETRY_KNOB, &given);
 }

@@ -153,20 +153,28 @@ impl Value for ProbeRequest {
 }
 
 fn read_path(table: &Table<'_>, cx: &mut Cx<'_>) -> String {
-    let Some(At { value: path, span }) = PATH.read(table, cx) else {
+    let Some(path) = PATH.read(table, cx) else {
         return ROOT.to_owned();
     };
-    if !path.starts_with('/') {
-        cx.error(span, "a path begins with `/`")
-            .help(format!("write \"/{path}\""));
-    } else if path
-        .bytes()
-        .any(|b| !(0x21..0x7f).contains(&b) || b == b'#')
-    {
-        cx.error(span, "this path cannot be sent as it is")
-            .help("write what is not visible ASCII, and `#`, as %XX, like %20 for a space");
+    check_path(&path, cx);
+    path.value
+}
+
+/// Reports what is no path, with or without a query, as it is sent.
+pub(crate) fn check_path(path: &At<String>, cx: &mut Cx<'_>) -> bool {
+    let At { value, span } = path;
+    let unfit = |b: u8| !(0x21..0x7f).contains(&b) || b == b'#';
+    if !value.starts_with('/') {
+        cx.error(span.clone(), "a path begins with `/`")
+            .help(format!("write \"/{value}\""));
+        return false;
     }
-    path
+    if value.bytes().any(unfit) {
+        cx.error(span.clone(), "this path cannot be sent as it is")
+            .help("write what is not visible ASCII, and `#`, as %XX, like %20 for a space");
+        return false;
+    }
+    true
 }
 
 fn read_host(table: &Table<'_>, cx: &mut Cx<'_>) -> String {
