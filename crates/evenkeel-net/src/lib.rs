@@ -10,6 +10,7 @@ pub mod resolve;
 pub mod stream;
 
 pub use connect::connect;
+pub use listen::inherit::{Lease, Loan, Owner};
 pub use listen::{Acceptor, ListenSocket, Listener};
 pub use pipe::Pipe;
 pub use stream::{Origin, Stream};

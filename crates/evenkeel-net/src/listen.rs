@@ -2,35 +2,45 @@
 //!
 //! The first socket is bound without `SO_REUSEPORT` and only gets it once it listens. So a second evenkeel on the same
 //! port is an error and not a silent half of the traffic, while the sockets of the other workers may join.
+//!
+//! Sockets may also come from another process: the one before this one, or the system's init. [`inherit`] says how.
+
+pub mod inherit;
 
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use self::inherit::{Lease, Owner};
 use crate::stream::{Origin, Stream};
 
 /// The connections that may wait to be accepted, per socket. The kernel caps it at `net.core.somaxconn` (4,096 by default).
 const BACKLOG: i32 = 4096;
 
-/// A bound address with one socket per worker, or one that all workers share.
+/// A bound address with one socket per worker, or one that all workers share. One that was inherited has as many as it had.
 #[derive(Debug)]
 pub struct Listener {
     address: Bound,
     sockets: Vec<OwnedFd>,
+    owner: Owner,
+    /// It was another process's, and is to be ours.
+    is_taken_over: bool,
 }
 
 #[derive(Debug)]
 enum Bound {
     Ip(SocketAddr),
-    Unix(SocketFile),
+    /// With the file, when it is ours to remove.
+    Unix(PathBuf, Option<SocketFile>),
 }
 
 impl Listener {
@@ -60,6 +70,8 @@ impl Listener {
         Ok(Self {
             address: Bound::Ip(actual),
             sockets,
+            owner: Owner::Us,
+            is_taken_over: false,
         })
     }
 
@@ -68,6 +80,18 @@ impl Listener {
     /// # Errors
     /// `AddrInUse` when a process listens there or something else than a socket has that name.
     pub fn bind_unix(path: &Path) -> io::Result<Self> {
+        Self::bind_unix_as(path, None)
+    }
+
+    /// The same with a socket that only its owner may open.
+    ///
+    /// # Errors
+    /// As [`Listener::bind_unix`].
+    pub fn bind_private(path: &Path) -> io::Result<Self> {
+        Self::bind_unix_as(path, Some(0o600))
+    }
+
+    fn bind_unix_as(path: &Path, mode: Option<u32>) -> io::Result<Self> {
         if let Ok(found) = fs::symlink_metadata(path) {
             let in_use = |why: &str| io::Error::new(io::ErrorKind::AddrInUse, why.to_owned());
             if !found.file_type().is_socket() {
@@ -80,16 +104,21 @@ impl Listener {
         }
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        socket.bind(&SockAddr::unix(path)?)?;
-        socket.listen(BACKLOG)?;
-        let made = fs::symlink_metadata(path)?;
-        let file = SocketFile {
-            path: path.to_path_buf(),
-            identity: (made.dev(), made.ino()),
+        let address = SockAddr::unix(path)?;
+        let socket = match mode {
+            None => {
+                socket.bind(&address)?;
+                socket
+            }
+            Some(mode) => bind_with_mode(socket, &address, path, mode)?,
         };
+        socket.listen(BACKLOG)?;
+        let file = SocketFile::at(path)?;
         Ok(Self {
-            address: Bound::Unix(file),
+            address: Bound::Unix(path.to_path_buf(), Some(file)),
             sockets: vec![socket.into()],
+            owner: Owner::Us,
+            is_taken_over: false,
         })
     }
 
@@ -98,7 +127,7 @@ impl Listener {
     pub fn address(&self) -> String {
         match &self.address {
             Bound::Ip(address) => address.to_string(),
-            Bound::Unix(file) => format!("unix:{}", file.path.display()),
+            Bound::Unix(path, _) => format!("unix:{}", path.display()),
         }
     }
 
@@ -107,38 +136,54 @@ impl Listener {
     pub const fn ip(&self) -> Option<SocketAddr> {
         match &self.address {
             Bound::Ip(address) => Some(*address),
-            Bound::Unix(_) => None,
+            Bound::Unix(..) => None,
         }
     }
 
-    /// One socket for each of `workers` workers: its own where the system shares the port, else a copy of the one.
-    ///
-    /// # Errors
-    /// When descriptors run out.
-    pub fn into_sockets(self, workers: usize) -> io::Result<Vec<ListenSocket>> {
-        let file = match self.address {
-            Bound::Ip(_) => None,
-            Bound::Unix(file) => Some(Arc::new(file)),
-        };
-        let mut sockets = self.sockets;
-        while let (Some(first), true) = (sockets.first(), sockets.len() < workers) {
-            sockets.push(first.try_clone()?);
+    /// Sockets for `workers` workers, the first for the first worker and so on, and from the start again: where there are more
+    /// sockets than workers (an inherited listener has as many as it had), a worker has several; where there are fewer,
+    /// workers share them.
+    #[must_use]
+    pub fn into_sockets(mut self, workers: usize) -> Vec<ListenSocket> {
+        if self.is_taken_over {
+            self.take_over(workers);
         }
-        let give = |socket| ListenSocket {
-            socket,
-            file: file.clone(),
+        let owner = self.owner;
+        let (is_unix, file) = match self.address {
+            Bound::Ip(_) => (false, None),
+            Bound::Unix(_, file) => (true, file.map(Arc::new)),
         };
-        Ok(sockets.into_iter().map(give).collect())
+        let own = self.sockets.into_iter().map(|socket| {
+            ListenSocket(Arc::new(Held {
+                socket,
+                owner,
+                is_unix,
+                file: file.clone(),
+                handed_over: AtomicBool::new(false),
+            }))
+        });
+        let own: Vec<ListenSocket> = own.collect();
+        let number = own.len().max(workers);
+        let shared = own.iter().cycle().take(number);
+        shared.map(|one| ListenSocket(Arc::clone(&one.0))).collect()
     }
 }
 
 /// A listening socket of one worker. It outlives the worker's event loop, so that no queued connection is lost when a loop
 /// is replaced; the port is free again when every worker has dropped its own.
 #[derive(Debug)]
-pub struct ListenSocket {
+pub struct ListenSocket(Arc<Held>);
+
+/// A listening socket, whoever shares it.
+#[derive(Debug)]
+struct Held {
     socket: OwnedFd,
-    /// The file of a Unix socket, which goes with the last of its sockets; none: TCP.
+    owner: Owner,
+    is_unix: bool,
+    /// The file of a Unix socket that is ours; it goes with the last of its sockets.
     file: Option<Arc<SocketFile>>,
+    /// Another process accepts by it: what is queued is that one's.
+    handed_over: AtomicBool,
 }
 
 impl ListenSocket {
@@ -147,12 +192,30 @@ impl ListenSocket {
     /// # Errors
     /// When descriptors run out or there is no event loop.
     pub fn acceptor(&self) -> io::Result<Acceptor> {
-        let socket = self.socket.try_clone()?;
-        if self.file.is_some() {
+        let socket = self.0.socket.try_clone()?;
+        if self.0.is_unix {
             UnixListener::from_std(unix::UnixListener::from(socket)).map(Acceptor::Unix)
         } else {
             TcpListener::from_std(std::net::TcpListener::from(socket)).map(Acceptor::Tcp)
         }
+    }
+
+    /// A number that no other open socket of this process has; workers that share one have the same.
+    #[must_use]
+    pub fn number(&self) -> RawFd {
+        self.0.socket.as_raw_fd()
+    }
+
+    /// Whether another process has it as well by now: what is queued on it is not ours to take.
+    #[must_use]
+    pub fn is_handed_over(&self) -> bool {
+        self.0.handed_over.load(Ordering::Acquire)
+    }
+
+    /// A way to hand it to another process, for as long as it is open.
+    #[must_use]
+    pub fn lease(&self) -> Lease {
+        Lease::new(&self.0)
     }
 
     /// The next connection that the system has accepted already, without waiting and without asking the event loop.
@@ -160,7 +223,7 @@ impl ListenSocket {
     /// # Errors
     /// `WouldBlock` when there is none.
     pub fn try_accept(&self) -> io::Result<(Stream, Origin)> {
-        let (socket, from) = SockRef::from(&self.socket).accept()?;
+        let (socket, from) = SockRef::from(&self.0.socket).accept()?;
         socket.set_nonblocking(true)?;
         match from.as_socket() {
             Some(from) => {
@@ -180,10 +243,27 @@ impl ListenSocket {
 struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    /// It is another process's to remove.
+    handed_over: AtomicBool,
+}
+
+impl SocketFile {
+    /// The one that is there.
+    fn at(path: &Path) -> io::Result<Self> {
+        let made = fs::symlink_metadata(path)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            identity: (made.dev(), made.ino()),
+            handed_over: AtomicBool::new(false),
+        })
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if *self.handed_over.get_mut() {
+            return;
+        }
         let ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
         if ours {
@@ -218,6 +298,23 @@ impl Acceptor {
                 .map(|(stream, _)| (Stream::Unix(stream), Origin::Unix)),
         }
     }
+}
+
+/// Binds a Unix socket whose file has this mode from its first moment on: on Linux it takes that of the socket. Where it does
+/// not, the mode is set afterwards, before anybody is listened to.
+fn bind_with_mode(
+    socket: Socket,
+    address: &SockAddr,
+    path: &Path,
+    mode: u32,
+) -> io::Result<Socket> {
+    let mode = fs::Permissions::from_mode(mode);
+    let as_file = fs::File::from(OwnedFd::from(socket));
+    let _ = as_file.set_permissions(mode.clone());
+    let socket = Socket::from(OwnedFd::from(as_file));
+    socket.bind(address)?;
+    fs::set_permissions(path, mode)?;
+    Ok(socket)
 }
 
 /// A socket for `address`, or, where the system has no IPv6, for every IPv4 address instead of every address.
@@ -277,10 +374,10 @@ mod tests {
             let error = Listener::bind_ip(address, workers).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         }
-        let sockets = listener.into_sockets(4).unwrap();
+        let sockets = listener.into_sockets(4);
         drop(sockets);
         let one = Listener::bind_ip(address, 2).unwrap();
-        assert_eq!(one.into_sockets(2).unwrap().len(), 2);
+        assert_eq!(one.into_sockets(2).len(), 2);
     }
 
     #[test]
@@ -311,5 +408,10 @@ mod tests {
             io::ErrorKind::AddrInUse
         );
         fs::remove_file(&path).unwrap();
+        let private = Listener::bind_private(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(private);
+        assert!(!path.exists());
     }
 }

@@ -213,6 +213,14 @@ impl Stream {
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Hands these bytes to the system now, without the event loop: a new connection takes a short text.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn send_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket().send(bytes)
+    }
+
     fn socket(&self) -> SockRef<'_> {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
