@@ -154,6 +154,14 @@ pub struct WorkerCounters {
     pub accepted: Counter,
     /// Client connections turned away because their client had too many.
     pub turned_away: Counter,
+    /// Client connections turned away because evenkeel had as many as it may, or was short of something.
+    pub shed: Counter,
+    /// Requests refused because evenkeel was short of something and their priority too low.
+    pub overloaded: Counter,
+    /// Idle client connections closed to make room.
+    pub idle_closed: Counter,
+    /// Idle upstream connections closed to make room.
+    pub idle_trimmed: Counter,
     /// Client connections open now.
     pub connections: Counter,
     /// Exchanges begun.
@@ -164,6 +172,11 @@ pub struct WorkerCounters {
     pub idle_upstream: Counter,
     /// Tasks that panicked, each costing one connection.
     pub panics: Counter,
+    /// Requests that were sent to a route's mirror as well.
+    pub mirrored: Counter,
+    /// Requests that were to be, and were dropped: too many or too much under way already, or the mirror's cluster had no place for
+    /// them at once.
+    pub mirrors_dropped: Counter,
     /// Access records dropped because the log's disk or pipe was too slow.
     pub log_dropped: Counter,
 }

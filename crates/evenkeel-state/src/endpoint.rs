@@ -12,10 +12,11 @@ use evenkeel_base::rules::{AdminState, EndpointLimit, OutlierRules};
 use evenkeel_policy::health::Start;
 use evenkeel_policy::outlier::{Event, Reading};
 use evenkeel_policy::slow_start::Entry;
-use evenkeel_policy::{Candidate, Health, KeepAlive, Outlier, Standing};
+use evenkeel_policy::{Candidate, Health, KeepAlive, Load, Outlier, Standing};
 
 use crate::counters::EndpointCounters;
 use crate::histogram::Counts;
+use crate::overlay::Ordered;
 use crate::probe_log::ProbeLog;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -34,6 +35,12 @@ pub struct Endpoint {
     pub configured_weight: u16,
     /// What the operator ordered.
     pub admin: AdminState,
+    /// The same as the configuration has it.
+    pub configured_admin: AdminState,
+    /// What was ordered at run time, over the configuration.
+    pub ordered: Ordered,
+    /// Its tier and its zone in one number: those of a lower one come first ([`rank`](evenkeel_policy::tiers::rank)).
+    pub rank: u16,
     /// What outlives generations.
     pub state: Arc<EndpointState>,
 }
@@ -58,6 +65,11 @@ impl Candidate for Endpoint {
     fn has_room(&self) -> bool {
         self.state.has_room()
     }
+
+    #[inline]
+    fn load(&self) -> Option<&Load> {
+        Some(&self.state.load)
+    }
 }
 
 /// The shared state of one endpoint.
@@ -72,6 +84,8 @@ pub struct EndpointState {
     pub serial: u32,
     /// Where it stands: what balancers read.
     pub standing: Standing,
+    /// What is measured of it and what it reports, for balancers that compare it.
+    pub load: Load,
     /// What traffic showed of it.
     pub outlier: Outlier,
     /// What is learnt about how long it keeps idle connections.
@@ -99,6 +113,7 @@ impl EndpointState {
             connections: AtomicU32::new(0),
             serial,
             standing: Standing::new(health, joins.unwrap_or(Entry::Full)),
+            load: Load::new(),
             outlier: Outlier::new(),
             keepalive: KeepAlive::default(),
             workers,

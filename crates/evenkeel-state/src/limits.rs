@@ -31,6 +31,9 @@ use crate::sync::{AtomicBool, AtomicU32, Ordering};
 #[derive(Debug)]
 pub struct ClusterLimits {
     on: AtomicBool,
+    /// Whether requests in flight are counted for the cluster as a whole: it has a limit for them, or its balancer asks.
+    counts: AtomicBool,
+    asked: AtomicBool,
     requests: Gauge,
     connections: Gauge,
     /// The most open connections to one endpoint.
@@ -62,6 +65,8 @@ impl ClusterLimits {
     pub fn new(rules: &LimitRules) -> Self {
         Self {
             on: AtomicBool::new(!rules.is_off()),
+            counts: AtomicBool::new(rules.requests != u32::MAX),
+            asked: AtomicBool::new(false),
             requests: Gauge::new(rules.requests),
             connections: Gauge::new(rules.connections),
             endpoint_connections: AtomicU32::new(rules.endpoint_connections),
@@ -79,7 +84,20 @@ impl ClusterLimits {
         self.endpoint_connections
             .store(rules.endpoint_connections, Ordering::Relaxed);
         self.on.store(!rules.is_off(), Ordering::Relaxed);
+        self.count();
         self.room.configure(rules.queue);
+    }
+
+    /// From now on requests in flight are counted whether there is a limit for them or not, because the balancer asks how many
+    /// there are; or only for the limit. Requests that began uncounted are not counted afterwards.
+    pub fn ask_for_requests(&self, asked: bool) {
+        self.asked.store(asked, Ordering::Relaxed);
+        self.count();
+    }
+
+    fn count(&self) {
+        let counts = self.asked.load(Ordering::Relaxed) || self.requests.has_limit();
+        self.counts.store(counts, Ordering::Relaxed);
     }
 
     /// Whether there is any limit.
@@ -111,7 +129,7 @@ impl ClusterLimits {
     /// What has none.
     #[inline]
     pub fn begin<'a>(&'a self, endpoint: &'a EndpointState) -> Result<Permit<'a>, Full> {
-        let is_counted = self.is_on() && self.requests.most.load(Ordering::Relaxed) != u32::MAX;
+        let is_counted = self.counts.load(Ordering::Relaxed);
         if is_counted && !self.requests.take() {
             return Err(Full::Cluster);
         }
@@ -129,7 +147,8 @@ impl ClusterLimits {
         })
     }
 
-    /// Requests in flight to the cluster, as far as they are counted: while it has a limit for them.
+    /// Requests in flight to the cluster, as far as they are counted: while it has a limit for them, or its balancer asks.
+    #[inline]
     #[must_use]
     pub fn requests(&self) -> u32 {
         self.requests.taken.load(Ordering::Relaxed)
@@ -149,7 +168,7 @@ pub struct Permit<'a> {
     endpoint: &'a EndpointState,
     /// None when it was given back.
     in_flight: Option<InFlight<'a>>,
-    /// Whether it is counted by the cluster: not when it began without a limit.
+    /// Whether it is counted by the cluster: not when it began while nobody asked.
     is_counted: bool,
 }
 
@@ -179,7 +198,7 @@ impl Drop for Permit<'_> {
             return;
         }
         // An endpoint whose limit has fallen has no place to give for it.
-        if self.is_counted || self.endpoint.has_room() {
+        if (self.is_counted && self.limits.requests.has_limit()) || self.endpoint.has_room() {
             self.limits.room.released();
         }
     }
@@ -193,9 +212,17 @@ impl Gauge {
         }
     }
 
+    fn has_limit(&self) -> bool {
+        self.most.load(Ordering::Relaxed) != u32::MAX
+    }
+
     /// Takes a place if there is one.
     fn take(&self) -> bool {
         let most = self.most.load(Ordering::Relaxed);
+        if most == u32::MAX {
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
         let mut seen = self.taken.load(Ordering::Relaxed);
         while seen < most {
             let order = Ordering::Relaxed;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use crate::pressure::Pressure;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
@@ -17,18 +18,32 @@ pub struct Publisher {
     began: Instant,
     generation: AtomicU64,
     current: Mutex<Arc<Snapshot>>,
+    pressure: Pressure,
 }
 
 impl Publisher {
     /// Begins with `snapshot`.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>) -> Arc<Self> {
+        Self::since(Instant::now(), snapshot)
+    }
+
+    /// The same with a clock that began at `began`: that of a process whose place this one takes goes on.
+    #[must_use]
+    pub fn since(began: Instant, snapshot: Arc<Snapshot>) -> Arc<Self> {
         let generation = AtomicU64::new(snapshot.generation);
         Arc::new(Self {
-            began: Instant::now(),
+            began,
             generation,
             current: Mutex::new(snapshot),
+            pressure: Pressure::new(),
         })
+    }
+
+    /// When its clock began.
+    #[must_use]
+    pub const fn began(&self) -> Instant {
+        self.began
     }
 
     /// Milliseconds since the process began to publish: the clock of what both planes keep in atomics.
@@ -41,6 +56,13 @@ impl Publisher {
     #[must_use]
     pub fn micros(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// How near the process is to its limits: what both planes know beside the snapshot.
+    #[inline]
+    #[must_use]
+    pub const fn pressure(&self) -> &Pressure {
+        &self.pressure
     }
 
     /// The snapshot now.
@@ -115,7 +137,7 @@ mod tests {
         let text =
             "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"\"\n";
         let config = check(text, "test", &Nowhere).config.unwrap();
-        Registry::new(1).compile(config, &Resolved::new(), generation)
+        Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), generation)
     }
 
     fn publish(publisher: &Publisher) {

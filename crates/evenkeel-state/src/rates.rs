@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_limit_whose_rules_stay_keeps_what_it_knows() {
-        let mut registry = Registry::new(1);
+        let mut registry = Registry::new(1, &[0; 32]);
         let before = compile(&mut registry, &[("a", TEN), ("b", BOTH), ("c", "")]);
         assert_eq!(left(&before, 0), [10]);
         assert_eq!(left(&before, 1), [10, 5]);

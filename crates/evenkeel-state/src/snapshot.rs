@@ -8,12 +8,14 @@ use std::sync::Arc;
 use evenkeel_base::{ClusterId, ListenerId, RequestView, RouteId};
 use evenkeel_config::model;
 use evenkeel_policy::outlier::{Attempted, Cause, Event, Outcome};
-use evenkeel_policy::{Balancer, RateLimiter};
+use evenkeel_policy::{Candidate, RateLimiter, Split, Standing, Tiers};
 use evenkeel_route::RouteTable;
 
 use crate::cluster::ClusterState;
 use crate::endpoint::Endpoint;
 use crate::limits::{Full, OpenConnection};
+use crate::listener::ListenerState;
+use crate::sticky::Sticky;
 
 /// One generation of everything the data plane decides by.
 #[derive(Debug)]
@@ -24,11 +26,16 @@ pub struct Snapshot {
     pub config: Arc<model::Config>,
     pub(crate) table: Arc<RouteTable>,
     pub(crate) clusters: Vec<Arc<ClusterSnapshot>>,
+    pub(crate) listeners: Arc<[Arc<ListenerState>]>,
     pub(crate) rates: Arc<RouteRates>,
+    pub(crate) splits: Arc<RouteSplits>,
 }
 
 /// The rate limits of each route, as far as the last one that has any.
 pub(crate) type RouteRates = [Box<[Arc<RateLimiter>]>];
+
+/// The splits of each route, as far as the last one that has one.
+pub(crate) type RouteSplits = [Option<Arc<RouteSplit>>];
 
 impl Snapshot {
     /// The route of a request, by the most specific match.
@@ -50,10 +57,36 @@ impl Snapshot {
         self.rates.get(id.index()).map_or(&[], |rates| rates)
     }
 
+    /// The clusters that share a route's requests; none when the route has one, or does not forward.
+    #[inline]
+    #[must_use]
+    pub fn split(&self, id: RouteId) -> Option<&RouteSplit> {
+        self.splits.get(id.index())?.as_deref()
+    }
+
     /// A listener; ids come from this snapshot's own lists, so there is one.
     #[must_use]
     pub fn listener(&self, id: ListenerId) -> Option<&model::Listener> {
         self.config.listeners.get(id.index())
+    }
+
+    /// What outlives snapshots of the listeners, in their order.
+    #[must_use]
+    pub fn listeners(&self) -> &[Arc<ListenerState>] {
+        &self.listeners
+    }
+
+    /// Where the listener with that serial stands in this snapshot; `hint` is where it stood when it was last looked for.
+    #[inline]
+    #[must_use]
+    pub fn find_listener(&self, serial: u32, hint: ListenerId) -> Option<ListenerId> {
+        let known = self.listeners.get(hint.index());
+        if known.is_some_and(|state| state.serial == serial) {
+            return Some(hint);
+        }
+        let mut ids = (0..).map(ListenerId::new).zip(self.listeners.iter());
+        ids.find(|(_, state)| state.serial == serial)
+            .map(|(id, _)| id)
     }
 
     /// A cluster.
@@ -77,7 +110,7 @@ pub struct ClusterSnapshot {
     pub id: ClusterId,
     /// Its knobs.
     pub config: Arc<model::Cluster>,
-    /// Its endpoints as resolved, with the balancer that picks among them.
+    /// Its endpoints as resolved, with who picks among them.
     pub endpoints: Arc<EndpointSet>,
     /// What outlives generations.
     pub state: Arc<ClusterState>,
@@ -123,11 +156,90 @@ impl ClusterSnapshot {
     }
 }
 
-/// Endpoints and the balancer compiled for them.
+/// Endpoints and who picks among them.
 #[derive(Debug)]
 pub struct EndpointSet {
-    /// The endpoints; a balancer's pick is a position in this list.
+    /// The endpoints, in the order of their tiers; a pick is a position in this list.
     pub list: Vec<Endpoint>,
-    /// Who picks.
-    pub balancer: Balancer,
+    /// Who picks, tier by tier.
+    pub tiers: Tiers,
+    /// Whether one of them has a weight; else none takes a request of a new client.
+    pub takes_anybody: bool,
+    /// Which endpoint a client has a claim to.
+    pub sticky: Sticky,
+}
+
+impl EndpointSet {
+    /// What time alone changes of who picks. The control plane calls it ten times a second.
+    pub fn tick(&self, now_us: u64) {
+        self.tiers.tick(&self.list, now_us);
+        if let Sticky::Hashed(hashed) = &self.sticky {
+            hashed.tiers.tick(&self.list, now_us);
+        }
+    }
+
+    /// Finds out which tiers spill over, before the first pick.
+    pub(crate) fn weigh(&self) {
+        self.tiers.weigh(&self.list);
+        if let Sticky::Hashed(hashed) = &self.sticky {
+            hashed.tiers.weigh(&self.list);
+        }
+    }
+}
+
+/// The clusters that share the requests of one route: two or more.
+#[derive(Clone, Debug)]
+pub struct RouteSplit {
+    /// The clusters, in the file's order.
+    pub sides: Box<[Side]>,
+    /// Who picks among them: a pick is a position in this list.
+    pub split: Arc<Split>,
+}
+
+/// A cluster with its part of a route's requests.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The cluster.
+    pub cluster: Arc<ClusterSnapshot>,
+    pub(crate) weight: u16,
+}
+
+impl Side {
+    /// Whether the cluster has an endpoint that takes requests. One look at a word while it is well; in panic that admits less than
+    /// its percentage, but some, it is open still.
+    #[inline]
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let cluster = &self.cluster;
+        cluster.endpoints.takes_anybody && (!cluster.state.is_panicking() || has_admitting(cluster))
+    }
+}
+
+#[cold]
+fn has_admitting(cluster: &ClusterSnapshot) -> bool {
+    let list = &cluster.endpoints.list;
+    list.iter().any(|one| one.weight > 0 && one.share() > 0)
+}
+
+impl Candidate for Side {
+    #[inline]
+    fn weight(&self) -> u16 {
+        self.weight
+    }
+
+    /// Not looked at: a split goes by shares.
+    fn in_flight(&self) -> u32 {
+        0
+    }
+
+    #[inline]
+    fn share(&self) -> u16 {
+        if self.is_open() { Standing::FULL } else { 0 }
+    }
+
+    /// A full cluster has a queue, and its part is its part.
+    #[inline]
+    fn has_room(&self) -> bool {
+        true
+    }
 }

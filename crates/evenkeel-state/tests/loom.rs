@@ -10,6 +10,9 @@ mod letters;
 #[cfg(test)]
 #[path = "loom/limits.rs"]
 mod limits;
+#[cfg(test)]
+#[path = "loom/pressure.rs"]
+mod pressure;
 
 #[cfg(test)]
 mod tests {
@@ -27,7 +30,7 @@ mod tests {
         let text =
             "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"\"\n";
         let config = check(text, "loom", &Nowhere).config.unwrap();
-        Registry::new(1).compile(config, &Resolved::new(), generation)
+        Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), generation)
     }
 
     fn publish(publisher: &Publisher) {
@@ -185,6 +188,6 @@ mod tests {
         let text = "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\n\
                     endpoints = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
         let config = check(text, "loom", &Nowhere).config.unwrap();
-        Registry::new(1).compile(config, &Resolved::new(), 1)
+        Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1)
     }
 }

@@ -10,6 +10,7 @@ use evenkeel_policy::slow_start::Entry;
 
 use super::*;
 use crate::endpoint::EndpointState;
+use crate::overlay::Ordered;
 
 const RULES: OutlierRules = OutlierRules::DEFAULT;
 
@@ -21,7 +22,10 @@ fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
         target: Target::Ip(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))),
         weight,
         configured_weight: weight,
+        configured_admin: AdminState::Ready,
+        ordered: Ordered::default(),
         admin: AdminState::Ready,
+        rank: 0,
         state: Arc::new(EndpointState::new(serial, 1)),
     };
     weights.iter().zip(0..).map(endpoint).collect()

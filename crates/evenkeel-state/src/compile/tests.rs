@@ -11,7 +11,9 @@ use evenkeel_config::{Nowhere, check, model};
 use evenkeel_policy::slow_start::Entry;
 use evenkeel_policy::{Candidate, Health, Standing, Tried, Wanted};
 
-use super::{MAX_ADDRESSES_PER_NAME, Registry, Resolved};
+use super::places::MAX_ADDRESSES_PER_NAME;
+use super::{Registry, Resolved};
+use crate::command::EndpointOrder;
 use crate::endpoint::Endpoint;
 use crate::snapshot::{ClusterSnapshot, Snapshot};
 
@@ -25,7 +27,7 @@ struct Setting {
 impl Setting {
     fn new() -> Self {
         Self {
-            registry: Registry::new(2),
+            registry: Registry::new(2, &[0; 32]),
             resolved: Resolved::new(),
             generation: 0,
         }
@@ -42,24 +44,12 @@ impl Setting {
         clusters: &[&str],
         change: impl FnOnce(&mut model::Cluster),
     ) -> Snapshot {
-        let mut text = "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\n".to_owned();
-        for cluster in clusters {
-            let (name, endpoints) = cluster.split_once(": ").unwrap();
-            let (endpoints, knobs) = endpoints.split_once("]; ").unwrap_or((endpoints, ""));
-            text.push_str(&format!(
-                "[[route]]\npath = \"/{name}\"\ncluster = \"{name}\"\n[cluster.{name}]\nendpoints = [{endpoints}]\n{knobs}\n"
-            ));
-        }
-        let checked = check(&text, "test", &Nowhere);
-        let mut config = checked
-            .config
-            .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let mut config = check_clusters(clusters);
         change(&mut config.clusters[0]);
         self.generation += 1;
         self.registry
             .compile(config, &self.resolved, self.generation)
     }
-
     /// From now on the name has these addresses.
     fn resolve(&mut self, name: &str, addresses: &[&str]) {
         let (host, port) = name.split_once(':').unwrap();
@@ -81,6 +71,22 @@ impl Setting {
     fn remembered(&self) -> usize {
         self.registry.endpoints.len()
     }
+}
+
+/// See [`Setting::compile`].
+fn check_clusters(clusters: &[&str]) -> model::Config {
+    let mut text = "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\n".to_owned();
+    for cluster in clusters {
+        let (name, endpoints) = cluster.split_once(": ").unwrap();
+        let (endpoints, knobs) = endpoints.split_once("]; ").unwrap_or((endpoints, ""));
+        text.push_str(&format!(
+                "[[route]]\npath = \"/{name}\"\ncluster = \"{name}\"\n[cluster.{name}]\nendpoints = [{endpoints}]\n{knobs}\n"
+            ));
+    }
+    let checked = check(&text, "test", &Nowhere);
+    checked
+        .config
+        .unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
 }
 
 fn cluster(snapshot: &Snapshot, index: u32) -> &Arc<ClusterSnapshot> {
@@ -330,7 +336,7 @@ fn the_rotation_goes_on_where_it_was() {
     let pick = |snapshot: &Snapshot| {
         let set = &cluster(snapshot, 0).endpoints;
         let picked = set
-            .balancer
+            .tiers
             .pick(&set.list, Wanted::new(&Tried::default()), &mut Rng::new(1));
         set.list[picked.unwrap()].target.to_string()
     };
@@ -344,6 +350,120 @@ fn the_rotation_goes_on_where_it_was() {
     let standing = &endpoint(&after, 0, 2).state.standing;
     assert_eq!(standing.climb(Duration::ZERO, 1), Some(Standing::FULL));
     assert_eq!([pick(&after), pick(&after)], ["10.0.0.4:80", "10.0.0.1:80"]);
+}
+
+#[test]
+fn the_rotation_of_a_node_with_a_name_begins_at_its_own_place() {
+    let first = |node: &str| {
+        let list: Vec<String> = (1..=100).map(|n| format!("\"10.0.0.{n}:1\"")).collect();
+        let list = list.join(", ");
+        let mut config = check_clusters(&[&format!("a: {list}]; balancer = \"round-robin\"")]);
+        config.node = node.into();
+        let snapshot = Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1);
+        let set = &cluster(&snapshot, 0).endpoints;
+        let none = Tried::default();
+        set.tiers
+            .pick(&set.list, Wanted::new(&none), &mut Rng::new(1))
+            .unwrap()
+    };
+    assert_eq!(first(""), 0, "the first endpoint of the file");
+    assert_eq!(first("lb-1"), first("lb-1"));
+    assert_ne!(first("lb-1"), first("lb-2"));
+}
+
+/// The endpoints of the first cluster of a node in that zone, as it sees them: zone, tier and rank, in the order in which they are
+/// picked from. They are given as `zone tier`.
+fn ranked(zone: &str, prefer_zone: bool, endpoints: &[(&str, u8)]) -> Vec<String> {
+    let list: Vec<String> = (1..=endpoints.len())
+        .map(|n| format!("\"10.0.0.{n}:1\""))
+        .collect();
+    let mut config = check_clusters(&[&format!("a: {}", list.join(", "))]);
+    config.zone = zone.into();
+    let cluster = &mut config.clusters[0];
+    cluster.tiers.prefer_zone = prefer_zone;
+    for (endpoint, (zone, tier)) in cluster.endpoints.iter_mut().zip(endpoints) {
+        (endpoint.zone, endpoint.tier) = ((*zone).into(), *tier);
+    }
+    let snapshot = Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1);
+    let of = |endpoint: &Endpoint| format!("{} {}", endpoint.id, endpoint.rank);
+    let list = &self::cluster(&snapshot, 0).endpoints.list;
+    list.iter().map(of).collect()
+}
+
+#[test]
+fn endpoints_stand_in_the_order_of_their_tiers_and_zones() {
+    let endpoints = [("b", 0), ("a", 1), ("", 0), ("a", 0), ("b", 1), ("a", 0)];
+    assert_eq!(
+        ranked("a", true, &endpoints),
+        [
+            "10.0.0.4:1 0",
+            "10.0.0.6:1 0",
+            "10.0.0.1:1 1",
+            "10.0.0.3:1 1",
+            "10.0.0.2:1 2",
+            "10.0.0.5:1 3",
+        ]
+    );
+    let by_tier = [
+        "10.0.0.1:1 0",
+        "10.0.0.3:1 0",
+        "10.0.0.4:1 0",
+        "10.0.0.6:1 0",
+        "10.0.0.2:1 2",
+        "10.0.0.5:1 2",
+    ];
+    assert_eq!(ranked("a", false, &endpoints), by_tier);
+    assert_eq!(ranked("", true, &endpoints), by_tier, "a node without zone");
+}
+
+#[test]
+fn a_node_makes_use_of_so_many_endpoints_of_each_tier() {
+    let seen = |node: &str, subset: u32| -> Vec<String> {
+        let list: Vec<String> = (1..=12).map(|n| format!("\"10.0.0.{n}:1\"")).collect();
+        let mut config = check_clusters(&[&format!("a: {}", list.join(", "))]);
+        config.node = node.into();
+        config.clusters[0].subset = subset;
+        for reserve in &mut config.clusters[0].endpoints[10..] {
+            reserve.tier = 1;
+        }
+        let mut registry = Registry::new(1, &[0; 32]);
+        let snapshot = registry.compile(config, &Resolved::new(), 1);
+        let list = &cluster(&snapshot, 0).endpoints.list;
+        assert_eq!(registry.endpoints.len(), list.len(), "others are not there");
+        list.iter()
+            .map(|endpoint| endpoint.id.to_string())
+            .collect()
+    };
+    let all = seen("one", 0);
+    assert_eq!(all.len(), 12);
+    assert_eq!(seen("one", 12), all);
+    let four = seen("one", 4);
+    assert_eq!(four.len(), 6);
+    assert_eq!(four[4..], all[10..], "the whole reserve");
+    assert!(four.is_sorted_by_key(|id| all.iter().position(|one| one == id)));
+    assert_eq!(seen("one", 4), four);
+    let others = ["two", "three", "four"].map(|node| seen(node, 4));
+    assert!(others.iter().any(|other| *other != four));
+}
+
+#[test]
+fn what_tiers_keep_is_found_out_before_the_first_pick() {
+    let mut setting = Setting::new();
+    setting.resolve("app.test:80", &["10.0.0.1"]);
+    let two_tiers = [r#"a: "app.test:80", "10.0.0.9:80""#];
+    let before = setting.compile_with(&two_tiers, |cluster| {
+        probed(cluster);
+        cluster.endpoints[1].tier = 1;
+    });
+    let kept = |snapshot: &Snapshot| {
+        let tiers = &cluster(snapshot, 0).endpoints.tiers;
+        tiers.several().map(|tier| tier.keeps).collect::<Vec<_>>()
+    };
+    set_health(endpoint(&before, 0, 0), Health::Down);
+    set_health(endpoint(&before, 0, 1), Health::Up);
+    setting.resolve("app.test:80", &["10.0.0.1", "10.0.0.2"]);
+    let after = setting.again(&before).unwrap();
+    assert_eq!(kept(&after), [0.0, 1.0]);
 }
 
 fn probed(cluster: &mut model::Cluster) {
@@ -464,4 +584,94 @@ fn who_comes_back_from_maintenance_is_probed_first() {
         cluster.endpoints[0].admin = AdminState::Drain;
     });
     assert_eq!(standing(endpoint(&drained, 0, 0)), (Health::Up, 1_000));
+}
+
+/// What the endpoints of the first cluster show of what was ordered: weight and admin state.
+fn shown(snapshot: &Snapshot) -> Vec<(u16, AdminState)> {
+    let list = &snapshot.clusters()[0].endpoints.list;
+    list.iter().map(|one| (one.weight, one.admin)).collect()
+}
+
+#[test]
+fn an_order_at_run_time_stands_over_the_file_and_over_every_generation() {
+    use AdminState::{Drain, Ready};
+    let mut setting = Setting::new();
+    setting.resolve("x.test:1", &["10.0.0.1", "10.0.0.2"]);
+    let file = [r#"a: { id = "one", address = "10.0.0.9:1", weight = 5 }, "x.test:1""#];
+    let mut snapshot = setting.compile(&file);
+    for (endpoint, order, expected) in [
+        (
+            "one",
+            EndpointOrder::Admin(Drain),
+            [(0, Drain), (1, Ready), (1, Ready)],
+        ),
+        (
+            "x.test:1/10.0.0.2",
+            EndpointOrder::Weight(9),
+            [(0, Drain), (1, Ready), (9, Ready)],
+        ),
+        (
+            "x.test:1",
+            EndpointOrder::Admin(Drain),
+            [(0, Drain), (0, Drain), (0, Drain)],
+        ),
+        (
+            "10.0.0.9:1",
+            EndpointOrder::Admin(Ready),
+            [(5, Ready), (0, Drain), (0, Drain)],
+        ),
+        (
+            "x.test:1",
+            EndpointOrder::AsConfigured,
+            [(5, Ready), (1, Ready), (1, Ready)],
+        ),
+        (
+            "one",
+            EndpointOrder::Weight(2),
+            [(2, Ready), (1, Ready), (1, Ready)],
+        ),
+    ] {
+        let registry = &mut setting.registry;
+        let id = registry.order(&snapshot, "a", endpoint, order).unwrap();
+        setting.generation += 1;
+        snapshot = registry
+            .with_resolved(&snapshot, id, &setting.resolved, setting.generation)
+            .unwrap();
+        assert_eq!(shown(&snapshot), expected, "{endpoint}: {order:?}");
+        snapshot = setting.compile(&file);
+        assert_eq!(shown(&snapshot), expected, "compiled anew");
+    }
+    assert_eq!(endpoint(&snapshot, 0, 0).configured_weight, 5);
+}
+
+#[test]
+fn an_order_for_what_is_not_there_names_what_is() {
+    let mut setting = Setting::new();
+    let snapshot = setting.compile(&[r#"api: "10.0.0.1:1", "10.0.0.2:1""#]);
+    for (cluster, endpoint, expected) in [
+        (
+            "apy",
+            "10.0.0.1:1",
+            r#"no cluster is called "apy": did you mean "api"?"#,
+        ),
+        (
+            "web",
+            "10.0.0.1:1",
+            r#"no cluster is called "web": there are api"#,
+        ),
+        (
+            "api",
+            "10.0.0.1:2",
+            r#"no endpoint is called "10.0.0.1:2": did you mean "10.0.0.1:1"?"#,
+        ),
+        (
+            "api",
+            "x",
+            r#"no endpoint is called "x": there are 10.0.0.1:1, 10.0.0.2:1"#,
+        ),
+    ] {
+        let order = EndpointOrder::Weight(0);
+        let refused = setting.registry.order(&snapshot, cluster, endpoint, order);
+        assert_eq!(refused.unwrap_err().to_string(), expected);
+    }
 }

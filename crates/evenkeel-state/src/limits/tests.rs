@@ -132,6 +132,34 @@ fn without_limits_nobody_is_counted_or_waits() {
 }
 
 #[test]
+fn requests_are_counted_without_a_limit_when_somebody_asks() {
+    let (limits, endpoint) = (
+        ClusterLimits::new(&LimitRules::DEFAULT),
+        EndpointState::new(1, 1),
+    );
+    let before = limits.begin(&endpoint).unwrap();
+    limits.ask_for_requests(true);
+    assert!(!limits.is_on() && limits.may_pass() && limits.has_room());
+    let counted = limits.begin(&endpoint).unwrap();
+    assert_eq!(limits.requests(), 1);
+    drop(before);
+    assert_eq!(limits.requests(), 1, "nobody had asked when it began");
+    // One number for the limit and for who asks.
+    limits.configure(&LimitRules {
+        requests: 2,
+        ..LimitRules::DEFAULT
+    });
+    let _second = limits.begin(&endpoint).unwrap();
+    assert_eq!(limits.begin(&endpoint).unwrap_err(), Full::Cluster);
+    limits.configure(&LimitRules::DEFAULT);
+    limits.ask_for_requests(false);
+    let _uncounted = limits.begin(&endpoint).unwrap();
+    assert_eq!(limits.requests(), 2);
+    drop(counted);
+    assert_eq!(limits.requests(), 1);
+}
+
+#[test]
 fn who_enters_an_empty_queue_looks_again_at_once() {
     let limits = limits(1, 10);
     let now = Instant::now();
@@ -379,7 +407,7 @@ fn connections_are_counted_until_they_are_closed() {
 
 #[test]
 fn limits_follow_the_configuration_and_what_was_taken_stays_taken() {
-    let mut registry = Registry::new(1);
+    let mut registry = Registry::new(1, &[0; 32]);
     let mut compile = |knobs: &str| {
         let text = format!(
             "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\ncluster = \"a\"\n\

@@ -1,0 +1,140 @@
+//! What is known of the process as a whole, for people: when it began, what it serves, how its last reload went.
+//!
+//! The binary writes it, whoever answers operators reads it. Nothing is decided by it, but for one thing: whether the process
+//! is ready for traffic.
+
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::sync::Mutex;
+
+/// Where the process is between its start and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It does not serve yet.
+    Starting,
+    /// It serves.
+    Serving,
+    /// It is about to end: it finishes what it has.
+    Draining,
+}
+
+impl Stage {
+    /// Its name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Serving => "serving",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// What is told of the process.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Where it is.
+    pub stage: Stage,
+    /// The configuration file; none: it was started without one.
+    pub file: Option<PathBuf>,
+    /// When the configuration that is served was read.
+    pub loaded: SystemTime,
+    /// Why the last reload changed nothing, and when that was; none: it went well, or there was none.
+    pub failed: Option<(SystemTime, String)>,
+    /// When the trial of the configuration ends; none: it is on no trial.
+    pub trial: Option<Instant>,
+}
+
+/// The process.
+#[derive(Debug)]
+pub struct Life {
+    began: Instant,
+    told: Mutex<Told>,
+}
+
+impl Life {
+    /// It starts now, with a configuration that was just read.
+    #[must_use]
+    pub fn new(file: Option<PathBuf>) -> Self {
+        Self {
+            began: Instant::now(),
+            told: Mutex::new(Told {
+                stage: Stage::Starting,
+                file,
+                loaded: SystemTime::now(),
+                failed: None,
+                trial: None,
+            }),
+        }
+    }
+
+    /// How long it runs.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// What is told of it.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// It is there now.
+    pub fn enter(&self, stage: Stage) {
+        self.change(|told| told.stage = stage);
+    }
+
+    /// A configuration is served that was read then.
+    pub fn loaded(&self, at: SystemTime) {
+        self.change(|told| {
+            told.loaded = at;
+            told.failed = None;
+        });
+    }
+
+    /// A reload changed nothing, for this reason.
+    pub fn failed(&self, why: String) {
+        self.change(|told| told.failed = Some((SystemTime::now(), why)));
+    }
+
+    /// The configuration is on trial until then, or on none any more.
+    pub fn on_trial(&self, until: Option<Instant>) {
+        self.change(|told| told.trial = until);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_that_goes_well_is_the_end_of_what_was_wrong() {
+        let life = Life::new(None);
+        assert_eq!(life.told().stage, Stage::Starting);
+        life.enter(Stage::Serving);
+        life.failed("a mistake".to_owned());
+        let told = life.told();
+        assert_eq!(
+            told.failed.map(|(_, why)| why).as_deref(),
+            Some("a mistake")
+        );
+        assert_eq!(
+            told.stage,
+            Stage::Serving,
+            "a mistake in a file stops nothing"
+        );
+        life.loaded(SystemTime::UNIX_EPOCH);
+        let told = life.told();
+        assert_eq!((told.failed, told.loaded), (None, SystemTime::UNIX_EPOCH));
+    }
+}
