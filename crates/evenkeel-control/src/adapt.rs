@@ -47,15 +47,17 @@ impl Adapters {
 
     fn adapt_one(&mut self, state: &EndpointState, rules: AdaptiveRules, now: Instant) {
         let chance = &self.chance;
-        let fresh = || Adapter {
-            machine: Adaptive::new(rules, Rng::new(chance.hash_one(state.serial))),
+        let from = |limit| Adapter {
+            machine: Adaptive::at(limit, rules, Rng::new(chance.hash_one(state.serial))),
             rules,
             before: Box::new(state.latencies()),
             look: 0,
         };
-        let adapter = self.all.entry(state.serial).or_insert_with(fresh);
+        // Another process may have come to it; where it has not, it is the initial one.
+        let first = || from(state.limit());
+        let adapter = self.all.entry(state.serial).or_insert_with(first);
         if adapter.rules != rules {
-            *adapter = fresh();
+            *adapter = from(rules.initial);
         }
         adapter.look = self.looks;
         state.set_limit(adapter.update(state, now));

@@ -1,4 +1,4 @@
-//! What time it is, in the milliseconds of the process, by the runtime's clock, which a test can hold.
+//! What time it is, in milliseconds and microseconds of the process, by the runtime's clock, which a test can hold.
 
 use std::sync::Arc;
 
@@ -17,5 +17,10 @@ impl Clock {
     /// This moment.
     pub(crate) fn millis(&self) -> u64 {
         self.0.millis(Instant::now().into_std())
+    }
+
+    /// The same in microseconds.
+    pub(crate) fn micros(&self) -> u64 {
+        self.0.micros(Instant::now().into_std())
     }
 }

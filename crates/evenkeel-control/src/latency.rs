@@ -56,11 +56,13 @@ impl Latencies {
     fn want(&mut self, snapshot: &Snapshot) {
         let mut wanted: HashMap<usize, BTreeSet<u8>> = HashMap::new();
         for route in &snapshot.config.routes {
-            if let Action::Forward { cluster, .. } = &route.action
+            if let Action::Forward { split, .. } = &route.action
                 && route.retry.hedge.percentile > 0
             {
-                let percentiles = wanted.entry(cluster.index()).or_default();
-                percentiles.insert(route.retry.hedge.percentile);
+                for cluster in split.clusters() {
+                    let percentiles = wanted.entry(cluster.index()).or_default();
+                    percentiles.insert(route.retry.hedge.percentile);
+                }
             }
         }
         let clusters = snapshot.clusters();

@@ -22,6 +22,7 @@ use evenkeel_net::{Stream, connect};
 use bad::Awaited;
 pub(crate) use bad::Bad;
 pub(crate) use good::Good;
+pub(crate) use http::load::{LoadRequest, Reported};
 use patience::Patience;
 
 /// A cluster's probe, made ready: what all its endpoints share.
@@ -82,10 +83,13 @@ impl Plan {
                 address.set_port(port.get());
                 Place::Target(Target::Ip(address))
             }
-            // A Unix socket has no other port.
-            (ProbeAddress::Endpoint | ProbeAddress::Port(_), target) => {
-                Place::Target(target.clone())
-            }
+            // A Unix socket has no other port, and nobody can configure a service here.
+            (
+                ProbeAddress::Endpoint
+                | ProbeAddress::Port(_)
+                | ProbeAddress::Fixed(Address::Service(_)),
+                target,
+            ) => Place::Target(target.clone()),
             (ProbeAddress::Fixed(Address::Ip(address)), _) => Place::Target(Target::Ip(*address)),
             (ProbeAddress::Fixed(Address::Unix(path)), _) => {
                 Place::Target(Target::Unix(Arc::new(path.clone())))

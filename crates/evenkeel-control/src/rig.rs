@@ -206,7 +206,7 @@ pub(crate) fn probed<'a>(origins: impl IntoIterator<Item = &'a Origin>) -> Confi
 
 /// A snapshot of a configuration, published.
 pub(crate) fn published(config: Config) -> Arc<Publisher> {
-    let snapshot = Registry::new(1).compile(config, &Resolved::new(), 1);
+    let snapshot = Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1);
     Publisher::new(Arc::new(snapshot))
 }
 

@@ -1,5 +1,5 @@
-//! What time alone changes: ten times a second ramps climb, ejections and trials end and limits adapt; once a second
-//! endpoints are judged by what was seen of them.
+//! What time alone changes: ten times a second ramps climb, ejections and trials end, tiers spill over and limits adapt; once a
+//! second endpoints are judged by what was seen of them.
 //!
 //! It decides nothing: `evenkeel_policy` says what follows from the numbers it reads. An endpoint with nothing to do costs
 //! it one load.
@@ -16,6 +16,7 @@ use crate::adapt::Adapters;
 use crate::clock::Clock;
 use crate::judge::Judges;
 use crate::latency::Latencies;
+use crate::spill::Spills;
 use crate::told::{Of, panic_over, panics_now};
 
 /// From one look at all endpoints to the next.
@@ -41,6 +42,7 @@ pub(crate) async fn run(publisher: Arc<Publisher>) {
 struct Ticker {
     clock: Clock,
     ticks: u64,
+    spills: Spills,
     adapters: Adapters,
     judges: Judges,
     latencies: Latencies,
@@ -51,6 +53,7 @@ impl Ticker {
         Self {
             clock,
             ticks: 0,
+            spills: Spills::default(),
             adapters: Adapters::default(),
             judges: Judges::default(),
             latencies: Latencies::default(),
@@ -61,6 +64,7 @@ impl Ticker {
         let now_ms = self.clock.millis();
         let now = time::Instant::now().into_std();
         look_at_all(snapshot, now_ms);
+        self.spills.tick(snapshot, self.clock.micros());
         self.adapters.adapt(snapshot, now);
         for cluster in snapshot.clusters() {
             // After the limits and the endpoints have changed: that is where places come from that nobody gave back.

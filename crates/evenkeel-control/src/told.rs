@@ -4,6 +4,7 @@ use evenkeel_base::unit::format_duration;
 use evenkeel_config::model::Cluster;
 use evenkeel_policy::Health;
 use evenkeel_policy::outlier::{Event, Finding};
+use evenkeel_policy::tiers::Tier;
 use evenkeel_state::Endpoint;
 
 use crate::probe::{Bad, Good};
@@ -65,6 +66,11 @@ impl<'a> Of<'a> {
     }
 }
 
+/// A cluster's probes for load fail: that many since this was last told, the last of them for that.
+pub(crate) fn load_probes_fail(cluster: &str, failed: u32, last: &Bad) {
+    tracing::warn!(cluster, failed, "probes for load fail: {last}");
+}
+
 /// Too few endpoints of a cluster admit: all are used.
 pub(crate) fn panics_now(cluster: &str, admitting: usize, endpoints: usize) {
     tracing::warn!(
@@ -83,4 +89,44 @@ pub(crate) fn panic_over(cluster: &str, admitting: usize, endpoints: usize) {
         endpoints,
         "panic over: endpoints are used by their standing again"
     );
+}
+
+/// Too little of a tier admits for all requests that get as far as it.
+pub(crate) fn spills_over(cluster: &str, tier: &Tier) {
+    tracing::warn!(
+        cluster,
+        tier = tier.number(),
+        zone = zone(tier),
+        keeps_percent = percent(tier),
+        "spill: too little of the tier admits, so a part of its requests goes to the next"
+    );
+}
+
+/// It admits enough again, or nothing gets as far as it any more.
+pub(crate) fn keeps_all(cluster: &str, tier: &Tier) {
+    tracing::info!(
+        cluster,
+        tier = tier.number(),
+        zone = zone(tier),
+        keeps_percent = percent(tier),
+        "spill over: no request of the tier goes to the next"
+    );
+}
+
+const fn zone(tier: &Tier) -> &'static str {
+    if tier.is_elsewhere() {
+        "others"
+    } else {
+        "own or any"
+    }
+}
+
+/// Of all requests to the cluster.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "0 to 100"
+)]
+fn percent(tier: &Tier) -> u8 {
+    (tier.keeps * 100.0).round() as u8
 }

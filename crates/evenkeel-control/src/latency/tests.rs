@@ -14,7 +14,7 @@ fn hedged(percentile: u8) -> Config {
     let addresses = ["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()];
     let mut config = config(&[&addresses, &addresses]);
     let route = config.routes.iter_mut().find(
-        |route| matches!(&route.action, Action::Forward { cluster, .. } if cluster.index() == 0),
+        |route| matches!(&route.action, Action::Forward { split, .. } if split.clusters().any(|id| id.index() == 0)),
     );
     route.unwrap().retry.hedge.percentile = percentile;
     config

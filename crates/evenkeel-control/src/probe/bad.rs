@@ -32,6 +32,8 @@ pub(crate) enum Bad {
         /// The ranges that are good.
         expected: Vec<(u16, u16)>,
     },
+    /// The answer to a probe for load says nothing of load.
+    NoReport,
     /// The body, or what was read of it, is not as wanted: how it must be.
     Body {
         /// What it does not do, as `contain "x"`.
@@ -96,6 +98,9 @@ impl fmt::Display for Bad {
                 let about = refusal.about().trim_end_matches('.');
                 write!(f, "malformed response: {about}")
             }
+            Self::NoReport => f.write_str(
+                "no report of in_flight or latency: answer with a line like in_flight=3, latency_ms=12.5",
+            ),
             Self::OnlyInterim => f.write_str("interim (1xx) responses and no final one"),
             Self::Status { status, expected } => {
                 write!(f, "status {status}, expected ")?;

@@ -4,12 +4,13 @@
 //! probed; with one, the first 64 KiB are read.
 
 mod body;
+pub(super) mod load;
 
-use evenkeel_base::head::ResponseHead;
+use evenkeel_base::head::{ResponseHead, ResponseView};
 use evenkeel_base::{FieldName, FieldSink};
 use evenkeel_config::model::ProbeRequest;
 use evenkeel_http1::write::HeadWriter;
-use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
+use evenkeel_http1::{Asked, Limits, Response, ResponseParser};
 use evenkeel_net::Stream;
 
 use self::body::Wanted;
@@ -81,7 +82,9 @@ impl Ask {
             patience,
             bytes: Vec::new(),
         };
-        let (status, framing) = answer.head(self.asked.method == "HEAD").await?;
+        let head_asked = self.asked.method == "HEAD";
+        let note = |head: &ResponseView<'_>| head.status();
+        let (response, status) = answer.head(head_asked, note).await?;
         let good = |&(first, last): &(u16, u16)| (first..=last).contains(&status);
         if !self.asked.statuses.iter().any(good) {
             return Err(Bad::Status {
@@ -89,7 +92,7 @@ impl Ask {
                 expected: self.asked.statuses.clone(),
             });
         }
-        self.wanted.check(&mut answer, framing).await?;
+        self.wanted.check(&mut answer, response.body).await?;
         Ok(Good::Status(status))
     }
 }
@@ -114,8 +117,12 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Reads the final response's head: its status, and how its body is framed.
-    async fn head(&mut self, head_asked: bool) -> Result<(u16, ResponseBody), Bad> {
+    /// Reads the final response's head: how its body is framed, and what `note` makes of its fields.
+    async fn head<T>(
+        &mut self,
+        head_asked: bool,
+        note: impl Fn(&ResponseView<'_>) -> T,
+    ) -> Result<(Response, T), Bad> {
         let asked = Asked {
             head: head_asked,
             ..Asked::default()
@@ -134,9 +141,10 @@ impl Answer<'_> {
                     }
                 }
                 Some(response) => {
+                    let noted = (head.status >= 200).then(|| note(&head.view(&self.bytes)));
                     self.bytes.drain(..response.consumed);
-                    if head.status >= 200 {
-                        return Ok((head.status, response.body));
+                    if let Some(noted) = noted {
+                        return Ok((response, noted));
                     }
                     interim += 1;
                     if interim > MAX_INTERIM {

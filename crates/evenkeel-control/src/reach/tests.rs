@@ -25,7 +25,7 @@ fn config(clusters: &[(&str, &[String])]) -> Config {
 }
 
 fn snapshot(clusters: &[(&str, &[String])]) -> Snapshot {
-    Registry::new(1).compile(config(clusters), &Resolved::new(), 1)
+    Registry::new(1, &[0; 32]).compile(config(clusters), &Resolved::new(), 1)
 }
 
 /// A socket that holds its port and does not listen: whoever connects is refused.
@@ -150,6 +150,6 @@ async fn who_is_probed_or_in_maintenance_is_not_asked() {
     ]);
     config.clusters[0].probe = http_probe();
     config.clusters[1].endpoints[0].admin = AdminState::Maint;
-    let snapshot = Registry::new(1).compile(config, &Resolved::new(), 1);
+    let snapshot = Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1);
     assert_eq!(told(&snapshot).await, [""; 0]);
 }

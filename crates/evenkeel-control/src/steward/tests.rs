@@ -23,7 +23,7 @@ fn at_most(interval: Duration) -> Duration {
 
 /// The control plane of a configuration, after its first round, and the endpoints of the first cluster.
 async fn started(config: Config) -> (Control, Vec<Endpoint>) {
-    let (control, unresolved) = Control::start(config, 1).await;
+    let (control, unresolved) = Control::start(config, 1, &[0; 32]).await;
     assert_eq!(unresolved, []);
     let endpoints = endpoints(&control.publisher().current());
     (control, endpoints)
@@ -168,7 +168,7 @@ async fn settled_endpoints_are_probed_once_an_interval_and_not_in_step() {
 
 /// A publisher of these, its registry, and a steward that has seen it.
 async fn stewarded(config: Config) -> (Arc<Publisher>, Registry, Steward) {
-    let mut registry = Registry::new(1);
+    let mut registry = Registry::new(1, &[0; 32]);
     let snapshot = registry.compile(config, &Resolved::new(), 1);
     let publisher = Publisher::new(Arc::new(snapshot));
     let mut steward = Steward::new(Clock::of(&publisher), Turns::new());
@@ -312,7 +312,7 @@ async fn an_address_that_a_name_gets_waits_for_its_first_success() {
     let name = format!("localhost:{}", origin.port());
     let mut config = crate::rig::config(&[&[name]]);
     config.clusters[0].probe = crate::rig::http_probe();
-    let (control, _) = Control::start(config, 1).await;
+    let (control, _) = Control::start(config, 1, &[0; 32]).await;
     let of = |ip: [u8; 4]| {
         let endpoints = endpoints(&control.publisher().current());
         let target = evenkeel_base::Target::Ip((ip, origin.port()).into());
@@ -322,7 +322,9 @@ async fn an_address_that_a_name_gets_waits_for_its_first_success() {
     assert_eq!(health(&old), Health::Up);
     let addresses = [[127, 0, 0, 1], [127, 9, 9, 9]].map(|ip| (ip, origin.port()).into());
     let key = ("localhost".to_owned(), origin.port());
-    control.publish_resolved(Resolved::from([(key, addresses.to_vec())]));
+    let sought = evenkeel_state::Sought::Name(key.0.clone(), key.1);
+    let found = Resolved::from([(key, addresses.to_vec())]);
+    control.publish_found(&sought, found, None);
     let new = of([127, 9, 9, 9]).unwrap();
     assert_eq!(health(&new), Health::Waiting);
     pass(Duration::from_secs(20)).await;

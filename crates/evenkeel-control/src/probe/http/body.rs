@@ -83,7 +83,7 @@ impl std::fmt::Display for Wanted {
 
 /// Why reading a body came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Found,
     Whole,
     Cut,
@@ -97,14 +97,14 @@ impl End {
 
 /// A body without its framing.
 #[derive(Debug)]
-struct Body {
+pub(super) struct Body {
     framing: ResponseBody,
     chunks: ChunkReader,
-    content: Vec<u8>,
+    pub(super) content: Vec<u8>,
 }
 
 impl Body {
-    fn new(framing: ResponseBody) -> Self {
+    pub(super) fn new(framing: ResponseBody) -> Self {
         Self {
             framing,
             chunks: ChunkReader::new(),
@@ -113,7 +113,7 @@ impl Body {
     }
 
     /// Reads until `found` says so of what has come, or the body ends, or the limit is reached.
-    async fn read(
+    pub(super) async fn read(
         &mut self,
         answer: &mut Answer<'_>,
         mut found: impl FnMut(&[u8]) -> bool,
