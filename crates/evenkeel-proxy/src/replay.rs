@@ -1,10 +1,11 @@
-//! The body of a request as far as it was taken from the client, kept so that another attempt can send it again.
+//! The body of a request as far as it was taken from the client, kept so that it can be sent again: by another attempt, or to a
+//! mirror.
 //!
-//! What was kept is served first, what the client still has to send follows. A body that is longer than may be kept is let
-//! go, and then there is no other attempt. Bodies that pass unread through a pipe are not kept.
+//! What was kept is served first, what the client still has to send follows. Two may want it, and there is one copy for both:
+//! each has a length beyond which it wants it no more, and when nobody does, it is let go. Bodies that pass unread through a
+//! pipe are not kept.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use evenkeel_base::Fault;
@@ -12,12 +13,11 @@ use evenkeel_base::head::Field;
 use evenkeel_net::Pipe;
 
 use crate::body::{Fill, Source};
+use crate::kept::{Charge, Kept};
 
-/// So many bytes the exchanges of a worker keep at most, all together; who finds no room is not tried again once sent.
-const MOST_OF_A_WORKER: usize = 16 * 1024 * 1024;
-
-/// How many bytes the exchanges of a worker keep.
-pub(crate) type Kept = Rc<Cell<usize>>;
+/// So many bytes the exchanges of a worker keep at most for other attempts, all together; who finds no room is not tried again
+/// once sent.
+pub(crate) const MOST_OF_A_WORKER: usize = 16 * 1024 * 1024;
 
 /// A body being kept.
 #[derive(Debug)]
@@ -25,44 +25,76 @@ pub(crate) struct Replay {
     bytes: Vec<u8>,
     /// How many of them this attempt has had.
     at: usize,
-    /// No more than so many.
-    most: usize,
-    /// Everything that was taken from the client is here.
-    whole: bool,
-    of_worker: Kept,
+    /// Another attempt wants everything that was taken from the client, and it is here.
+    again: Option<Wish>,
+    /// A mirror does.
+    copy: Option<Wish>,
+    /// It did, and there was no room.
+    crowded: bool,
+    /// The bytes as they are counted.
+    charge: Option<Charge>,
+    /// Trailers followed it and passed.
+    trailed: Cell<bool>,
+}
+
+/// What somebody wants of a body.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    /// Nothing of one that is longer.
+    pub(crate) most: usize,
+    /// Where it is counted.
+    pub(crate) kept: Kept,
 }
 
 impl Replay {
-    /// Keeps at most `most` bytes.
-    pub(crate) fn new(most: usize, of_worker: &Kept) -> Self {
+    /// Keeps a body for another attempt and for a mirror, as far as they want it.
+    pub(crate) const fn new(again: Option<Wish>, copy: Option<Wish>) -> Self {
         Self {
             bytes: Vec::new(),
             at: 0,
-            most,
-            whole: true,
-            of_worker: Rc::clone(of_worker),
+            again,
+            copy,
+            crowded: false,
+            charge: None,
+            trailed: Cell::new(false),
         }
     }
 
-    /// Begins again with the first byte; false when that is gone.
-    pub(crate) const fn rewind(&mut self) -> bool {
+    /// Begins again with the first byte; false when that is gone. While a request is untouched, nothing of its body was taken.
+    pub(crate) const fn rewind(&mut self, untouched: bool) -> bool {
         self.at = 0;
-        self.whole
+        self.is_whole(untouched)
     }
 
     /// Whether it could begin again.
-    pub(crate) const fn is_whole(&self) -> bool {
-        self.whole
+    pub(crate) const fn is_whole(&self, untouched: bool) -> bool {
+        self.again.is_some() || untouched
     }
 
-    /// There will be no other attempt: nothing more is kept. Whether nothing is left to serve, either.
+    /// There will be no other attempt: nothing more is kept for one. Whether nothing is left to serve and no mirror asks for it.
     pub(crate) fn settle(&mut self) -> bool {
-        self.whole = false;
-        let over = self.left().is_empty();
+        self.again = None;
+        let over = !self.pay(self.bytes.len()) && self.left().is_empty();
         if over {
             self.let_go();
         }
-        over
+        over && !self.crowded
+    }
+
+    /// The body for a mirror, once all of it was taken from the client.
+    pub(crate) fn into_copy(mut self) -> Result<Held, NoCopy> {
+        self.again = None;
+        if self.trailed.get() {
+            return Err(NoCopy::Unwanted);
+        }
+        match self.pay(self.bytes.len()).then(|| self.charge.take()) {
+            Some(Some(charge)) => Ok(Held {
+                bytes: self.bytes,
+                _charge: charge,
+            }),
+            _ if self.crowded => Err(NoCopy::NoRoom),
+            _ => Err(NoCopy::Unwanted),
+        }
     }
 
     /// The body as this attempt reads it.
@@ -74,33 +106,73 @@ impl Replay {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
+    const fn is_wanted(&self) -> bool {
+        self.again.is_some() || self.copy.is_some()
+    }
+
     /// Keeps bytes that are about to be taken from the client.
     fn keep(&mut self, bytes: &[u8]) {
-        if !self.whole {
+        if !self.is_wanted() {
             return;
         }
-        let held = self.of_worker.get() + bytes.len();
-        if self.bytes.len() + bytes.len() > self.most || held > MOST_OF_A_WORKER {
-            self.whole = false;
-            return self.let_go();
+        let length = self.bytes.len() + bytes.len();
+        if self.pay(length) {
+            self.bytes.extend_from_slice(bytes);
+            self.at = length;
+        } else {
+            self.let_go();
         }
-        self.of_worker.set(held);
-        self.bytes.extend_from_slice(bytes);
-        self.at = self.bytes.len();
+    }
+
+    /// Counts so many bytes with who wants them, another attempt first; whoever has no room for them wants them no more. False
+    /// when nobody is left.
+    fn pay(&mut self, length: usize) -> bool {
+        let fits = |wish: &Wish| wish.most >= length;
+        self.again = self.again.take().filter(fits);
+        self.copy = self.copy.take().filter(fits);
+        while let Some(wish) = self.again.as_ref().or(self.copy.as_ref()) {
+            match &mut self.charge {
+                Some(charge) if charge.is_of(&wish.kept) => {
+                    if charge.grow_to(length) {
+                        return true;
+                    }
+                }
+                charge => {
+                    if let Some(new) = wish.kept.charge(length) {
+                        *charge = Some(new);
+                        return true;
+                    }
+                }
+            }
+            if self.again.take().is_none() {
+                self.copy = None;
+                self.crowded = true;
+            }
+        }
+        false
     }
 
     fn let_go(&mut self) {
-        let held = self.of_worker.get();
-        self.of_worker.set(held.saturating_sub(self.bytes.len()));
+        self.charge = None;
         self.bytes = Vec::new();
         self.at = 0;
     }
 }
 
-impl Drop for Replay {
-    fn drop(&mut self) {
-        self.let_go();
-    }
+/// Why there is no copy of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoCopy {
+    /// It is longer than a mirror wants, or has trailers.
+    Unwanted,
+    /// Too much is kept for mirrors already.
+    NoRoom,
+}
+
+/// A whole body, counted for as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) bytes: Vec<u8>,
+    _charge: Charge,
 }
 
 /// What was kept, and behind it what the client sends.
@@ -132,7 +204,7 @@ impl<S: Source> Source for Replayed<'_, S> {
     fn consume(&mut self, n: usize) {
         if !self.kept.left().is_empty() {
             self.kept.at += n;
-            if !self.kept.whole {
+            if self.kept.again.is_none() {
                 self.kept.settle();
             }
             return;
@@ -144,7 +216,7 @@ impl<S: Source> Source for Replayed<'_, S> {
 
     fn poll_pipe(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
         // What passes unread cannot be kept.
-        if self.kept.whole || !self.kept.left().is_empty() {
+        if self.kept.is_wanted() || !self.kept.left().is_empty() {
             return Poll::Ready(Ok(false));
         }
         self.live.poll_pipe(cx)
@@ -159,7 +231,10 @@ impl<S: Source> Source for Replayed<'_, S> {
     }
 
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
-        self.live.trailers(each);
+        self.live.trailers(&mut |field| {
+            self.kept.trailed.set(true);
+            each(field);
+        });
     }
 }
 
