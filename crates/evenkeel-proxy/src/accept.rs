@@ -4,14 +4,15 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use evenkeel_base::ListenerId;
 use evenkeel_net::{Acceptor, ListenSocket, Origin, Stream};
 use evenkeel_state::ClientConnection;
 use tokio::sync::watch;
 use tokio::{task, time};
 
 use crate::connection;
+use crate::door::Door;
 use crate::scene::From;
+use crate::turned_away::{Answer, Why, at_once, dismiss};
 use crate::worker::Worker;
 
 /// How long accepting rests when the process is out of descriptors or memory: long enough not to spin, short enough for
@@ -24,7 +25,7 @@ const MAX_QUEUED: usize = 4096;
 /// Accepts until told to stop.
 pub(crate) async fn run(
     worker: Rc<Worker>,
-    listener: ListenerId,
+    door: Rc<Door>,
     acceptor: Acceptor,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -37,7 +38,7 @@ pub(crate) async fn run(
         match accepted {
             Ok((stream, origin)) => {
                 resting = false;
-                begin(&worker, listener, stream, origin);
+                begin(&worker, &door, stream, origin);
             }
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
@@ -53,10 +54,13 @@ pub(crate) async fn run(
 
 /// Takes what waits on a socket and closes it right behind the last: nobody that the system has accepted is reset. The
 /// event loop is not asked, for what it knows is a turn old.
-pub(crate) fn take_queued(worker: &Rc<Worker>, listener: ListenerId, socket: ListenSocket) {
+pub(crate) fn take_queued(worker: &Rc<Worker>, door: &Rc<Door>, socket: ListenSocket) {
     for _ in 0..MAX_QUEUED {
+        if socket.is_handed_over() {
+            break;
+        }
         match socket.try_accept() {
-            Ok((stream, origin)) => begin(worker, listener, stream, origin),
+            Ok((stream, origin)) => begin(worker, door, stream, origin),
             Err(error) if is_of_connection(&error) => {}
             Err(_) => break,
         }
@@ -64,7 +68,7 @@ pub(crate) fn take_queued(worker: &Rc<Worker>, listener: ListenerId, socket: Lis
     drop(socket);
 }
 
-fn begin(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, origin: Origin) {
+fn begin(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, origin: Origin) {
     let from = match origin {
         Origin::Ip(address) => {
             let ip = address.ip().to_canonical();
@@ -78,13 +82,18 @@ fn begin(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, origin: Orig
             text: String::new(),
         },
     };
-    let Ok(place) = place_of_client(worker, listener, &from) else {
-        return turn_away(worker, listener, stream, &from);
+    if worker.level().turns_away() {
+        return turn_away(worker, door, stream, &from, Why::Overload);
+    }
+    let Ok(place) = place_of_client(worker, door, &from) else {
+        return turn_away(worker, door, stream, &from, Why::OfClient);
     };
-    let open = worker.open_connection();
-    let worker = Rc::clone(worker);
+    let Some(open) = worker.open_connection() else {
+        return turn_away(worker, door, stream, &from, Why::OfAll);
+    };
+    let (worker, door) = (Rc::clone(worker), Rc::clone(door));
     task::spawn_local(async move {
-        connection::serve(&worker, listener, stream, from).await;
+        connection::serve(&worker, &door, stream, from).await;
         drop((open, place));
     });
 }
@@ -96,33 +105,49 @@ struct TooMany;
 /// limited.
 fn place_of_client(
     worker: &Worker,
-    listener: ListenerId,
+    door: &Door,
     from: &From,
 ) -> Result<Option<ClientConnection>, TooMany> {
-    let snapshot = worker.snapshot();
-    let Some((config, ip)) = snapshot.listener(listener).zip(from.ip) else {
+    let Some(view) = door.view(worker) else {
+        return Ok(None);
+    };
+    let Some((config, ip)) = view.listener().zip(from.ip) else {
         return Ok(None);
     };
     let most = config.max_connections_per_client;
     if most == u32::MAX || config.trusted_proxies.iter().any(|n| n.contains(ip)) {
         return Ok(None);
     }
-    let Some(clients) = worker.clients(listener) else {
-        return Ok(None);
-    };
+    let clients = &door.state().clients;
     clients.open(ip.into(), most).map(Some).ok_or(TooMany)
 }
 
-fn turn_away(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, from: &From) {
-    worker.counters().turned_away.add(1);
-    let snapshot = worker.snapshot();
-    let Some(config) = snapshot.listener(listener) else {
+fn turn_away(worker: &Rc<Worker>, door: &Door, stream: Stream, from: &From, why: Why) {
+    let counters = worker.counters();
+    match why {
+        Why::OfClient => counters.turned_away.add(1),
+        Why::OfAll | Why::Overload => counters.shed.add(1),
+    }
+    let Some(view) = door.view(worker) else {
+        return;
+    };
+    let Some(config) = view.listener() else {
         return;
     };
     let turned_away = Rc::clone(&worker.turned_away);
-    turned_away.tell(config, &from.text, Instant::now());
-    let deadlines = Rc::clone(&worker.deadlines);
-    task::spawn_local(turned_away.answer(stream, deadlines, config.proxy_status));
+    let most = worker.most_connections();
+    turned_away.tell(why, config, &from.text, most, Instant::now());
+    let answer = Answer {
+        fault: why.fault(),
+        proxy_status: config.proxy_status,
+    };
+    match turned_away.hold(at_once(most)) {
+        Some(held) => {
+            let deadlines = Rc::clone(&worker.deadlines);
+            task::spawn_local(held.answer(stream, deadlines, answer));
+        }
+        None => dismiss(stream, answer),
+    }
 }
 
 /// Whether only the connection that was to be accepted has failed.

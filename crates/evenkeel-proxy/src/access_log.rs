@@ -112,9 +112,9 @@ fn append(path: &Path) -> io::Result<std::fs::File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
 
-/// A worker's end.
+/// A worker's end. Another log may take the place of the one that it had.
 #[derive(Debug)]
-pub(crate) struct WorkerLog(Option<Desk>);
+pub(crate) struct WorkerLog(RefCell<Option<Desk>>);
 
 /// Where a worker writes, when there is a log.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ struct Desk {
     /// Empty pages come back here, and this end goes with those that leave.
     spares: Receiver<Page>,
     home: SyncSender<Page>,
-    open: RefCell<Open>,
+    open: Open,
 }
 
 /// The page that lies open, and the clock beside it.
@@ -139,32 +139,24 @@ struct Open {
 impl WorkerLog {
     /// A worker's end of the log, or of none.
     pub(crate) fn new(log: Option<&AccessLog>) -> Self {
-        Self(log.map(|log| {
-            let (home, spares) = sync_channel(SPARES);
-            let open = Open {
-                page: Page::new(),
-                enough: HAND_OVER,
-                clock: Clock::new(Instant::now()),
-            };
-            Desk {
-                format: log.format,
-                full: log.full.clone(),
-                spares,
-                home,
-                open: RefCell::new(open),
-            }
-        }))
+        Self(RefCell::new(log.map(Desk::new)))
+    }
+
+    /// From now on records go to this log; what was collected for the one before is handed over to it.
+    pub(crate) fn replace(&self, log: Option<&AccessLog>, counters: &WorkerCounters) {
+        self.finish(counters);
+        *self.0.borrow_mut() = log.map(Desk::new);
     }
 
     /// Whether there is a log.
-    pub(crate) const fn is_on(&self) -> bool {
-        self.0.is_some()
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.borrow().is_some()
     }
 
     /// Appends the record of an exchange that ends now.
     #[inline]
     pub(crate) fn record(&self, exchange: &Exchange<'_>, counters: &WorkerCounters) {
-        if let Some(desk) = &self.0 {
+        if let Some(desk) = &mut *self.0.borrow_mut() {
             desk.record(exchange, counters);
         }
     }
@@ -172,27 +164,40 @@ impl WorkerLog {
     /// Hands over what was collected last; what the writer has no room for is dropped and counted.
     pub(crate) fn finish(&self, counters: &WorkerCounters) {
         self.flush(counters);
-        if let Some(desk) = &self.0 {
-            let left = desk.open.borrow().page.records();
-            counters.log_dropped.add(left);
+        if let Some(desk) = &*self.0.borrow() {
+            counters.log_dropped.add(desk.open.page.records());
         }
     }
 
     /// Hands what was collected to the writer, if it has room.
     pub(crate) fn flush(&self, counters: &WorkerCounters) {
-        if let Some(desk) = &self.0 {
-            desk.flush(&mut desk.open.borrow_mut(), counters);
+        if let Some(desk) = &mut *self.0.borrow_mut() {
+            desk.flush(counters);
         }
     }
 }
 
 impl Desk {
-    fn record(&self, exchange: &Exchange<'_>, counters: &WorkerCounters) {
-        let mut open = self.open.borrow_mut();
-        if open.page.is_full() {
-            self.flush(&mut open, counters);
+    fn new(log: &AccessLog) -> Self {
+        let (home, spares) = sync_channel(SPARES);
+        Self {
+            format: log.format,
+            full: log.full.clone(),
+            spares,
+            home,
+            open: Open {
+                page: Page::new(),
+                enough: HAND_OVER,
+                clock: Clock::new(Instant::now()),
+            },
         }
-        let Open { page, clock, .. } = &mut *open;
+    }
+
+    fn record(&mut self, exchange: &Exchange<'_>, counters: &WorkerCounters) {
+        if self.open.page.is_full() {
+            self.flush(counters);
+        }
+        let Open { page, clock, .. } = &mut self.open;
         // An exchange that went well ended when its last byte moved, which was a moment ago; one that failed waited longer.
         let record = exchange.record;
         let now = match record.fault {
@@ -211,12 +216,13 @@ impl Desk {
         if !added {
             counters.log_dropped.add(1);
         }
-        if page.filled().len() >= open.enough {
-            self.flush(&mut open, counters);
+        if page.filled().len() >= self.open.enough {
+            self.flush(counters);
         }
     }
 
-    fn flush(&self, open: &mut Open, counters: &WorkerCounters) {
+    fn flush(&mut self, counters: &WorkerCounters) {
+        let open = &mut self.open;
         if open.page.records() == 0 {
             return;
         }

@@ -115,6 +115,13 @@ impl Blocks {
         }
     }
 
+    /// Gives all free memory back to the allocator.
+    pub(crate) fn trim(&self) {
+        for kept in [&self.small, &self.free, &self.large, &self.out] {
+            kept.take();
+        }
+    }
+
     /// An empty output buffer.
     pub(crate) fn take_out(&self) -> Vec<u8> {
         self.out.borrow_mut().pop().unwrap_or_default()

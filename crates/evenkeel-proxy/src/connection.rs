@@ -19,14 +19,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{Fault, ListenerId};
+use evenkeel_base::Fault;
 use evenkeel_config::model::Listener;
 use evenkeel_http1::Limits;
 use evenkeel_net::Stream;
-use evenkeel_state::Snapshot;
 use tokio::task::coop::consume_budget;
 
 use crate::deadline::Deadline;
+use crate::door::{Door, View};
 use crate::downstream::h1::{H1Downstream, Refused};
 use crate::exchange;
 use crate::h1::{Boundary, Channel};
@@ -38,10 +38,10 @@ use crate::worker::{Resting, Worker};
 const REST: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(worker: &Rc<Worker>, listener: ListenerId, stream: Stream, from: From) {
+pub(crate) async fn serve(worker: &Rc<Worker>, door: &Door, stream: Stream, from: From) {
     let mut idle = Idle {
         worker,
-        listener,
+        door,
         from,
         deadline: worker.deadlines.slot(),
         since: Instant::now(),
@@ -49,13 +49,16 @@ pub(crate) async fn serve(worker: &Rc<Worker>, listener: ListenerId, stream: Str
     };
     let mut stream = stream;
     loop {
-        let Some(limit) = idle.limit(&worker.snapshot()) else {
+        let Some(limit) = door.view(worker).and_then(|view| idle.limit(&view)) else {
             return;
         };
         idle.deadline.set(idle.since.checked_add(limit));
+        // One that has had no request is no idle connection, but a client that is about to ask.
+        let idling = (!idle.first).then(|| worker.idles.enter(idle.deadline.bell()));
         if !wait_for_bytes(&stream, &idle.deadline).await {
             return;
         }
+        drop(idling);
         match Box::pin(busy(&mut idle, stream)).await {
             Some(boundary) => stream = boundary.into_stream(),
             None => return,
@@ -66,7 +69,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, listener: ListenerId, stream: Str
 /// What is known of a connection while it waits.
 struct Idle<'a> {
     worker: &'a Rc<Worker>,
-    listener: ListenerId,
+    door: &'a Door,
     from: From,
     deadline: Deadline,
     /// Since when.
@@ -78,8 +81,8 @@ struct Idle<'a> {
 impl<'a> Idle<'a> {
     /// How long it may wait; none when its listener is gone. A new connection is in a hurry: it counts as a request that has not
     /// come yet.
-    fn limit(&self, snapshot: &Snapshot) -> Option<Duration> {
-        let listener = snapshot.listener(self.listener)?;
+    fn limit(&self, view: &View) -> Option<Duration> {
+        let listener = view.listener()?;
         Some(if self.first {
             listener.request_header_timeout
         } else {
@@ -89,8 +92,8 @@ impl<'a> Idle<'a> {
 
     /// Sets the deadline until which it waits with everything at hand, when there is a place for that; none when its listener
     /// is gone.
-    fn rest(&self, snapshot: &Snapshot) -> Option<Option<Resting<'a>>> {
-        let until = REST.min(self.limit(snapshot)?);
+    fn rest(&self, view: &View) -> Option<Option<Resting<'a>>> {
+        let until = REST.min(self.limit(view)?);
         self.deadline.set(self.since.checked_add(until));
         Some(self.worker.rest())
     }
@@ -109,8 +112,8 @@ async fn wait_for_bytes(stream: &Stream, deadline: &Deadline) -> bool {
 async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
     let worker = idle.worker;
     let (mut limits, half_close) = {
-        let snapshot = worker.snapshot();
-        let listener = snapshot.listener(idle.listener)?;
+        let view = idle.door.view(worker)?;
+        let listener = view.listener()?;
         (limits_of(listener), listener.half_close)
     };
     let mut down = H1Downstream::new(stream, worker, half_close);
@@ -123,16 +126,18 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
             Next::Late => return down.into_idle(worker),
         }
         // Only now: what was published while the connection rested holds for what is asked after that.
-        let snapshot = worker.snapshot();
-        let listener = snapshot.listener(idle.listener)?;
+        let view = idle.door.view(worker)?;
+        let listener = view.listener()?;
         limits = limits_of(listener);
         let began = Instant::now();
         idle.deadline
             .set(began.checked_add(listener.request_header_timeout));
         let mut scene = Scene {
             worker,
-            snapshot: &snapshot,
-            listener_id: idle.listener,
+            snapshot: &view.snapshot,
+            handle: &view.snapshot,
+            listener_id: view.listener_id,
+            leaving: view.leaving,
             listener,
             from: &idle.from,
             deadline: &idle.deadline,
@@ -151,23 +156,23 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
             Ok(false) | Err(Stopped::Gone) => return None,
             Err(Stopped::Fault(fault, detail)) => {
                 down.refuse();
-                match exchange::refuse(&scene, &mut down, fault, detail).await {
-                    After::Cut => return None,
-                    After::Persist | After::Close => (After::Close, began),
+                if exchange::refuse(&scene, &mut down, fault, detail).await != After::Cut {
+                    linger(down.channel(), &idle.deadline, patience_after(fault)).await;
                 }
+                return None;
             }
         };
         match after {
             After::Cut => return None,
             After::Close => {
-                linger(down.channel(), &idle.deadline).await;
+                linger(down.channel(), &idle.deadline, LINGER).await;
                 return None;
             }
             After::Persist if !down.next_request() => return None,
             After::Persist => {
                 idle.since = ended;
                 down.rest();
-                resting = idle.rest(&snapshot)?;
+                resting = idle.rest(&view)?;
             }
         }
     }
@@ -241,9 +246,19 @@ async fn read_request(
     read
 }
 
+/// How long the client may take to close after a reply to a request that was refused. One that was too slow for its head had its time,
+/// and sends next to nothing that could take its answer away: all such clients are gone a second after their timeout.
+fn patience_after(fault: Fault) -> Duration {
+    if fault == Fault::RequestHeaderTimeout {
+        LINGER / 4
+    } else {
+        LINGER
+    }
+}
+
 /// Closes the sending side, then reads and discards until the client has closed too, within limits.
-async fn linger(channel: &mut Channel, deadline: &Deadline) {
-    deadline.set(Instant::now().checked_add(LINGER));
+async fn linger(channel: &mut Channel, deadline: &Deadline, patience: Duration) {
+    deadline.set(Instant::now().checked_add(patience));
     let mut left = LINGER_BYTES;
     let mut shut = false;
     poll_fn(|cx| {

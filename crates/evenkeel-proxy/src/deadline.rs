@@ -116,6 +116,14 @@ impl Deadline {
         self.group.set(self.place, at);
     }
 
+    /// What ends the wait for it from outside.
+    pub(crate) fn bell(&self) -> Bell {
+        Bell {
+            group: Rc::clone(&self.group),
+            place: self.place,
+        }
+    }
+
     /// Takes steps until one has a result. A step that has to wait says (as its error) until when at the latest; the next
     /// one finds out by [`Self::has_fired`] whether that was reached.
     pub(crate) async fn drive<T>(
@@ -149,6 +157,20 @@ impl Deadline {
         }
         self.group.wake_with(self.place, cx.waker());
         Poll::Pending
+    }
+}
+
+/// Fires a connection's deadline before its time. Whoever has one lets go of it before the connection lets go of its place.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    group: Rc<Group>,
+    place: u8,
+}
+
+impl Bell {
+    /// The deadline fires now.
+    pub(crate) fn ring(self) {
+        self.group.fire_place(self.place);
     }
 }
 

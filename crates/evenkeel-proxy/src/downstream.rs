@@ -8,7 +8,7 @@ pub(crate) mod h1;
 use std::task::{Context, Poll};
 
 use evenkeel_base::FieldSink;
-use evenkeel_base::{RequestView, Span};
+use evenkeel_base::{RequestHead, RequestView, Span};
 
 use crate::body::{Length, Sink, Source};
 
@@ -64,6 +64,9 @@ pub(crate) trait Asker {
 pub(crate) trait Downstream: Asker {
     /// The head of the request.
     fn request(&self) -> RequestView<'_>;
+
+    /// The same, to be copied: the table, and the bytes that it refers to.
+    fn head(&self) -> (&RequestHead, &[u8]);
 
     /// Begins the response with a body of that length, and whether the fields tell it already, as the endpoint spelt it.
     /// [`Length::Empty`] means no body and no field about it. With `close` the client is told that the connection ends here.

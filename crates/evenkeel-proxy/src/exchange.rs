@@ -11,16 +11,24 @@
 mod attempt;
 mod client;
 mod converse;
+mod cookie;
 mod course;
+mod draw;
 mod fields;
 mod forward;
+mod health;
+mod key;
+mod mirror;
+mod observe;
 mod patience;
 mod race;
 mod rate;
 mod relay;
 mod reply;
 mod seat;
+mod side;
 mod stage;
+mod sticky;
 
 use std::time::Instant;
 
@@ -72,6 +80,13 @@ fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
 }
 
 async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Record) -> After {
+    if scene.listener.health
+        && let Some(asked) = health::asked(&down.request())
+    {
+        record.client = scene.from.ip;
+        let well = asked.is_well(scene.worker.is_ready());
+        return Box::pin(reply::health(scene, down, well, record)).await;
+    }
     let client = Client::find(
         scene.from.ip,
         &scene.listener.trusted_proxies,
@@ -94,14 +109,15 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
                 Action::Redirect(redirect) => {
                     Ok(reply::redirect(scene, down, route, redirect, record).await)
                 }
+                Action::Forward { .. } if is_refused(scene, route) => Err(Fault::Overloaded),
                 Action::Forward {
-                    cluster,
+                    split,
                     rewrite,
                     host,
                 } => {
                     let forward = Forward {
                         route,
-                        cluster: *cluster,
+                        cluster: side::choose(scene, id, split, &down.request(), client),
                         rewrite,
                         host,
                         client,
@@ -121,6 +137,16 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
         Ok(after) => after,
         Err(fault) => Box::pin(reply::fault(scene, down, route, fault, record)).await,
     }
+}
+
+/// Whether the process is short of something, and the request's priority too low for that. Replies of our own cost no more than
+/// refusing does.
+fn is_refused(scene: &Scene<'_>, route: &model::Route) -> bool {
+    let refused = scene.worker.level().refuses(route.priority);
+    if refused {
+        scene.worker.counters().overloaded.add(1);
+    }
+    refused
 }
 
 type Refusal = (Option<RouteId>, Fault);

@@ -155,6 +155,28 @@ impl Pool {
         oldest.is_some()
     }
 
+    /// Closes so many connections, the oldest of each shelf in turn; how many there were.
+    pub(crate) fn trim(&self, most: usize) -> usize {
+        let mut borrowed = self.shelves.borrow_mut();
+        let Shelves {
+            by_serial,
+            round,
+            count,
+        } = &mut *borrowed;
+        let wanted = most.min(*count);
+        let mut closed = 0;
+        while closed < wanted {
+            let Some(serial) = round.pop_front() else {
+                break;
+            };
+            round.push_back(serial);
+            let shelf = by_serial.get_mut(&serial);
+            closed += usize::from(shelf.and_then(VecDeque::pop_front).is_some());
+        }
+        *count -= closed;
+        closed
+    }
+
     /// Lets go of everything, for a drain.
     pub(crate) fn clear(&self) {
         *self.shelves.borrow_mut() = Shelves::default();

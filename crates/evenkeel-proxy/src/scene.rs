@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
 use evenkeel_config::model;
-use evenkeel_state::Snapshot;
+use evenkeel_state::{Handle, Snapshot};
 
 use crate::deadline::Deadline;
 use crate::worker::Worker;
@@ -22,8 +22,12 @@ pub(crate) struct Scene<'a> {
     pub(crate) worker: &'a Worker,
     /// The snapshot it began with and ends with.
     pub(crate) snapshot: &'a Snapshot,
+    /// What keeps that alive.
+    pub(crate) handle: &'a Handle,
     pub(crate) listener_id: ListenerId,
     pub(crate) listener: &'a model::Listener,
+    /// Whether the listener is gone, and the connection with this exchange.
+    pub(crate) leaving: bool,
     /// The other end of the client's connection.
     pub(crate) from: &'a From,
     pub(crate) deadline: &'a Deadline,
@@ -33,8 +37,15 @@ pub(crate) struct Scene<'a> {
     pub(crate) asked: Instant,
 }
 
+impl Scene<'_> {
+    /// Whether the client's connection is closed after this exchange, whatever the client would like.
+    pub(crate) const fn is_last(&self) -> bool {
+        self.leaving || self.worker.is_draining()
+    }
+}
+
 /// The other end of a client's connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct From {
     /// Its address; none for a Unix socket.
     pub(crate) ip: Option<IpAddr>,

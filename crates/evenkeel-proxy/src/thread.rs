@@ -9,15 +9,13 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
-use evenkeel_base::ListenerId;
-use evenkeel_net::ListenSocket;
 use tokio::runtime::{self, LocalOptions};
-use tokio::sync::watch;
-use tokio::task::{self, JoinSet};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time;
 
-use crate::accept;
-use crate::shared::{Order, Shared};
+use crate::doors::Doors;
+use crate::shared::{Bound, Change, Order, Shared};
 use crate::worker::Worker;
 
 /// How often each idle upstream connection is looked at, and how late a closed one is noticed at most.
@@ -26,8 +24,12 @@ const POOL_SWEEP: Duration = Duration::from_secs(1);
 const POOL_TURN: usize = 64;
 /// And so many times a second at most; with more endpoints than that allows, more are looked at in one go.
 const MAX_TURNS: usize = 100;
+/// How often a part of what is idle goes while the process is short of something.
+const RELIEF: Duration = Duration::from_millis(100);
 /// How often access records leave for the writer.
 const LOG_FLUSH: Duration = Duration::from_millis(50);
+/// How often it is looked whether there is a log by now.
+const NO_LOG: Duration = Duration::from_secs(1);
 /// How long exchanges that are stopped may take to end; none of them waits for anything by then.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The pause before a loop that could not be started is tried again: descriptors may be free by then.
@@ -39,7 +41,9 @@ pub(crate) struct Place {
     pub(crate) id: usize,
     pub(crate) shared: Arc<Shared>,
     /// Its listening sockets; none once it drains.
-    pub(crate) sockets: Vec<(ListenerId, ListenSocket)>,
+    pub(crate) sockets: Vec<Bound>,
+    /// Listeners that come and go, and the access log.
+    pub(crate) changes: mpsc::Receiver<Change>,
     /// Where its random generator begins.
     pub(crate) seed: u64,
 }
@@ -82,30 +86,22 @@ fn run_loop(
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
-    let worker = Rc::new(Worker::new(place.id, &place.shared, place.seed));
+    let worker = Worker::new(place.id, &place.shared, place.seed);
     runtime.block_on(async {
-        let stop_accepting = watch::Sender::new(false);
-        for (listener_id, socket) in &place.sockets {
-            let stop = stop_accepting.subscribe();
-            let acceptor = socket.acceptor()?;
-            task::spawn_local(accept::run(
-                Rc::clone(&worker),
-                *listener_id,
-                acceptor,
-                stop,
-            ));
+        let mut doors = Doors::default();
+        for bound in &place.sockets {
+            doors.open(&worker, bound)?;
         }
         let mut services = JoinSet::new();
         services.spawn_local(Rc::clone(&worker.deadlines).sweep());
         services.spawn_local(sweep_pool(Rc::clone(&worker)));
         services.spawn_local(Rc::clone(&worker).answer_letters());
-        if worker.has_log() {
-            services.spawn_local(flush_log(Rc::clone(&worker)));
-        }
+        services.spawn_local(flush_log(Rc::clone(&worker)));
+        services.spawn_local(relieve(Rc::clone(&worker)));
         // Only the first start is waited for; a replaced loop has nobody to tell.
         let _ = started.try_send(Ok(()));
         tokio::select! {
-            () = obey(&worker, orders, &stop_accepting, &mut place.sockets) => {}
+            () = obey(&worker, orders, &mut doors, place) => {}
             // Without deadlines or the pool's sweep a worker would serve and leak: better a new loop than half a one.
             Some(Err(died)) = services.join_next() => {
                 if died.is_panic() {
@@ -122,24 +118,26 @@ fn run_loop(
 async fn obey(
     worker: &Rc<Worker>,
     orders: &mut watch::Receiver<Order>,
-    stop_accepting: &watch::Sender<bool>,
-    sockets: &mut Vec<(ListenerId, ListenSocket)>,
+    doors: &mut Doors,
+    place: &mut Place,
 ) {
     let mut open = worker.watch_open();
-    if orders
-        .wait_for(|order| *order != Order::Serve)
-        .await
-        .is_err()
-    {
-        // Whoever gives orders is gone, and with it everything that would wait for a drain.
-        return;
+    loop {
+        tokio::select! {
+            biased;
+            ordered = orders.wait_for(|order| *order != Order::Serve) => {
+                if ordered.is_err() {
+                    // Whoever gives orders is gone, and with it everything that would wait for a drain.
+                    return;
+                }
+                break;
+            }
+            Some(change) = place.changes.recv() => make(worker, change, doors, &mut place.sockets).await,
+        }
     }
-    stop_accepting.send_replace(true);
-    stop_accepting.closed().await;
-    // The acceptors' copies are closed; with its socket the port is: whoever connects from then on is refused at once.
-    for (listener, socket) in sockets.drain(..) {
-        accept::take_queued(worker, listener, socket);
-    }
+    doors
+        .close_all(worker, std::mem::take(&mut place.sockets))
+        .await;
     // Only now are connections closed after their response: who connects anew must not meet a port that is about to close.
     worker.begin_drain();
     tokio::select! {
@@ -150,6 +148,31 @@ async fn obey(
     // Every wait ends now, so that each exchange ends by its own road: cut where it must not look complete, and recorded.
     worker.deadlines.stop();
     let _ = time::timeout(LAST_WORDS, open.wait_for(|open| *open == 0)).await;
+}
+
+/// Lets a listener come or go, or another access log take the place of the one that was.
+async fn make(worker: &Rc<Worker>, change: Change, doors: &mut Doors, sockets: &mut Vec<Bound>) {
+    match change {
+        Change::Open(bound) => {
+            if let Err(error) = doors.open(worker, &bound) {
+                tracing::error!(worker = worker.id, %error, "a new listener cannot be accepted by");
+            }
+            sockets.push(bound);
+        }
+        Change::Close(serial, done) => {
+            while let Some(at) = sockets
+                .iter()
+                .position(|bound| bound.state.serial == serial)
+            {
+                doors.close(worker, sockets.swap_remove(at)).await;
+            }
+            let _ = done.send(());
+        }
+        Change::Log(done) => {
+            worker.change_log();
+            let _ = done.send(());
+        }
+    }
 }
 
 async fn sweep_pool(worker: Rc<Worker>) {
@@ -163,6 +186,8 @@ async fn sweep_pool(worker: Rc<Worker>) {
             .clamp(1, MAX_TURNS);
         time::sleep(POOL_SWEEP / u32::try_from(turns).unwrap_or(1)).await;
         worker.blocks.pipes.sweep();
+        // A worker that nobody asks anything would keep an old snapshot for as long, and with it its memory.
+        drop(worker.snapshot());
         // Counted anew: the first connections may have come since.
         let shelves = worker.pool.shelves().div_ceil(turns);
         worker.pool.sweep(Instant::now(), shelves);
@@ -173,9 +198,19 @@ async fn sweep_pool(worker: Rc<Worker>) {
     }
 }
 
+async fn relieve(worker: Rc<Worker>) {
+    loop {
+        time::sleep(RELIEF).await;
+        if worker.wants_room() {
+            worker.relieve();
+        }
+    }
+}
+
 async fn flush_log(worker: Rc<Worker>) {
     loop {
-        time::sleep(LOG_FLUSH).await;
+        let pause = if worker.has_log() { LOG_FLUSH } else { NO_LOG };
+        time::sleep(pause).await;
         worker.flush_log();
     }
 }

@@ -5,25 +5,33 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use evenkeel_base::{ListenerId, RequestHead, Rng};
-use evenkeel_state::{ClientConnections, Handle, Reader, WorkerCounters};
+use evenkeel_base::{RequestHead, Rng};
+use evenkeel_policy::overload::Level;
+use evenkeel_state::{Handle, Reader, WorkerCounters};
 use tokio::sync::watch;
 
 use crate::access_log::{Exchange, WorkerLog};
 use crate::block::Blocks;
 use crate::deadline::Deadlines;
+use crate::idles::Idles;
+use crate::kept::Kept;
+use crate::mirror::Mirrors;
 use crate::pool::Pool;
-use crate::replay::Kept;
+use crate::replay;
 use crate::shared::Shared;
 use crate::spare::Spares;
 use crate::turned_away::TurnedAway;
 
 /// So many connections of a worker keep what their next request needs (about 2 KB each); the others make it anew.
 const MAX_RESTING: usize = 512;
+
+/// The part of what is idle that goes in one go: a sixteenth.
+const IDLE_PART: usize = 16;
 
 /// The state of one worker.
 pub(crate) struct Worker {
@@ -33,10 +41,15 @@ pub(crate) struct Worker {
     pub(crate) request_heads: Spares<RequestHead>,
     pub(crate) pool: Pool,
     pub(crate) deadlines: Rc<Deadlines>,
-    /// Connections that were too many of their client.
+    /// Connections that wait for another request.
+    pub(crate) idles: Idles,
+    /// Connections that were too many.
     pub(crate) turned_away: Rc<TurnedAway>,
-    /// What exchanges keep of their requests' bodies.
+    /// What exchanges keep of their requests' bodies for other attempts.
     pub(crate) kept: Kept,
+    /// Requests that are sent to a second cluster as well.
+    pub(crate) mirrors: Rc<Mirrors>,
+    me: Weak<Self>,
     shared: Arc<Shared>,
     reader: RefCell<Reader>,
     rng: RefCell<Rng>,
@@ -50,23 +63,31 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// A worker with empty pools.
-    pub(crate) fn new(id: usize, shared: &Arc<Shared>, seed: u64) -> Self {
-        Self {
+    pub(crate) fn new(id: usize, shared: &Arc<Shared>, seed: u64) -> Rc<Self> {
+        Rc::new_cyclic(|me| Self {
             id,
             blocks: Rc::default(),
             request_heads: Spares::default(),
             pool: Pool::default(),
             deadlines: Rc::default(),
+            idles: Idles::default(),
             turned_away: Rc::default(),
-            kept: Kept::default(),
+            kept: Kept::new(replay::MOST_OF_A_WORKER),
+            mirrors: Rc::default(),
             reader: RefCell::new(Reader::new(Arc::clone(&shared.publisher))),
             rng: RefCell::new(Rng::new(seed)),
-            log: WorkerLog::new(shared.log.as_ref()),
+            log: WorkerLog::new(shared.log().as_ref()),
             draining: Cell::new(false),
             resting: Cell::new(0),
             open: watch::Sender::new(0),
+            me: Weak::clone(me),
             shared: Arc::clone(shared),
-        }
+        })
+    }
+
+    /// The worker as what tasks of its own hold.
+    pub(crate) fn itself(&self) -> Option<Rc<Self>> {
+        self.me.upgrade()
     }
 
     /// The newest snapshot.
@@ -84,6 +105,11 @@ impl Worker {
         self.rng.borrow_mut()
     }
 
+    /// Whether the process is ready for traffic, as far as whoever asks may know.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.shared.is_ready.load(Ordering::Relaxed)
+    }
+
     /// Whether connections are to be closed after their exchange.
     pub(crate) const fn is_draining(&self) -> bool {
         self.draining.get()
@@ -92,11 +118,6 @@ impl Worker {
     /// Whether everything that runs is to end now.
     pub(crate) fn is_stopping(&self) -> bool {
         self.deadlines.is_stopped()
-    }
-
-    /// Who has connections to that listener.
-    pub(crate) fn clients(&self, listener: ListenerId) -> Option<&Arc<ClientConnections>> {
-        self.shared.clients.get(listener.index())
     }
 
     /// Closes an idle connection to one of these endpoints, or asks the other workers to close one of theirs; true when one is
@@ -153,13 +174,19 @@ impl Worker {
     }
 
     /// Whether there is an access log.
-    pub(crate) const fn has_log(&self) -> bool {
+    pub(crate) fn has_log(&self) -> bool {
         self.log.is_on()
     }
 
     /// Writes an access record, when there is an access log.
     pub(crate) fn log_access(&self, exchange: &Exchange<'_>) {
         self.log.record(exchange, self.counters());
+    }
+
+    /// Writes access records to the log that is there now.
+    pub(crate) fn change_log(&self) {
+        self.log
+            .replace(self.shared.log().as_ref(), self.counters());
     }
 
     /// Hands the last access records over to the writer.
@@ -172,21 +199,57 @@ impl Worker {
         self.log.flush(self.counters());
     }
 
-    /// A place for a connection that keeps what its next request needs; none when all are taken.
+    /// How near the process is to its limits.
+    #[inline]
+    pub(crate) fn level(&self) -> Level {
+        self.shared.publisher.pressure().level()
+    }
+
+    /// Whether a part of what is idle is to go.
+    pub(crate) fn wants_room(&self) -> bool {
+        self.shared.publisher.pressure().wants_room()
+    }
+
+    /// How many client connections the process may have.
+    pub(crate) fn most_connections(&self) -> u32 {
+        self.shared.publisher.pressure().most()
+    }
+
+    /// Gives up a part of what is idle: connections, the oldest first, and all free memory. Called again and again it takes a second
+    /// for half of the connections, so that no more go than are needed.
+    pub(crate) fn relieve(&self) {
+        let part = |count: usize| count.div_ceil(IDLE_PART);
+        let closed = self.idles.close_oldest(part(self.idles.len()));
+        self.counters().idle_closed.add(closed as u64);
+        self.trim_pool(part(self.pool.len()));
+        self.blocks.trim();
+    }
+
+    /// Closes so many idle connections to endpoints; whether there was one.
+    pub(crate) fn trim_pool(&self, most: usize) -> bool {
+        let closed = self.pool.trim(most);
+        self.counters().idle_trimmed.add(closed as u64);
+        closed > 0
+    }
+
+    /// A place for a connection that keeps what its next request needs; none when all are taken, or memory is short.
     pub(crate) fn rest(&self) -> Option<Resting<'_>> {
         let resting = self.resting.get();
-        (resting < MAX_RESTING).then(|| {
+        (resting < MAX_RESTING && !self.level().is_short()).then(|| {
             self.resting.set(resting + 1);
             Resting(&self.resting)
         })
     }
 
-    /// Counts a client connection as open until the guard is dropped.
-    pub(crate) fn open_connection(self: &Rc<Self>) -> OpenConnection {
+    /// Counts a client connection as open until the guard is dropped; none when the process has as many as it may.
+    pub(crate) fn open_connection(self: &Rc<Self>) -> Option<OpenConnection> {
+        if !self.shared.publisher.pressure().open() {
+            return None;
+        }
         self.counters().accepted.add(1);
         self.counters().connections.add(1);
         self.open.send_modify(|open| *open += 1);
-        OpenConnection(Rc::clone(self))
+        Some(OpenConnection(Rc::clone(self)))
     }
 }
 
@@ -206,6 +269,7 @@ pub(crate) struct OpenConnection(Rc<Worker>);
 impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.counters().connections.sub(1);
+        self.0.shared.publisher.pressure().close();
         self.0.open.send_modify(|open| *open -= 1);
         if std::thread::panicking() {
             self.0.counters().panics.add(1);

@@ -58,7 +58,7 @@ impl Bench {
         Self {
             log: WorkerLog::new(Some(log)),
             counters: WorkerCounters::default(),
-            snapshot: Registry::new(1).compile(config, &Resolved::new(), 1),
+            snapshot: Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1),
         }
     }
 
@@ -142,16 +142,18 @@ fn pages_come_back_and_are_used_again() {
     let (slow, let_go) = Slow::new();
     let log = open(&slow);
     let bench = Bench::new(&log);
-    let WorkerLog(Some(desk)) = &bench.log else {
-        panic!("there is a log");
+    let place = || {
+        let desk = bench.log.0.borrow();
+        desk.as_ref().unwrap().open.page.filled().as_ptr()
     };
-    let place = || desk.open.borrow().page.filled().as_ptr();
     let (first, mut seen) = (place(), 0);
     for number in 0..20 {
         bench.record(number);
         bench.log.flush(&bench.counters);
         let_go.send(()).unwrap();
         // Until the writer gives it back there is no page to take: waiting for it is what makes the test sure.
+        let desk = bench.log.0.borrow();
+        let desk = desk.as_ref().unwrap();
         let back = desk.spares.recv_timeout(Duration::from_secs(30)).unwrap();
         assert!(back.filled().is_empty() && back.records() == 0);
         desk.home.try_send(back).unwrap();

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use evenkeel_config::{Nowhere, check};
-use evenkeel_state::{Publisher, Registry, Resolved};
+use evenkeel_state::{Publisher, Registry, Resolved, Snapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
@@ -20,18 +20,23 @@ fn answering(word: &str, generation: u64) -> Snapshot {
         "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"{word}\"\n"
     );
     let config = check(&text, "test", &Nowhere).config.unwrap();
-    Registry::new(1).compile(config, &Resolved::new(), generation)
+    Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), generation)
 }
 
 /// What a worker shares.
 fn shared(publisher: &Arc<Publisher>) -> Arc<Shared> {
     Arc::new(Shared {
         publisher: Arc::clone(publisher),
-        counters: vec![evenkeel_state::WorkerCounters::default()],
-        clients: Vec::new(),
+        counters: vec![evenkeel_state::WorkerCounters::default()].into(),
         reclaim: evenkeel_state::Reclaim::new(1),
-        log: None,
+        log: None.into(),
+        is_ready: true.into(),
     })
+}
+
+/// The door of the only listener.
+fn door(publisher: &Publisher) -> Rc<Door> {
+    Door::new(&publisher.current().listeners()[0])
 }
 
 const fn nobody() -> From {
@@ -57,7 +62,7 @@ fn a_resting_connection_answers_by_what_was_published_while_it_rested() {
     let publisher = Publisher::new(Arc::new(answering("before", 1)));
     let shared = shared(&publisher);
     run(async {
-        let worker = Rc::new(Worker::new(0, &shared, 1));
+        let worker = Worker::new(0, &shared, 1);
         let (stream, mut client) = pair();
         let requests = async {
             assert!(ask(&mut client).await.ends_with("before"));
@@ -66,7 +71,8 @@ fn a_resting_connection_answers_by_what_was_published_while_it_rested() {
             assert!(answer.ends_with("after"), "{answer}");
             drop(client);
         };
-        let serve = serve(&worker, ListenerId::new(0), stream, nobody());
+        let door = door(&publisher);
+        let serve = serve(&worker, &door, stream, nobody());
         tokio::join!(serve, requests);
     });
 }
@@ -78,13 +84,14 @@ fn who_asks_for_much_at_once_lets_others_have_their_turn() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     // Unlike in the other tests, each poll has the runtime's budget.
     let replies = runtime.block_on(async {
-        let worker = Rc::new(Worker::new(0, &shared, 1));
+        let worker = Worker::new(0, &shared, 1);
         let (stream, client) = pair();
         let requests = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
         // Past the event loop, which would see the first replies a turn late.
         let mut client = client.into_std().unwrap();
         client.write_all(&requests).unwrap();
-        let mut serve = Box::pin(serve(&worker, ListenerId::new(0), stream, nobody()));
+        let door = door(&publisher);
+        let mut serve = Box::pin(serve(&worker, &door, stream, nobody()));
         let mut bytes = vec![0; 100_000];
         loop {
             assert!(once(|cx| serve.as_mut().poll(cx)).await.is_pending());

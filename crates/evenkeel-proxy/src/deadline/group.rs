@@ -88,6 +88,16 @@ impl Group {
         drop(old);
     }
 
+    /// The deadline of that place fires now.
+    pub(super) fn fire_place(&self, place: u8) {
+        let place = index(place);
+        self.at[place].set(None);
+        self.fired[place].set(true);
+        if let Some(waker) = self.take_waker(place) {
+            waker.wake();
+        }
+    }
+
     /// From now on everything has fired.
     pub(super) fn stop(&self) {
         self.stopped.set(true);

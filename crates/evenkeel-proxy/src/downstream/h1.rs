@@ -204,6 +204,12 @@ impl Downstream for H1Downstream {
         self.head.view(self.channel.block.message())
     }
 
+    fn head(&self) -> (&RequestHead, &[u8]) {
+        let message = self.channel.block.message();
+        let head = message.get(..self.channel.head).unwrap_or_default();
+        (&self.head, head)
+    }
+
     fn begin_response(
         &mut self,
         line: (u16, &[u8]),

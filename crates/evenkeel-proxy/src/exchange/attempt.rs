@@ -13,6 +13,7 @@ use evenkeel_config::model::{HostRewrite, PathRewrite};
 use evenkeel_net::{Stream, connect};
 use evenkeel_policy::{Failure, Sent};
 use evenkeel_state::OpenConnection;
+use rustix::io::Errno;
 
 use crate::body::{Length, Pump};
 use crate::downstream::{Asker, Downstream, Expect};
@@ -33,6 +34,8 @@ pub(crate) struct Failed {
     pub(crate) idle: Option<Duration>,
     /// Whether it ended in the middle of the request's body.
     pub(crate) within_body: bool,
+    /// How long the endpoint took to fail, as far as that is known and its own time.
+    pub(crate) took: Option<Duration>,
 }
 
 impl Failed {
@@ -43,6 +46,7 @@ impl Failed {
             sent: Sent::Nothing,
             idle: None,
             within_body: false,
+            took: None,
         }
     }
 
@@ -62,6 +66,7 @@ impl Failed {
             },
             idle,
             within_body: talk.pump.bytes > 0 && !talk.pump.done,
+            took: talk.latency(Instant::now()),
         }
     }
 
@@ -183,11 +188,25 @@ impl Stage<'_> {
             .deadline
             .set(earliest(self.ends_at(), connect_at));
         let mut connecting = pin!(connect(&self.endpoint.target));
+        let mut may_trim = true;
         std::future::poll_fn(|cx| {
-            if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                return Poll::Ready(
-                    result.map_err(|error| connect_fault(&error, &self.endpoint.target)),
-                );
+            while let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+                match result {
+                    Err(error) if is_shortage(&error) && may_trim => {
+                        may_trim = false;
+                        // What is idle is worth less than a request that waits.
+                        if self.scene.worker.trim_pool(TRIMMED) {
+                            connecting.set(connect(&self.endpoint.target));
+                            continue;
+                        }
+                        return Poll::Ready(Err(Fault::NoDescriptors));
+                    }
+                    result => {
+                        return Poll::Ready(
+                            result.map_err(|error| connect_fault(&error, &self.endpoint.target)),
+                        );
+                    }
+                }
             }
             if asker.request_done() && asker.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Fault::ClientGone));
@@ -215,8 +234,18 @@ impl Stage<'_> {
     }
 }
 
+/// Idle connections that are closed when the system has no descriptor left for another: a few, for others will need some next.
+const TRIMMED: usize = 8;
+
+/// Whether the system is out of something, whichever endpoint it is.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortage = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| shortage.contains(&errno))
+}
+
 fn connect_fault(error: &io::Error, target: &Target) -> Fault {
     match error.kind() {
+        _ if is_shortage(error) => Fault::NoDescriptors,
         io::ErrorKind::ConnectionRefused => Fault::ConnectRefused,
         // A Unix socket that is not there is a port nobody listens on.
         io::ErrorKind::NotFound if matches!(target, Target::Unix(_)) => Fault::ConnectRefused,

@@ -244,7 +244,7 @@ fn pass_interim<A: Asker, U: Upstream>(
     if wanted {
         let line = (response.status(), response.reason());
         down.interim(line, |sink| {
-            fields::response(&response, false, &Edits::default(), sink);
+            fields::response(&response, false, &Edits::default(), None, sink);
         });
     }
     Ok(())

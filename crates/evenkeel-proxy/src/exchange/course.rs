@@ -5,8 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_base::rules::{Priority, RetryRules};
 use evenkeel_base::{Fault, Known, RequestView, ResponseView, Side};
+use evenkeel_config::model::Mirror;
+use evenkeel_policy::outlier::Cause;
 use evenkeel_policy::{
-    Allowance, Attempt, Candidate, Failure, Sent, Tried, Verdict, backoff, is_repeatable, verdict,
+    Allowance, Attempt, Candidate, Failure, Sent, Tiers, Tried, Verdict, backoff, is_repeatable,
+    verdict,
 };
 use evenkeel_state::ClusterSnapshot;
 
@@ -14,9 +17,11 @@ use crate::body::Length;
 use crate::downstream::Downstream;
 use crate::exchange::attempt::Failed;
 use crate::exchange::converse::Conversation;
+use crate::exchange::draw;
 use crate::exchange::stage::{Forward, Stage};
+use crate::exchange::sticky;
 use crate::record::{Record, Why};
-use crate::replay::Replay;
+use crate::replay::{Replay, Wish};
 use crate::scene::Scene;
 use crate::upstream::Upstream;
 use crate::upstream::h1::H1Upstream;
@@ -32,12 +37,21 @@ pub(crate) struct Course<'a> {
     pub(crate) total_at: Option<Instant>,
     /// The endpoints tried so far.
     pub(crate) tried: Tried,
+    /// What the balancer tells the request apart by; none where it does not matter.
+    pub(crate) key: Option<u64>,
+    /// Who picks.
+    pub(crate) tiers: &'a Tiers,
+    /// The endpoint that the client has a claim to, a position in the cluster's list: attempts go there while it will do
+    /// ([`Wanted::keeps`](evenkeel_policy::Wanted::keeps)), and where the balancer says when it does not.
+    pub(crate) preferred: Option<usize>,
     /// What is kept of the body, between two attempts.
     pub(crate) replay: Option<Box<Replay>>,
     /// Whether nothing but a stale connection was wrong with the endpoint that was tried last.
     pub(crate) was_stale: bool,
     /// Whether an endpoint may see the request though another one has, as far as is known before it is sent.
     pub(crate) repeatable: bool,
+    /// Whether the request goes to the route's mirror as well.
+    pub(crate) mirrored: bool,
     rules: &'a RetryRules,
     left: Allowance,
     /// How many pauses there were.
@@ -65,16 +79,53 @@ impl<'a> Course<'a> {
             Length::Unknown => true,
         };
         let keeps = may_fit && most > 0 && is_repeatable(idempotent, rules);
+        let mirror = forward.route.mirror;
+        let mirrored = matches!(mirror, Mirror::To { .. })
+            && draw::is_drawn(scene, mirror, down)
+            && draw::is_affordable(scene);
+        let replay = (keeps || (mirrored && has_body)).then(|| {
+            let again = keeps.then(|| Wish {
+                most,
+                kept: scene.worker.kept.clone(),
+            });
+            let copy = if mirrored {
+                draw::wish(scene, mirror)
+            } else {
+                None
+            };
+            Box::new(Replay::new(again, copy))
+        });
+        Self {
+            replay,
+            repeatable: (idempotent || rules.non_idempotent) && (keeps || !has_body),
+            mirrored,
+            left: Allowance::new(rules.attempts),
+            ..Self::once(forward, cluster, down, total_at)
+        }
+    }
+
+    /// The course of a request that is whole already and is sent once, whatever comes of it.
+    pub(crate) fn once<D: Downstream>(
+        forward: &Forward<'a>,
+        cluster: &'a ClusterSnapshot,
+        down: &D,
+        total_at: Option<Instant>,
+    ) -> Self {
+        let (tiers, key) = sticky::who_picks(cluster, &down.request(), forward.client);
         Self {
             cluster,
             priority: forward.route.priority,
             total_at,
             tried: Tried::new(),
-            replay: keeps.then(|| Box::new(Replay::new(most, &scene.worker.kept))),
+            tiers,
+            key,
+            preferred: sticky::claim(cluster, &down.request()).map(|claim| claim.at),
+            replay: None,
             was_stale: false,
-            repeatable: (idempotent || rules.non_idempotent) && (keeps || !has_body),
-            rules,
-            left: Allowance::new(rules.attempts),
+            repeatable: down.request().method().is_idempotent(),
+            mirrored: false,
+            rules: &forward.route.retry,
+            left: Allowance::new(0),
             pauses: 0,
             rests_until: None,
         }
@@ -105,12 +156,12 @@ impl<'a> Course<'a> {
         let replayable = self
             .replay
             .as_mut()
-            .map_or(untouched, |replay| replay.rewind());
+            .map_or(untouched, |replay| replay.rewind(untouched));
         let verdict = self.ask(failed, request, replayable);
         if verdict != Verdict::RetryFree
             && let Some(fault) = failed.blame()
         {
-            stage.failed(fault);
+            failed_by(stage, failed, fault);
         }
         self.left = self.left.after(verdict);
         self.was_stale = verdict == Verdict::RetryFree;
@@ -153,12 +204,13 @@ impl<'a> Course<'a> {
             sent: Sent::Some,
             idle,
             within_body: false,
+            took: None,
         };
         let untouched = talk.pump.bytes == 0;
         let replayable = talk
             .replay
             .as_ref()
-            .map_or(untouched, |replay| replay.is_whole());
+            .map_or(untouched, |replay| replay.is_whole(untouched));
         if self.ask(&failed, &down.request(), replayable) != Verdict::Retry {
             return None;
         }
@@ -176,15 +228,17 @@ impl<'a> Course<'a> {
         self.was_stale = false;
         self.take_back(talk);
         if let Some(replay) = &mut self.replay {
-            replay.rewind();
+            replay.rewind(true);
         }
         self.pause_after(stage.scene, wait);
+        let now = Instant::now();
+        stage.saw(&response, talk.latency(now), now);
         stage.counters.response(status);
         stage.answered(status);
         Some(failed)
     }
 
-    /// One of two attempts at once failed, and the other goes on.
+    /// An attempt failed, and no other follows from that: of two at once the other goes on, or it was one that is made once.
     pub(crate) fn lost(
         &mut self,
         stage: &Stage<'_>,
@@ -199,8 +253,8 @@ impl<'a> Course<'a> {
             if self.ask(failed, request, true) == Verdict::RetryFree {
                 self.left = self.left.after(Verdict::RetryFree);
                 was_stale(stage, failed);
-            } else {
-                stage.failed(fault);
+            } else if let Some(fault) = failed.blame() {
+                failed_by(stage, failed, fault);
             }
         }
         self.note(stage, failed.failure, record);
@@ -256,6 +310,14 @@ impl<'a> Course<'a> {
         };
         wait <= self.rules.retry_after_max && in_time
     }
+}
+
+/// The attempt failed by that fault: the balancer hears of it as far as it is the endpoint's.
+fn failed_by(stage: &Stage<'_>, failed: &Failed, fault: Fault) {
+    if Cause::of(fault).is_some() {
+        stage.saw_failure(failed.took);
+    }
+    stage.failed(fault);
 }
 
 /// The endpoint had closed its idle connection before the request came: that is no fault of its, and the connection's siblings

@@ -13,6 +13,9 @@ use evenkeel_base::{FieldName, Known, RequestView, ResponseView, Run};
 use crate::exchange::client::Client;
 use crate::request_id;
 
+/// RFC 6265 §4.1. Never one of several values in a field, as the comma has another meaning in it (§3).
+const SET_COOKIE: &[u8] = b"Set-Cookie";
+
 /// What the fields of a forwarded request depend on beside the request.
 pub(crate) struct RequestRules<'a> {
     pub(crate) client: Client,
@@ -80,11 +83,13 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
     rules.edits.write(sink);
 }
 
-/// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is.
+/// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is, `cookie` what
+/// evenkeel sets beside the endpoint's own cookies; a route that removes those gets none of ours either.
 pub(crate) fn response(
     view: &ResponseView<'_>,
     length: bool,
     edits: &Edits,
+    cookie: Option<&str>,
     sink: &mut dyn FieldSink,
 ) {
     let nominated = Nominated::of(view.nominates(), view.fields());
@@ -107,6 +112,9 @@ pub(crate) fn response(
         }
     }
     passing.stop(view.run().len(), sink);
+    if let Some(cookie) = cookie.filter(|_| !edits.names(SET_COOKIE)) {
+        sink.field(SET_COOKIE, cookie.as_bytes());
+    }
     edits.write(sink);
 }
 

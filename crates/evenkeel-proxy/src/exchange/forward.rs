@@ -8,17 +8,14 @@
 //! ```
 //! What goes on from attempt to attempt is the [`Course`]; where an attempt goes is the [`seat`]'s business.
 
-use std::time::Instant;
-
 use evenkeel_base::Fault;
 
 use crate::downstream::Downstream;
 use crate::exchange::attempt::Failed;
 use crate::exchange::course::Course;
-use crate::exchange::patience::patience;
 use crate::exchange::seat::{self, Choice};
-use crate::exchange::stage::{Forward, earliest};
-use crate::exchange::{converse, race, relay};
+use crate::exchange::stage::Forward;
+use crate::exchange::{converse, mirror, race, relay};
 use crate::record::Record;
 use crate::scene::{After, Scene};
 use crate::upstream::h1::H1Upstream;
@@ -36,7 +33,7 @@ pub(crate) async fn run<D: Downstream>(
         .ok_or(Fault::Internal)?;
     let budget = &cluster.state.budget;
     budget.deposit(scene.worker.millis(scene.began));
-    let total_at = ends_at(scene, forward, down);
+    let total_at = forward.ends_at(scene, down);
     let mut course = Course::new(scene, forward, cluster, down, total_at);
     if race::is_on(forward.route, down) {
         return Box::pin(race::run(scene, down, forward, course, record)).await;
@@ -61,8 +58,13 @@ pub(crate) async fn run<D: Downstream>(
                         stage.reached(idle);
                         let Some(failed) = course.refuses(&stage, &up, &mut talk, idle, down)
                         else {
-                            let relayed =
-                                relay::run(&stage, down, &mut up, &mut talk, record).await;
+                            let relayed = if course.mirrored {
+                                // Boxed: few are, and an exchange's future is as large as its widest state.
+                                Box::pin(mirror::relay(&stage, down, &mut up, &mut talk, record))
+                                    .await
+                            } else {
+                                relay::run(&stage, down, &mut up, &mut talk, record).await
+                            };
                             if let Some(since) = relayed.free_since {
                                 relay::give_back(&stage, up, since);
                             }
@@ -82,18 +84,4 @@ pub(crate) async fn run<D: Downstream>(
         };
         course.judge(&stage, &failed, &down.request(), record)?;
     }
-}
-
-/// When the whole exchange ends: what the route says, or the client where it is less patient.
-fn ends_at<D: Downstream>(scene: &Scene<'_>, forward: &Forward<'_>, down: &D) -> Option<Instant> {
-    let route = forward.route;
-    let total_at = scene.began.checked_add(route.total_timeout);
-    if route.deadline_header.is_empty() {
-        return total_at;
-    }
-    let told = patience(&down.request(), &route.deadline_header);
-    earliest(
-        total_at,
-        told.and_then(|told| scene.began.checked_add(told)),
-    )
 }

@@ -27,9 +27,9 @@ use crate::downstream::{Asker, Downstream, Facts};
 use crate::exchange::attempt::{Failed, Way};
 use crate::exchange::converse::{self, Conversation};
 use crate::exchange::course::Course;
-use crate::exchange::relay;
 use crate::exchange::seat::{self, Choice, Seat};
 use crate::exchange::stage::{Forward, Stage};
+use crate::exchange::{mirror, relay};
 use crate::record::{Record, Why};
 use crate::scene::{After, Scene};
 use crate::upstream::h1::H1Upstream;
@@ -89,7 +89,11 @@ pub(crate) async fn run<D: Downstream>(
                 let (mut up, mut talk, idle) = (reached.up, reached.talk, reached.idle);
                 stage.reached(idle);
                 let Some(failed) = course.refuses(&stage, &up, &mut talk, idle, down) else {
-                    let relayed = relay::run(&stage, down, &mut up, &mut talk, record).await;
+                    let relayed = if course.mirrored {
+                        mirror::relay(&stage, down, &mut up, &mut talk, record).await
+                    } else {
+                        relay::run(&stage, down, &mut up, &mut talk, record).await
+                    };
                     if let Some(since) = relayed.free_since {
                         relay::give_back(&stage, up, since);
                     }
@@ -211,6 +215,9 @@ impl<'s> Lanes<'s, '_> {
                 Ok(reached) => {
                     for loser in self.0.drain(..) {
                         record.tried(loser.stage.index, Why::Cancelled);
+                        if loser.stage.began < lane.stage.began {
+                            loser.stage.saw_overtaken(Instant::now());
+                        }
                     }
                     return Poll::Ready((lane.stage, Ok(reached)));
                 }

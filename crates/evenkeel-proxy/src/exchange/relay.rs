@@ -1,5 +1,6 @@
 //! From the response's head to the end: body both ways with back-pressure, or a tunnel.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -10,7 +11,7 @@ use crate::body::{Fill, Length, Pump, Source, Waiting, discard_received};
 use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::Conversation;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
-use crate::exchange::{fields, reply};
+use crate::exchange::{fields, reply, sticky};
 use crate::record::Record;
 use crate::scene::{After, LINGER, LINGER_BYTES};
 use crate::upstream::h1::H1Upstream;
@@ -36,9 +37,11 @@ pub(crate) async fn run<D: Downstream>(
         now.saturating_duration_since(stage.scene.began)
     });
     stage.counters.response(status);
-    if let Some(latency) = talk.latency(now) {
+    let latency = talk.latency(now);
+    if let Some(latency) = latency {
         stage.counters.latency().record(latency);
     }
+    stage.saw(&up.response(), latency, now);
     let length = match talk.answer {
         Answer::Final(length) => length,
         // Boxed: tunnels and faults are rare, and an exchange's future is as large as its widest state.
@@ -47,10 +50,8 @@ pub(crate) async fn run<D: Downstream>(
     };
     // A client that still waits for leave to send its body will not get it any more, and may send it or not.
     let undecided = down.facts().expect == Expect::Continue && !down.request_done();
-    let close = undecided
-        || too_much_left(down, talk)
-        || !down.facts().persistent
-        || stage.scene.worker.is_draining();
+    let close =
+        undecided || too_much_left(down, talk) || !down.facts().persistent || stage.scene.is_last();
     begin_response(stage, down, up, length, close);
     let mut relay = Relay {
         response: Pump::new(now, u64::MAX, true),
@@ -155,12 +156,20 @@ fn begin_response<D: Downstream>(
     let response = up.response();
     let line = (response.status(), response.reason());
     let edits = &stage.forward.route.response_headers;
+    let cookie = set_cookie(stage, down);
     // A length that frames the body passes as it came, for it was read as strictly as it would be written. Without a body to
     // follow it tells of the one there would be (HEAD, 304), but for 204 of none.
     let told = length != Length::Unknown && response.status() != 204;
     down.begin_response(line, (length, told), close, |sink| {
-        fields::response(&response, told, edits, sink);
+        fields::response(&response, told, edits, cookie.as_deref(), sink);
     });
+}
+
+/// What the client is told to know the endpoint by.
+#[inline]
+fn set_cookie<'s, D: Downstream>(stage: &Stage<'s>, down: &D) -> Option<Cow<'s, str>> {
+    let snapshot = stage.scene.snapshot;
+    sticky::set_cookie(snapshot, stage.cookie, stage.index, &down.request())
 }
 
 /// Keeps the endpoint's connection for the next exchange, when both sides want that and both directions allow it.
@@ -223,8 +232,9 @@ async fn tunnel<D: Downstream>(
     };
     let response = up.response();
     let edits = &stage.forward.route.response_headers;
+    let cookie = set_cookie(stage, down);
     down.begin_tunnel(&protocol, |sink| {
-        fields::response(&response, false, edits, sink);
+        fields::response(&response, false, edits, cookie.as_deref(), sink);
     });
     up.begin_tunnel();
     stage.answered(101);

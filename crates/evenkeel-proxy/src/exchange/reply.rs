@@ -61,6 +61,30 @@ pub(crate) async fn fixed<D: Downstream>(
     send(scene, down, &reply, record).await
 }
 
+/// Says whether the process is well.
+pub(crate) async fn health<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    well: bool,
+    record: &mut Record,
+) -> After {
+    let (status, body): (u16, &[u8]) = if well {
+        (200, b"ok\n")
+    } else {
+        (503, b"ending\n")
+    };
+    let reply = Reply {
+        status,
+        content_type: "text/plain; charset=utf-8",
+        body,
+        fault: None,
+        rate: None,
+        location: None,
+        edits: None,
+    };
+    send(scene, down, &reply, record).await
+}
+
 /// Sends the client elsewhere.
 pub(crate) async fn redirect<D: Downstream>(
     scene: &Scene<'_>,
@@ -144,7 +168,9 @@ async fn send<D: Downstream>(
         && !connect
         && discard_received(down.body())
         && down.facts().persistent
-        && !scene.worker.is_draining();
+        && !scene.is_last()
+        // Its connection makes room as well.
+        && reply.fault != Some(Fault::Overloaded);
     let head = down.request().method() == Method::Head;
     let bodyless = matches!(reply.status, 204 | 304);
     let length = reply.body.len() as u64;

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use evenkeel_base::Fault;
+use evenkeel_base::{Fault, Rng};
 use evenkeel_policy::{Candidate, Tried, Wanted};
 use evenkeel_state::{ClusterSnapshot, Full, Newcomer, Permit, Ticket};
 use tokio::time;
@@ -18,6 +18,7 @@ use crate::downstream::Asker;
 use crate::exchange::attempt::Way;
 use crate::exchange::course::Course;
 use crate::exchange::stage::{Forward, Stage, earliest};
+use crate::exchange::sticky;
 use crate::pool::Want;
 use crate::record::Record;
 use crate::scene::Scene;
@@ -53,6 +54,12 @@ impl<'c> Seat<'c> {
         let counters = endpoint.state.counters(scene.worker.id);
         counters.attempts.add(1);
         let timeout = forward.route.retry.attempt_timeout;
+        let in_flight = if cluster.endpoints.tiers.needs().observations {
+            // This one is in flight already.
+            endpoint.state.in_flight().saturating_sub(1)
+        } else {
+            0
+        };
         Stage {
             scene,
             forward,
@@ -61,6 +68,7 @@ impl<'c> Seat<'c> {
             index: self.index,
             counters,
             began: self.at,
+            in_flight,
             total_at: course.total_at,
             attempt_at: if timeout == Duration::MAX {
                 None
@@ -68,6 +76,7 @@ impl<'c> Seat<'c> {
                 self.at.checked_add(timeout)
             },
             request_id,
+            cookie: sticky::due(cluster, self.index, course.preferred, &course.tried),
         }
     }
 }
@@ -90,21 +99,16 @@ pub(crate) enum Choice<'a> {
 /// Finds the seat of the next attempt: never at an endpoint that was tried while another is left.
 #[inline]
 pub(crate) fn choose<'a>(scene: &Scene<'_>, course: &Course<'a>) -> Choice<'a> {
-    let limits = &course.cluster.state.limits;
-    if !limits.may_pass() {
+    if !course.cluster.state.limits.may_pass() {
         return Choice::Full { has_looked: false };
     }
-    if !limits.has_room() {
-        return Choice::Full { has_looked: true };
-    }
-    if !course.tried.is_empty() {
-        return choose_among(scene, course, &course.tried, Instant::now());
-    }
-    // Nearly always the first pick of the first attempt has what it needs.
-    match pick(scene, course, &course.tried).map(|at| take(scene, course, at, scene.asked)) {
-        Some(Ok(seat)) => Choice::Seat(seat),
-        _ => choose_among(scene, course, &course.tried, scene.asked),
-    }
+    // The first attempt begins with its request: a look at the clock less.
+    let at = if course.tried.is_empty() {
+        scene.asked
+    } else {
+        Instant::now()
+    };
+    choose_among(scene, course, &course.tried, at)
 }
 
 /// Whether it looks as if there were a seat beside an attempt that is under way.
@@ -167,7 +171,7 @@ pub(crate) async fn wait<'a, A: Asker>(
     }
 }
 
-#[cold]
+/// Picks until one of the picked has what an attempt needs.
 fn choose_among<'a>(
     scene: &Scene<'_>,
     course: &Course<'a>,
@@ -181,7 +185,7 @@ fn choose_among<'a>(
     }
     let mut passed = *tried;
     for _ in 0..PICKS {
-        let Some(index) = pick(scene, course, &passed) else {
+        let Some(index) = pick(scene, course, &passed, at) else {
             break;
         };
         match take(scene, course, index, at) {
@@ -248,54 +252,73 @@ fn reclaim(scene: &Scene<'_>, cluster: &ClusterSnapshot, index: usize, full: Ful
     }
 }
 
+/// The endpoint that the client has a claim to, as long as it will do; else the balancer's pick.
 #[inline]
-fn pick(scene: &Scene<'_>, course: &Course<'_>, tried: &Tried) -> Option<usize> {
-    let cluster = course.cluster;
-    let (set, mut rng) = (&cluster.endpoints, scene.worker.rng());
-    let wanted = Wanted {
-        tried,
-        regardless: cluster.state.is_panicking(),
-    };
-    let picked = set.balancer.pick(&set.list, wanted, &mut rng);
+fn pick(scene: &Scene<'_>, course: &Course<'_>, tried: &Tried, at: Instant) -> Option<usize> {
+    let set = &course.cluster.endpoints;
+    let wanted = wanted(scene, course, tried, at);
+    if let Some(own) = course.preferred
+        && wanted.keeps(&set.list, own)
+    {
+        return Some(own);
+    }
+    let mut rng = scene.worker.rng();
+    let picked = course.tiers.pick(&set.list, wanted, &mut rng);
     match picked {
         Some(index) if course.repeatable => Some(index),
         Some(index) if set.list[index].state.standing.is_admitting() => Some(index),
-        _ => {
-            drop(rng);
-            pick_otherwise(scene, course, tried, picked)
-        }
+        _ => pick_otherwise(course, wanted, picked, &mut rng),
     }
+}
+
+/// What the balancer is told, as far as it has to be.
+#[inline]
+fn wanted<'t>(scene: &Scene<'_>, course: &Course<'_>, tried: &'t Tried, at: Instant) -> Wanted<'t> {
+    let cluster = course.cluster;
+    let needs = course.tiers.needs();
+    let mut wanted = Wanted {
+        regardless: cluster.state.is_panicking(),
+        key: course.key,
+        ..Wanted::new(tried)
+    };
+    if needs.clock {
+        wanted.now_us = scene.worker.micros(at);
+    }
+    if needs.in_flight {
+        wanted.in_flight = cluster.state.limits.requests();
+    }
+    wanted
 }
 
 /// Picks when the first pick brought nothing, or an endpoint on trial for a request that cannot be sent again.
 #[cold]
 fn pick_otherwise(
-    scene: &Scene<'_>,
     course: &Course<'_>,
-    tried: &Tried,
+    wanted: Wanted<'_>,
     picked: Option<usize>,
+    rng: &mut Rng,
 ) -> Option<usize> {
     let cluster = course.cluster;
-    let (set, mut rng) = (&cluster.endpoints, scene.worker.rng());
-    let mut others = *tried;
-    let mut wanted = Wanted {
-        tried,
-        regardless: cluster.state.is_panicking(),
-    };
+    let set = &cluster.endpoints;
+    let mut others = *wanted.tried;
     match picked {
         // None that admits is left: one that does not may be well by now, and is better than one that has just failed.
-        None if is_crowded(cluster, tried) => None,
+        None if is_crowded(cluster, wanted.tried) => None,
         None => {
-            wanted.regardless = true;
-            set.balancer.pick(&set.list, wanted, &mut rng)
+            let wanted = Wanted {
+                regardless: true,
+                ..wanted
+            };
+            course.tiers.pick(&set.list, wanted, rng)
         }
         // Not with a request that cannot be sent again is an endpoint tried out while there is another.
         Some(on_trial) => {
             others.insert(on_trial);
-            wanted.tried = &others;
-            set.balancer
-                .pick(&set.list, wanted, &mut rng)
-                .or(Some(on_trial))
+            let wanted = Wanted {
+                tried: &others,
+                ..wanted
+            };
+            course.tiers.pick(&set.list, wanted, rng).or(Some(on_trial))
         }
     }
 }

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use evenkeel_base::{ClusterId, Fault};
 use evenkeel_config::model::{HostRewrite, PathRewrite, Route};
 use evenkeel_policy::outlier::{Attempted, Cause, Event};
+use evenkeel_state::sticky::Cookie;
 use evenkeel_state::{ClusterSnapshot, Endpoint, EndpointCounters};
 
 use crate::downstream::Downstream;
 use crate::exchange::client::Client;
+use crate::exchange::patience::patience;
 use crate::scene::Scene;
 
 /// What a route says about forwarding.
@@ -18,6 +20,22 @@ pub(crate) struct Forward<'a> {
     pub(crate) rewrite: &'a PathRewrite,
     pub(crate) host: &'a HostRewrite,
     pub(crate) client: Client,
+}
+
+impl Forward<'_> {
+    /// When the whole exchange ends: what the route says, or the client where it is less patient.
+    pub(crate) fn ends_at<D: Downstream>(&self, scene: &Scene<'_>, down: &D) -> Option<Instant> {
+        let route = self.route;
+        let total_at = scene.began.checked_add(route.total_timeout);
+        if route.deadline_header.is_empty() {
+            return total_at;
+        }
+        let told = patience(&down.request(), &route.deadline_header);
+        earliest(
+            total_at,
+            told.and_then(|told| scene.began.checked_add(told)),
+        )
+    }
 }
 
 /// One attempt's surroundings.
@@ -32,12 +50,16 @@ pub(crate) struct Stage<'a> {
     pub(crate) counters: &'a EndpointCounters,
     /// When the attempt began.
     pub(crate) began: Instant,
+    /// How many other requests were in flight there then, where the balancer wants to know.
+    pub(crate) in_flight: u32,
     /// The end of the whole exchange; none: no total timeout.
     pub(crate) total_at: Option<Instant>,
     /// The end of this attempt, unless its response has begun by then; none: no timeout for attempts.
     pub(crate) attempt_at: Option<Instant>,
     /// The id that evenkeel made for the request.
     pub(crate) request_id: &'a [u8; 32],
+    /// What the client is to know this endpoint by; none when there is nothing for it to learn.
+    pub(crate) cookie: Option<&'a Cookie>,
 }
 
 impl Stage<'_> {

@@ -30,7 +30,7 @@ fn snapshot() -> Snapshot {
         endpoints = ["10.0.0.1:80", { address = "10.0.0.2:80", id = "two" }]
     "#;
     let config = check(text, "test", &Nowhere).config.unwrap();
-    Registry::new(1).compile(config, &Resolved::new(), 1)
+    Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1)
 }
 
 /// Writes the record of a request in one of the forms.

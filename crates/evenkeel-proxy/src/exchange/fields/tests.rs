@@ -368,6 +368,12 @@ fn edits_have_the_last_word_on_what_we_set() {
 /// A response on its way to the client.
 #[track_caller]
 fn answers(fields: &str, length: bool, edits: &Edits, expected: &str) {
+    answers_with(fields, length, edits, None, expected);
+}
+
+/// The same with a cookie of ours.
+#[track_caller]
+fn answers_with(fields: &str, length: bool, edits: &Edits, cookie: Option<&str>, expected: &str) {
     let bytes = message("HTTP/1.1 200 OK\r\n", fields);
     let mut head = ResponseHead::default();
     let asked = Asked {
@@ -380,7 +386,7 @@ fn answers(fields: &str, length: bool, edits: &Edits, expected: &str) {
         .unwrap()
         .unwrap();
     let mut out = Vec::new();
-    response(&head.view(&bytes), length, edits, &mut out);
+    response(&head.view(&bytes), length, edits, cookie, &mut out);
     assert_eq!(line(&out), expected, "of {fields:?}");
 }
 
@@ -392,6 +398,26 @@ fn responses_lose_the_fields_of_their_hop_and_nothing_else() {
     let hop = "Connection: keep-alive, X-A | Keep-Alive: timeout=5 | X-A: 1 | Proxy-Authenticate: Basic | Upgrade: h2 | Proxy-Connection: close | TE: x | B: 2";
     answers(hop, false, &none, "B: 2");
     answers("Transfer-Encoding: chunked", true, &none, "");
+}
+
+#[test]
+fn a_cookie_of_ours_stands_behind_those_of_the_endpoint() {
+    let check = |edits: &Edits, expected: &str| {
+        let own = Some("at=x; Path=/; HttpOnly");
+        answers_with("Set-Cookie: a=1 | B: 2", false, edits, own, expected);
+    };
+    let ours = "Set-Cookie: a=1 | B: 2 | Set-Cookie: at=x; Path=/; HttpOnly";
+    check(&Edits::default(), ours);
+    let adds = Edits {
+        add: vec![("Set-Cookie".into(), "c=3".into())],
+        ..Edits::default()
+    };
+    check(&adds, &format!("{ours} | Set-Cookie: c=3"));
+    let removes = Edits {
+        remove: vec!["set-cookie".into()],
+        ..Edits::default()
+    };
+    check(&removes, "B: 2");
 }
 
 #[test]
