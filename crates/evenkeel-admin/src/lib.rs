@@ -1,0 +1,51 @@
+//! Floor 3: the admin plane. Answers operators on the control socket, and asks it on their behalf.
+//!
+//! It reads what is published and counted, and hands orders to a [`Desk`]; it calls neither of the other planes, and could
+//! fail without touching traffic. The API is HTTP/1.1 with JSON over a Unix socket that only its owner may open:
+//!
+//! ```text
+//! socket (0600) ─▶ serve: a connection, one request ─▶ table: which page ─▶ view, or an order for the desk ─▶ JSON
+//! client ─▶ the same socket from the other end
+//! ```
+//!
+//! serde lives here, at the edge: [`view`] is what the API shows, and nothing else is serialised.
+
+pub mod client;
+pub mod place;
+pub mod serve;
+pub mod view;
+
+mod look;
+mod order;
+mod percent;
+mod table;
+mod wire;
+
+use std::fmt;
+use std::sync::Arc;
+
+use evenkeel_state::command::Desk;
+use evenkeel_state::{Life, Publisher, WorkerCounters};
+
+pub use serve::{Console, inherit, open};
+
+/// What the admin plane reads, and where it hands in orders.
+#[derive(Clone)]
+pub struct Office {
+    /// The snapshot.
+    pub publisher: Arc<Publisher>,
+    /// What workers count.
+    pub counters: Arc<[WorkerCounters]>,
+    /// What is known of the process.
+    pub life: Arc<Life>,
+    /// Where orders are carried out.
+    pub desk: Arc<dyn Desk>,
+}
+
+impl fmt::Debug for Office {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Office")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}

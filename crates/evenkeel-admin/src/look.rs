@@ -1,0 +1,132 @@
+//! A look at the process: from snapshot and counters to what the API shows.
+
+use std::process;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use evenkeel_config::model::Bind;
+use evenkeel_policy::Candidate;
+use evenkeel_state::counters::Counter;
+use evenkeel_state::life::Told;
+use evenkeel_state::{ClusterSnapshot, Endpoint, Snapshot, WorkerCounters};
+
+use crate::Office;
+use crate::view;
+
+/// Everything that `GET /api/v1/status` shows.
+pub(crate) fn status(office: &Office) -> view::Status {
+    let snapshot = office.publisher.current();
+    let told = office.life.told();
+    let now_ms = office.publisher.millis(Instant::now());
+    let sum = |of: fn(&WorkerCounters) -> &Counter| {
+        let counters = office.counters.iter();
+        counters.map(|counters| of(counters).read()).sum()
+    };
+    view::Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: process::id(),
+        uptime: office.life.uptime().as_secs(),
+        state: told.stage.name().to_owned(),
+        generation: snapshot.generation,
+        workers: office.counters.len(),
+        connections: sum(|counters| &counters.connections),
+        active: in_flight(&snapshot),
+        requests: sum(|counters| &counters.exchanges),
+        config: config(told),
+        listeners: listeners(&snapshot),
+        clusters: snapshot
+            .clusters()
+            .iter()
+            .map(|one| cluster(one, now_ms))
+            .collect(),
+    }
+}
+
+fn in_flight(snapshot: &Snapshot) -> u64 {
+    let lists = snapshot.clusters().iter();
+    let endpoints = lists.flat_map(|cluster| &cluster.endpoints.list);
+    endpoints.map(|one| u64::from(one.state.in_flight())).sum()
+}
+
+fn config(told: Told) -> view::Config {
+    let left = |until: Instant| until.saturating_duration_since(Instant::now()).as_secs();
+    view::Config {
+        file: told.file.map(|path| path.display().to_string()),
+        loaded_at: seconds(told.loaded),
+        error: told.failed.map(|(at, text)| view::Failure {
+            at: seconds(at),
+            text,
+        }),
+        trial_left: told.trial.map(left),
+    }
+}
+
+fn listeners(snapshot: &Snapshot) -> Vec<view::Listener> {
+    let configured = snapshot.config.listeners.iter();
+    let pairs = configured.zip(snapshot.listeners());
+    let one = |(config, state): (&evenkeel_config::model::Listener, _)| {
+        let state: &evenkeel_state::ListenerState = state;
+        let configured = || match &config.bind {
+            Bind::Ip(address) => address.to_string(),
+            Bind::Unix(path) => format!("unix:{}", path.display()),
+        };
+        view::Listener {
+            name: config.name.clone(),
+            address: state.address().map_or_else(configured, str::to_owned),
+        }
+    };
+    pairs
+        .map(|(config, state)| one((config, &**state)))
+        .collect()
+}
+
+fn cluster(cluster: &ClusterSnapshot, now_ms: u64) -> view::Cluster {
+    let list = cluster.endpoints.list.iter();
+    view::Cluster {
+        name: cluster.config.name.clone(),
+        balancer: cluster.config.balancer.kind().to_string(),
+        panicking: cluster.state.is_panicking(),
+        endpoints: list.map(|one| endpoint(one, now_ms)).collect(),
+    }
+}
+
+fn endpoint(endpoint: &Endpoint, now_ms: u64) -> view::Endpoint {
+    let Endpoint { state, ordered, .. } = endpoint;
+    let standing = &state.standing;
+    let reading = state.reading(0);
+    let ejection = state.outlier.ejection(standing, now_ms);
+    view::Endpoint {
+        id: endpoint.id.to_string(),
+        address: endpoint.target.to_string(),
+        weight: endpoint.weight,
+        admin: endpoint.admin.name().to_owned(),
+        configured: view::Configured {
+            weight: endpoint.configured_weight,
+            admin: endpoint.configured_admin.name().to_owned(),
+        },
+        ordered: (!ordered.is_nothing()).then(|| view::Ordered {
+            weight: ordered.weight,
+            admin: ordered.admin.map(|admin| admin.name().to_owned()),
+        }),
+        health: standing.health().name().to_owned(),
+        probe: state.probes.results().pop().map(|last| view::Probe {
+            at: seconds(last.at),
+            good: last.good,
+            reason: last.reason,
+        }),
+        phase: standing.phase().name().to_owned(),
+        ejection: ejection.map(|(cause, left)| view::Ejection {
+            cause: cause.name().to_owned(),
+            left: left.as_secs_f64(),
+        }),
+        share: endpoint.share(),
+        in_flight: state.in_flight(),
+        connections: state.connections(),
+        requests: reading.requests,
+        faults: reading.faults,
+    }
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
