@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use evenkeel_base::BalancerKind;
+use evenkeel_base::unit::parse_duration;
 
 /// evenkeel spreads traffic over many servers and keeps it on an even keel.
 #[derive(Debug, Parser)]
@@ -33,6 +34,31 @@ pub(crate) enum Command {
         after_help = "Example: evenkeel proxy --listen :8080 --to 127.0.0.1:9001 --to 127.0.0.1:9002-9004"
     )]
     Proxy(ProxyArgs),
+    /// Try balancers on modelled endpoints and clients, before real traffic does
+    #[command(
+        after_help = "Example: evenkeel simulate --scenario slow-endpoint --compare round-robin,least-request\nWith the cluster of a configuration: evenkeel simulate --config evenkeel.toml --scenario slow-endpoint"
+    )]
+    Simulate(SimulateArgs),
+    /// Show what a running evenkeel serves, and how its endpoints are
+    Status(AskArgs),
+    /// Have a running evenkeel read its configuration file again; one with a mistake changes nothing
+    Reload(ReloadArgs),
+    /// Have a running evenkeel go back to the configuration before; twice is forth again
+    Rollback(AskArgs),
+    /// Have another program take the place of a running evenkeel, or the same as it is on disk by now; no request is lost
+    #[command(
+        after_help = "A program that does not start, or refuses the configuration, changes nothing. SIGUSR2 does the same."
+    )]
+    Upgrade(UpgradeArgs),
+    /// Have a running evenkeel finish what it has and end
+    Drain(AskArgs),
+    /// Have a running evenkeel end at once
+    Stop(AskArgs),
+    /// Take an endpoint out, bring it back or change its weight, over what the file says
+    #[command(
+        after_help = "Example: evenkeel endpoint drain api/10.0.0.7:8080\n\nWhat is ordered stays over reloads, until `reset`."
+    )]
+    Endpoint(EndpointArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Print completions for a shell
@@ -45,6 +71,88 @@ pub(crate) struct RunArgs {
     /// The configuration file
     #[arg(long, short, value_name = "FILE", default_value = "evenkeel.toml")]
     pub(crate) config: PathBuf,
+    /// Read the file again whenever it, or a file that it names, has changed
+    #[arg(long)]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// Where operators are listened to.
+#[derive(Args, Debug, Default)]
+pub(crate) struct ControlArgs {
+    /// The control socket, or `none`; without it evenkeel.sock in $RUNTIME_DIRECTORY, in $XDG_RUNTIME_DIR, or (root) in /run
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
+}
+
+/// A command for a running evenkeel.
+#[derive(Args, Debug)]
+pub(crate) struct AskArgs {
+    /// The control socket of the evenkeel that is meant
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) control: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// `evenkeel reload`.
+#[derive(Args, Debug)]
+pub(crate) struct ReloadArgs {
+    /// Put the configuration on trial for so long: when more requests fail, evenkeel goes back by itself. Waits for the verdict
+    #[arg(long, value_name = "TIME", value_parser = parse_trial)]
+    pub(crate) trial: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
+/// `evenkeel upgrade`.
+#[derive(Args, Debug)]
+pub(crate) struct UpgradeArgs {
+    /// The program; without it the one that was started, as it is on disk by now
+    #[arg(value_name = "PATH")]
+    pub(crate) program: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
+/// `evenkeel endpoint`.
+#[derive(Args, Debug)]
+pub(crate) struct EndpointArgs {
+    #[command(subcommand)]
+    pub(crate) order: EndpointOrder,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
+/// What to order.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EndpointOrder {
+    /// No new requests; what is under way is finished, and probes go on
+    Drain(OneEndpoint),
+    /// No new requests, and no probes
+    Maint(OneEndpoint),
+    /// It takes requests, also when the file says otherwise
+    Ready(OneEndpoint),
+    /// Another weight, 0 to 1,000
+    Weight {
+        #[command(flatten)]
+        endpoint: OneEndpoint,
+        /// The weight
+        #[arg(value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+        weight: u16,
+    },
+    /// As the configuration file has it
+    Reset(OneEndpoint),
+}
+
+/// Which endpoint is meant.
+#[derive(Args, Debug)]
+pub(crate) struct OneEndpoint {
+    /// Its cluster, and its id or address
+    #[arg(value_name = "CLUSTER/ENDPOINT", value_parser = parse_endpoint)]
+    pub(crate) endpoint: (String, String),
 }
 
 /// `evenkeel check`.
@@ -67,6 +175,8 @@ pub(crate) struct DemoArgs {
     /// Do not show requests as they pass
     #[arg(long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
 }
 
 /// `evenkeel proxy`.
@@ -78,12 +188,60 @@ pub(crate) struct ProxyArgs {
     /// An endpoint: host:port, :port (this host), http://host:port, host:9002-9004 or unix:/path; may be repeated
     #[arg(long, value_name = "ADDRESS", required = true)]
     pub(crate) to: Vec<String>,
-    /// Who picks the endpoint: least-request, round-robin or random
-    #[arg(long, value_name = "NAME", value_parser = parse_balancer)]
+    /// Who picks the endpoint: the name of a balancer, such as round-robin or maglev
+    #[arg(long, value_name = "NAME", value_parser = evenkeel_config::parse_balancer)]
     pub(crate) balancer: Option<BalancerKind>,
     /// Print the configuration file that does the same, and do nothing else
     #[arg(long)]
     pub(crate) print_config: bool,
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// `evenkeel simulate`.
+#[derive(Args, Debug)]
+pub(crate) struct SimulateArgs {
+    #[command(flatten)]
+    pub(crate) what: SimulateWhat,
+    /// Take the rules and the endpoints of a cluster of this configuration file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Which cluster of it; not needed when there is one
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub(crate) cluster: Option<String>,
+    /// Who picks; without it the cluster's own balancer
+    #[arg(long, value_name = "NAME", conflicts_with = "compare")]
+    pub(crate) balancer: Option<String>,
+    /// Run with each of these, and put them side by side; NAME:KNOB=VALUE tunes one, and "paper" is the rules of the Prequal paper
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub(crate) compare: Vec<String>,
+    /// Where chance begins: the same seed gives the same bytes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Stop after so many requests, or go on until then, whatever the scenario's duration is
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// Print everything that was measured as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a page with tables and plots as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// What `evenkeel simulate` is to do.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SimulateWhat {
+    /// The scenario: one of --list, or a TOML file
+    #[arg(long, short, value_name = "NAME|FILE")]
+    pub(crate) scenario: Option<String>,
+    /// List the scenarios that come with evenkeel
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print the file of one of them, to begin your own with
+    #[arg(long, value_name = "NAME")]
+    pub(crate) show: Option<String>,
 }
 
 /// `evenkeel completions`.
@@ -93,10 +251,14 @@ pub(crate) struct CompletionsArgs {
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }
+fn parse_trial(text: &str) -> Result<String, String> {
+    parse_duration(text).map(|_| text.to_owned())
+}
 
-fn parse_balancer(name: &str) -> Result<BalancerKind, String> {
-    BalancerKind::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = BalancerKind::ALL.iter().map(|kind| kind.name()).collect();
-        format!("the balancers are {}", names.join(", "))
-    })
+fn parse_endpoint(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('/');
+    let parts = parts.filter(|(cluster, endpoint)| !cluster.is_empty() && !endpoint.is_empty());
+    parts
+        .map(|(cluster, endpoint)| (cluster.to_owned(), endpoint.to_owned()))
+        .ok_or_else(|| "write CLUSTER/ENDPOINT, as in api/10.0.0.7:8080".to_owned())
 }

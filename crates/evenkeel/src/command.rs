@@ -1,29 +1,35 @@
 //! The commands that are more than a flag and less than a file of their own.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use evenkeel_config::model::Config;
-use evenkeel_config::{Severity, render_all};
 
 use crate::cli::{CheckArgs, Cli, CompletionsArgs, ProxyArgs, RunArgs};
-use crate::files::{Files, read_config};
+use crate::handover::Handover;
+use crate::load::{Loaded, load};
+use crate::process::Origin;
 use crate::run::serve;
-use crate::startup::say;
 
 /// `evenkeel run`.
-pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    match load(&args.config)? {
-        Some(config) => serve(config, |_| {}),
+pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<ExitCode> {
+    let (loaded, seen) = load(&args.config, is_colorful());
+    let loaded = loaded?;
+    if let Loaded::Bad { report } = &loaded {
+        handover.refuse(report);
+    }
+    match loaded.told() {
+        Some(config) => {
+            let origin = Origin::File(args.config.clone(), args.watch, seen);
+            serve(config, origin, &args.control, handover, |_| {})
+        }
         None => Ok(ExitCode::FAILURE),
     }
 }
 
 /// `evenkeel check`.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = load(&args.file)? else {
+    let Some(config) = load(&args.file, is_colorful()).0?.told() else {
         return Ok(ExitCode::FAILURE);
     };
     let endpoints: usize = config
@@ -42,13 +48,13 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// `evenkeel proxy`.
-pub(crate) fn proxy(args: &ProxyArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn proxy(args: &ProxyArgs, handover: &mut Handover) -> anyhow::Result<ExitCode> {
     let config = evenkeel_config::proxy(&args.listen, &args.to, args.balancer)
         .map_err(anyhow::Error::msg)?;
     if args.print_config {
         return print(&evenkeel_config::print(&config));
     }
-    serve(config, |_| {})
+    serve(config, Origin::CommandLine, &args.control, handover, |_| {})
 }
 
 /// `evenkeel schema`.
@@ -63,30 +69,19 @@ pub(crate) fn completions(args: &CompletionsArgs) -> anyhow::Result<ExitCode> {
     print(&String::from_utf8_lossy(&text))
 }
 
-/// Reads and checks a file, and tells what is wrong with it; none when it cannot be used.
-fn load(path: &Path) -> anyhow::Result<Option<Config>> {
-    let text = read_config(path)?;
-    let name = path.display().to_string();
-    let checked = evenkeel_config::check(&text, &name, &Files::beside(path));
-    if !checked.diagnostics.is_empty() {
-        let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        say(render_all(&checked.diagnostics, &text, color).trim_end());
-    }
-    let wrong = checked
-        .diagnostics
-        .iter()
-        .any(|one| one.severity == Severity::Error);
-    Ok(checked.config.filter(|_| !wrong))
+/// Whether who reads stderr sees colors.
+pub(crate) fn is_colorful() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Writes a result. A reader that stopped reading (`| head`) has what it wants.
-fn print(text: &str) -> anyhow::Result<ExitCode> {
+pub(crate) fn print(text: &str) -> anyhow::Result<ExitCode> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn plural(n: usize, word: &str) -> String {
+pub(crate) fn plural(n: usize, word: &str) -> String {
     format!("{n} {word}{}", if n == 1 { "" } else { "s" })
 }

@@ -12,6 +12,8 @@ use evenkeel_config::model::Workers;
 use evenkeel_config::{Nowhere, check};
 
 use crate::cli::DemoArgs;
+use crate::handover::Handover;
+use crate::process::Origin;
 use crate::run::serve;
 use crate::startup::say;
 
@@ -19,7 +21,7 @@ use crate::startup::say;
 const ENDPOINTS: usize = 3;
 
 /// Runs the demo until a signal ends it.
-pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &DemoArgs, handover: &mut Handover) -> anyhow::Result<ExitCode> {
     let addresses = endpoint::start(ENDPOINTS).context("cannot start the demo's endpoints")?;
     let text = config(args, &addresses);
     let mut config = check(&text, "demo.toml", &Nowhere)
@@ -28,11 +30,17 @@ pub(crate) fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     if let Some(workers) = args.workers {
         config.workers = Workers::Count(workers);
     }
-    serve(config, |bound| {
-        if let Some(address) = bound.first() {
-            say(&invitation(address));
-        }
-    })
+    serve(
+        config,
+        Origin::CommandLine,
+        &args.control,
+        handover,
+        |bound| {
+            if let Some(address) = bound.first() {
+                say(&invitation(address));
+            }
+        },
+    )
 }
 
 fn invitation(address: &str) -> String {
@@ -85,6 +93,7 @@ endpoints = [{endpoints}]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::ControlArgs;
 
     #[test]
     fn the_configuration_is_right() {
@@ -92,6 +101,7 @@ mod tests {
             port: 5000,
             workers: None,
             quiet: false,
+            control: ControlArgs::default(),
         };
         let text = config(&args, &["127.0.0.1:1".into(), "127.0.0.1:2".into()]);
         let checked = check(&text, "demo.toml", &Nowhere);

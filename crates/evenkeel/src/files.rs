@@ -1,10 +1,13 @@
 //! What a configuration refers to outside of its own text: files beside it, variables of the environment.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use evenkeel_config::Source;
+
+use crate::stamp::{Seen, Stamp};
 
 /// A value from elsewhere is at most this large: an error page, a token, a name.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -13,6 +16,7 @@ const MAX_FILE: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Files {
     folder: PathBuf,
+    seen: RefCell<Seen>,
 }
 
 impl Files {
@@ -20,7 +24,13 @@ impl Files {
     pub(crate) fn beside(path: &Path) -> Self {
         Self {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            seen: RefCell::default(),
         }
+    }
+
+    /// The files that were asked for.
+    pub(crate) fn seen(self) -> Seen {
+        self.seen.into_inner()
     }
 }
 
@@ -31,6 +41,9 @@ impl Source for Files {
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
         let path = self.resolve(path);
+        // Looked at before it is read: what is written meanwhile is a change.
+        let stamp = Stamp::of(&path);
+        self.seen.borrow_mut().push((path.clone(), stamp));
         let size = fs::metadata(&path)
             .map_err(|error| error.to_string())?
             .len();

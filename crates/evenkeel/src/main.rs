@@ -3,32 +3,73 @@
 //! Floor 4: it reads the command line, wires the planes together and obeys signals. What it does not do itself: anything
 //! with a request in it.
 
+mod activation;
 mod cli;
 mod command;
+mod control_socket;
 mod demo;
+mod desk;
 mod files;
+mod handover;
+mod listeners;
+mod load;
+mod notify;
+mod operate;
 mod operator_log;
+mod privileges;
+mod process;
 mod run;
+mod simulate;
+mod stamp;
 mod startup;
+mod status;
+mod trial;
+mod upgrade;
+mod watched_files;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::handover::Handover;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Run(args) => command::run(&args),
+    match Handover::begin() {
+        Ok(mut handover) => {
+            let outcome = run(&mut handover);
+            if let Err(error) = &outcome {
+                handover.refuse(&format!("{error:#}"));
+            }
+            told(outcome)
+        }
+        Err(error) => told(Err(error)),
+    }
+}
+
+fn run(handover: &mut Handover) -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Run(args) => command::run(&args, handover),
         Command::Check(args) => command::check(&args),
-        Command::Demo(args) => demo::run(&args),
-        Command::Proxy(args) => command::proxy(&args),
+        Command::Demo(args) => demo::run(&args, handover),
+        Command::Proxy(args) => command::proxy(&args, handover),
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Status(args) => operate::status(&args),
+        Command::Reload(args) => operate::reload(&args),
+        Command::Rollback(args) => operate::order(&args, "rollback"),
+        Command::Upgrade(args) => operate::upgrade(&args),
+        Command::Drain(args) => operate::order(&args, "drain"),
+        Command::Stop(args) => operate::order(&args, "stop"),
+        Command::Endpoint(args) => operate::endpoint(&args),
         Command::Schema => command::schema(),
         Command::Completions(args) => command::completions(&args),
-    };
+    }
+}
+
+fn told(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {

@@ -1,63 +1,113 @@
 //! Running a checked configuration: bind, start the planes, wait for signals, drain.
 //!
 //! ```text
-//!  bind ─▶ resolve, compile, publish ─▶ first probes ─▶ workers ─▶ "ready" ─▶ signal ─▶ delay ─▶ drain ─▶ timeout ─▶ stop
+//!  bind, or take over ─▶ drop privileges ─▶ resolve, compile, publish ─▶ first probes ─▶ workers ─▶ "ready"
+//!       ─▶ signal ─▶ delay ─▶ drain ─▶ timeout ─▶ stop
+//!       ─▶ another process serves ─▶ drain ─▶ timeout ─▶ stop
 //! ```
 
-use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
-use evenkeel_base::ListenerId;
-use evenkeel_config::model::{Bind, Config, Shutdown, Workers};
+use anyhow::Context;
+use evenkeel_admin::{Console, Office};
+use evenkeel_config::model::Config;
 use evenkeel_control::{Control, unreachable_endpoints};
-use evenkeel_net::Listener;
+use evenkeel_net::{ListenSocket, Listener};
 use evenkeel_proxy::{AccessLog, DataPlane};
+use evenkeel_state::Life;
+use evenkeel_state::life::Stage;
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::{runtime, time};
 
+use crate::cli::ControlArgs;
+use crate::control_socket;
+use crate::desk::{Counter, Order};
+use crate::handover::{self, Handover, Taken};
+use crate::listeners::bind_all;
+use crate::notify::Notify;
 use crate::operator_log;
+use crate::privileges;
+use crate::process::{End, Origin, Parts, Process, count};
 use crate::startup::{self, say};
+use crate::trial::{Trial, Verdict};
+use crate::upgrade::Upgrade;
+use crate::watched_files::WatchedFiles;
 
 /// How often a drain looks whether it is over.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
 /// Serves `config` until a signal ends it. `ready` is called with the bound listeners once traffic is served.
-pub(crate) fn serve(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Result<ExitCode> {
-    operator_log::start(&config.log);
+pub(crate) fn serve(
+    config: Config,
+    origin: Origin,
+    control: &ControlArgs,
+    handover: &mut Handover,
+    ready: impl FnOnce(&[String]),
+) -> anyhow::Result<ExitCode> {
+    let program = handover::program();
+    let operator_log = operator_log::start(&config.log);
     raise_descriptor_limit();
     let workers = count(config.workers);
-    let listeners = bind(&config, workers)?;
+    let listeners = bind_all(&config, workers, handover)?;
+    let socket = control_socket::find(control, handover)?;
+    privileges::shed(&config, socket.path())?;
     let log = AccessLog::open(&config.access_log).context("cannot open the access log")?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let shutdown = config.shutdown;
         say(startup::table(&config, &listeners, workers).trim_end());
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
-        let (control, unresolved) = Control::start(config, workers).await;
+        let before = handover.inheritance();
+        let (control, unresolved) = Control::start_after(before, config, workers, &chance()?).await;
         for one in unresolved {
             say(&format!("  warning   {one}"));
         }
-        let numbered = listeners
-            .into_iter()
-            .zip(0..)
-            .map(|(one, i)| (ListenerId::new(i), one))
-            .collect();
-        let plane = DataPlane::start(workers, control.publisher(), numbered, log)?;
-        say("ready");
+        let plane = DataPlane::start(workers, control.publisher(), listeners, log)?;
+        let control_path = socket.path().map(Path::to_owned);
+        let socket = socket.open()?;
+        let lease = socket.as_ref().map(ListenSocket::lease);
+        let (desk, mut orders) = Counter::new();
+        let life = Arc::new(Life::new(origin.path().map(absolute)));
+        let office = Office {
+            publisher: Arc::clone(control.publisher()),
+            counters: plane.counters(),
+            life: Arc::clone(&life),
+            desk: Arc::new(desk.clone()),
+        };
+        let console = socket.map(|socket| Console::start(socket, office));
+        let console = console.transpose()?;
+        if let Some(path) = control_path {
+            say(&format!("  control   {}", path.display()));
+        }
+        life.enter(Stage::Serving);
+        let notify = tell_ready(handover, workers);
         ready(&addresses);
         let control = Arc::new(control);
         let _kept = control.keep_true();
         tokio::spawn(tell_unreachable(Arc::clone(&control)));
-        drain(&plane, shutdown, &mut signals).await;
-        plane.join();
+        let parts = Parts {
+            life,
+            log: operator_log,
+            origin,
+            console: lease,
+            notify,
+            program,
+        };
+        let mut process = Process::new(plane, control, parts);
+        let end = serve_until_end(&mut process, &mut signals, &mut orders).await;
+        finish(&mut process, end, console, &mut signals, &mut orders).await;
+        process.plane.join();
+        // Kept until here: without anybody who could give orders there would be nothing to wait for.
+        drop(desk);
         Ok(ExitCode::SUCCESS)
     });
     // A resolver that does not answer sits in a thread of the runtime: the end does not wait for it.
@@ -65,40 +115,32 @@ pub(crate) fn serve(config: Config, ready: impl FnOnce(&[String])) -> anyhow::Re
     outcome
 }
 
-/// One worker per core the process may use, unless the configuration says otherwise.
-pub(crate) fn count(workers: Workers) -> usize {
-    match workers {
-        Workers::PerCore => thread::available_parallelism().map_or(1, NonZero::get),
-        Workers::Count(n) => n.get().into(),
+/// Finishes what is under way. Operators are answered to its end, or until another process answers them.
+async fn finish(
+    process: &mut Process,
+    end: End,
+    mut console: Option<Console>,
+    signals: &mut Signals,
+    orders: &mut mpsc::Receiver<Order>,
+) {
+    process.begin_end(end);
+    if let Some(farewell) = process.farewell.take() {
+        // First: whoever hears that it is done and asks again, asks the other process.
+        if let Some(console) = &console {
+            console.leave().await;
+        }
+        farewell.say();
+        close(console.take()).await;
     }
+    drain(process, end, signals, orders).await;
+    until_finished(&process.plane).await;
+    close(console).await;
 }
 
-fn bind(config: &Config, workers: usize) -> anyhow::Result<Vec<Listener>> {
-    let mut listeners = Vec::with_capacity(config.listeners.len());
-    for listener in &config.listeners {
-        let (bound, address) = match &listener.bind {
-            Bind::Ip(address) => (Listener::bind_ip(*address, workers), address.to_string()),
-            Bind::Unix(path) => (
-                Listener::bind_unix(path),
-                format!("unix:{}", path.display()),
-            ),
-        };
-        match bound {
-            Ok(bound) => listeners.push(bound),
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-                bail!(
-                    "listener {}: {address} is taken by another process; stop it or choose another port",
-                    listener.name
-                )
-            }
-            Err(error) => {
-                return Err(error).with_context(|| {
-                    format!("listener {}: cannot listen on {address}", listener.name)
-                });
-            }
-        }
+async fn close(console: Option<Console>) {
+    if let Some(console) = console {
+        console.close().await;
     }
-    Ok(listeners)
 }
 
 async fn tell_unreachable(control: Arc<Control>) {
@@ -108,43 +150,168 @@ async fn tell_unreachable(control: Arc<Control>) {
     }
 }
 
-/// Waits for the first signal, then lets exchanges finish; a second signal, or the end of the time, stops at once.
-async fn drain(plane: &DataPlane, shutdown: Shutdown, signals: &mut Signals) {
-    let name = signals.next().await;
-    let connections = plane.connections();
-    tracing::info!(
-        signal = name,
-        connections,
-        "draining; a second signal stops at once"
-    );
-    tokio::select! {
-        () = time::sleep(shutdown.delay) => {}
-        _ = signals.next() => return plane.stop(),
+/// Tells whoever waits for it that traffic is served.
+fn tell_ready(handover: &mut Handover, workers: usize) -> Notify {
+    if let Some((version, pid)) = handover.ready() {
+        tracing::info!(version, pid, "took the place of another process");
     }
-    plane.drain();
-    let until = Instant::now().checked_add(shutdown.timeout);
-    while !plane.is_finished() {
-        if until.is_some_and(|until| Instant::now() >= until) {
-            tracing::warn!(
-                connections = plane.connections(),
-                "the time to drain is over: stopping"
-            );
-            return plane.stop();
-        }
+    let notify = Notify::begin();
+    notify.ready(workers);
+    say("ready");
+    notify
+}
+
+/// As whoever asks from another folder has to call it.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Carries out what signals and operators order, and what follows from time, until one of them orders the end.
+async fn serve_until_end(
+    process: &mut Process,
+    signals: &mut Signals,
+    orders: &mut mpsc::Receiver<Order>,
+) -> End {
+    loop {
+        let Process {
+            files,
+            trial,
+            upgrade,
+            control,
+            ..
+        } = &mut *process;
         tokio::select! {
-            () = time::sleep(DRAIN_LOOK) => {}
-            _ = signals.next() => {
-                tracing::warn!(connections = plane.connections(), "stopping at once");
-                return plane.stop();
+            wish = signals.any() => match wish {
+                Wish::End(name) => return End::Drain(name),
+                // What is wrong has been said.
+                Wish::Reload => drop(process.reload().await),
+                Wish::Reopen => process.reopen_log().await,
+                Wish::Upgrade => process.upgrade_to(Path::new(""), None),
+            },
+            Some(order) = orders.recv() => {
+                if let Some(end) = process.obey(order).await {
+                    return end;
+                }
+            }
+            () = changed(files.as_mut()) => {
+                tracing::info!("the configuration file, or one that it names, has changed");
+                drop(process.reload().await);
+            }
+            verdict = judged(trial.as_mut(), control) => process.judged(verdict).await,
+            outcome = upgraded(upgrade.as_mut()) => {
+                if let Some(end) = process.upgraded(outcome) {
+                    return end;
+                }
             }
         }
     }
 }
 
-/// SIGTERM and SIGINT.
+async fn changed(files: Option<&mut WatchedFiles>) {
+    match files {
+        Some(files) => files.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn judged(trial: Option<&mut Trial>, control: &Control) -> Verdict {
+    match trial {
+        Some(trial) => trial.verdict(control).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn upgraded(upgrade: Option<&mut Upgrade>) -> anyhow::Result<Taken> {
+    match upgrade {
+        Some(upgrade) => upgrade.outcome().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Lets exchanges finish; a second signal, an order, or the end of the time, stops at once.
+async fn drain(
+    process: &Process,
+    end: End,
+    signals: &mut Signals,
+    orders: &mut mpsc::Receiver<Order>,
+) {
+    let plane = &process.plane;
+    let connections = plane.connections();
+    let by = match end {
+        End::Stop(by) => {
+            tracing::warn!(by, connections, "stopping at once");
+            return plane.stop();
+        }
+        End::Drain(by) => by,
+        End::Replaced => "upgrade",
+    };
+    tracing::info!(by, connections, "draining; a second signal stops at once");
+    let shutdown = process.control.publisher().current().config.shutdown;
+    let delay = match end {
+        // The address stays where it is: nobody has to be told.
+        End::Replaced => Duration::ZERO,
+        End::Drain(_) | End::Stop(_) => shutdown.delay,
+    };
+    tokio::select! {
+        () = time::sleep(delay) => {}
+        () = told_to_stop(process, signals, orders) => return plane.stop(),
+    }
+    plane.drain();
+    tokio::select! {
+        () = until_finished(plane) => {}
+        () = time::sleep(shutdown.timeout) => {
+            tracing::warn!(
+                connections = plane.connections(),
+                "the time to drain is over: stopping"
+            );
+            plane.stop();
+        }
+        () = told_to_stop(process, signals, orders) => {
+            tracing::warn!(connections = plane.connections(), "stopping at once");
+            plane.stop();
+        }
+    }
+}
+
+/// Waits until every worker has ended.
+async fn until_finished(plane: &DataPlane) {
+    while !plane.is_finished() {
+        time::sleep(DRAIN_LOOK).await;
+    }
+}
+
+/// Waits for a second signal or the order to stop, and refuses all others.
+async fn told_to_stop(
+    process: &Process,
+    signals: &mut Signals,
+    orders: &mut mpsc::Receiver<Order>,
+) {
+    loop {
+        let order = tokio::select! {
+            _ = signals.next() => return,
+            Some(order) = orders.recv() => order,
+        };
+        if process.obey_while_ending(order) {
+            return;
+        }
+    }
+}
+
+/// What a signal asks for.
+enum Wish {
+    End(&'static str),
+    Reload,
+    Reopen,
+    Upgrade,
+}
+
+/// SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+    user1: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -153,15 +320,45 @@ impl Signals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+            user1: listen(SignalKind::user_defined1())?,
+            user2: listen(SignalKind::user_defined2())?,
         })
     }
 
+    /// The next signal.
+    async fn any(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::End("SIGTERM"),
+            _ = self.interrupt.recv() => Wish::End("SIGINT"),
+            _ = self.hangup.recv() => Wish::Reload,
+            _ = self.user1.recv() => Wish::Reopen,
+            _ = self.user2.recv() => Wish::Upgrade,
+        }
+    }
+
+    /// The next signal that ends the process.
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// Bytes that nobody can guess. Asked for at the start, before a client comes, so the wait for a system that has just booted is
+/// no client's.
+fn chance() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
+            Ok(count) => filled += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error).context("the system gives no random bytes"),
+        }
+    }
+    Ok(bytes)
 }
 
 /// A connection costs a descriptor or two, and the usual soft limit of 1,024 is meant for programs that use `select`.

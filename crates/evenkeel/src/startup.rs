@@ -43,7 +43,7 @@ pub(crate) fn table(config: &Config, bound: &[Listener], workers: usize) -> Stri
             .collect();
         let more = endpoints.len().saturating_sub(4);
         endpoints.truncate(4);
-        let mut text = format!("{}: {}", cluster.balancer, endpoints.join(", "));
+        let mut text = format!("{}: {}", cluster.balancer.kind(), endpoints.join(", "));
         if more > 0 {
             let _ = write!(text, " and {more} more");
         }
@@ -90,13 +90,15 @@ fn describe(route: &Route, config: &Config) -> String {
     }
     text.push_str(" -> ");
     match &route.action {
-        Action::Forward { cluster, .. } => {
-            text.push_str(
-                config
-                    .clusters
-                    .get(cluster.index())
-                    .map_or("?", |cluster| cluster.name.as_str()),
-            );
+        Action::Forward { split, .. } => {
+            let names: Vec<&str> = split
+                .clusters()
+                .map(|id| {
+                    let cluster = config.clusters.get(id.index());
+                    cluster.map_or("?", |cluster| cluster.name.as_str())
+                })
+                .collect();
+            text.push_str(&names.join(", "));
         }
         Action::Redirect(redirect) => {
             let _ = write!(text, "redirect {}", redirect.status);

@@ -1,0 +1,111 @@
+//! Where the process listens to operators: the socket is bound before anything is served, like a listener.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use evenkeel_admin::place;
+use evenkeel_net::{ListenSocket, Owner};
+
+use crate::cli::ControlArgs;
+use crate::handover::Handover;
+use crate::startup::say;
+
+/// What `--control` says for: no control socket.
+const NONE: &str = "none";
+
+/// The control socket before anybody is answered on it.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// It is the process's before this one, which answers as well until it is told that this one does.
+    Inherited(OwnedFd, Owner),
+    /// It is new.
+    Bound(ListenSocket, PathBuf),
+    /// There is none.
+    Nothing,
+}
+
+impl Found {
+    /// Where it was bound.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Bound(_, path) => Some(path),
+            Self::Inherited(..) | Self::Nothing => None,
+        }
+    }
+
+    /// Makes it ours to answer on.
+    ///
+    /// # Errors
+    /// When what was inherited is no socket to listen on.
+    pub(crate) fn open(self) -> io::Result<Option<ListenSocket>> {
+        match self {
+            Self::Inherited(socket, owner) => evenkeel_admin::inherit(socket, owner).map(Some),
+            Self::Bound(socket, _) => Ok(Some(socket)),
+            Self::Nothing => Ok(None),
+        }
+    }
+}
+
+/// Takes over the control socket of the process before this one, or binds one.
+///
+/// # Errors
+/// As [`bind`].
+pub(crate) fn find(args: &ControlArgs, handover: &mut Handover) -> anyhow::Result<Found> {
+    if let Some((socket, owner)) = handover.control() {
+        return Ok(Found::Inherited(socket, owner));
+    }
+    let bound = bind(args)?;
+    Ok(bound.map_or(Found::Nothing, |(socket, path)| Found::Bound(socket, path)))
+}
+
+/// Binds the control socket, and says where. One that was asked for must be had; the usual one may be another evenkeel's.
+///
+/// # Errors
+/// When the one that was asked for cannot be bound.
+fn bind(args: &ControlArgs) -> anyhow::Result<Option<(ListenSocket, PathBuf)>> {
+    if let Some(path) = &args.control {
+        if path == Path::new(NONE) {
+            return Ok(None);
+        }
+        return match evenkeel_admin::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => bail!(
+                "the control socket {} is taken ({error}); name another with --control",
+                path.display()
+            ),
+            bound => bound
+                .with_context(|| format!("cannot listen on the control socket {}", path.display()))
+                .map(|socket| Some((socket, path.clone()))),
+        };
+    }
+    let Some(path) = place::to_listen(rustix::process::geteuid().is_root()) else {
+        say(
+            "evenkeel: there is no runtime directory ($RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR), and so no control socket; \
+             name one with --control PATH",
+        );
+        return Ok(None);
+    };
+    match evenkeel_admin::open(&path) {
+        Ok(socket) => Ok(Some((socket, path))),
+        Err(error) => {
+            say(&format!(
+                "evenkeel: no control socket at {} ({error}); name another with --control PATH",
+                path.display()
+            ));
+            Ok(None)
+        }
+    }
+}
+
+/// Where commands ask: where they are told to, or the first of the usual places at which there is a socket; and where else it
+/// was looked for.
+pub(crate) fn to_ask(control: Option<&PathBuf>) -> (PathBuf, Vec<PathBuf>) {
+    if let Some(path) = control {
+        return (path.clone(), Vec::new());
+    }
+    let mut places = place::to_look();
+    let at = places.iter().position(|path| path.exists());
+    let path = places.remove(at.unwrap_or(0));
+    (path, places)
+}

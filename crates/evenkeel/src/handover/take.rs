@@ -1,0 +1,143 @@
+//! The new process's side: it takes what the old one offers, and says when it serves or why it does not.
+
+use std::env;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::parent_id;
+use std::time::Instant;
+
+use anyhow::Context;
+use evenkeel_config::model::{self, Bind};
+use evenkeel_net::{Listener, Owner};
+use evenkeel_state::Inheritance;
+
+use super::document::{Offer, Reply};
+use super::{PATIENCE, VARIABLE, wire};
+
+/// What is handed over to this process, when something is.
+#[derive(Debug)]
+pub(crate) struct Handover(Option<Taking>);
+
+#[derive(Debug)]
+struct Taking {
+    stream: UnixStream,
+    received: Instant,
+    offer: Offer,
+    /// The sockets of each listener of the offer; none once they are taken.
+    sockets: Vec<Option<Vec<OwnedFd>>>,
+    control: Option<OwnedFd>,
+    /// The places of those that were taken.
+    taken: Vec<usize>,
+    has_control: bool,
+}
+
+impl Handover {
+    /// Takes what is offered, when another process has started this one to take its place.
+    ///
+    /// # Errors
+    /// When it cannot be taken.
+    pub(crate) fn begin() -> anyhow::Result<Self> {
+        // Whoever inherits the variable from us and is not started for this is somebody else.
+        let by = env::var(VARIABLE).ok().and_then(|pid| pid.parse().ok());
+        if by != Some(parent_id()) {
+            return Ok(Self(None));
+        }
+        let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+        Taking::begin(&stream)
+            .map(Some)
+            .map(Self)
+            .inspect_err(|error| {
+                let text = format!("{error:#}");
+                say(&stream, &Reply::Error { text });
+            })
+    }
+
+    /// The sockets that the old process has for this listener, if it has any.
+    pub(crate) fn listener(&mut self, config: &model::Listener) -> Option<io::Result<Listener>> {
+        let taking = self.0.as_mut()?;
+        let bind = config.bind.to_string();
+        // Where the system chooses the port, names tell listeners apart.
+        let chosen = matches!(&config.bind, Bind::Ip(address) if address.port() == 0);
+        let mut offered = taking.offer.listeners.iter();
+        let place =
+            offered.position(|one| one.bind == bind && (!chosen || one.name == config.name))?;
+        let owner = taking.offer.listeners.get(place)?.whose.into();
+        let sockets = taking.sockets.get_mut(place)?.take()?;
+        taking.taken.push(place);
+        Some(Listener::inherit(sockets, owner))
+    }
+
+    /// The old process's control socket, and whose it is.
+    pub(crate) fn control(&mut self) -> Option<(OwnedFd, Owner)> {
+        let taking = self.0.as_mut()?;
+        let socket = taking.control.take()?;
+        taking.has_control = true;
+        Some((socket, taking.offer.control?.into()))
+    }
+
+    /// What the old process learnt.
+    pub(crate) fn inheritance(&mut self) -> Option<Inheritance> {
+        let taking = self.0.as_mut()?;
+        Some(taking.offer.inheritance(taking.received))
+    }
+
+    /// Says that this process serves. From then on nothing can be refused any more. Gives version and id of the old one.
+    pub(crate) fn ready(&mut self) -> Option<(String, u32)> {
+        let taking = self.0.take()?;
+        let reply = Reply::Ready {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            taken: taking.taken,
+            control: taking.has_control,
+        };
+        say(&taking.stream, &reply);
+        Some((taking.offer.version, taking.offer.pid))
+    }
+
+    /// Says why this process does not serve.
+    pub(crate) fn refuse(&mut self, why: &str) {
+        if let Some(taking) = self.0.take() {
+            let text = why.to_owned();
+            say(&taking.stream, &Reply::Error { text });
+        }
+    }
+}
+
+impl Taking {
+    fn begin(stream: &UnixStream) -> anyhow::Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let text = wire::receive(stream, wire::MAX_TEXT).context("no offer came")?;
+        let received = Instant::now();
+        let offer = Offer::read(&text)?;
+        let take =
+            |number| wire::receive_descriptors(stream, number).context("not all sockets came");
+        let numbers = offer.listeners.iter().map(|one| one.sockets);
+        let all = numbers.clone().sum::<usize>() + usize::from(offer.control.is_some());
+        let mut descriptors = take(all)?.into_iter();
+        let sockets = numbers.map(|number| Some(descriptors.by_ref().take(number).collect()));
+        let sockets = sockets.collect();
+        let control = descriptors.next();
+        Ok(Self {
+            stream: stream.try_clone()?,
+            received,
+            offer,
+            sockets,
+            control,
+            taken: Vec::new(),
+            has_control: false,
+        })
+    }
+}
+
+/// An old process that is gone has nothing to hear any more.
+fn say(stream: &UnixStream, reply: &Reply) {
+    let sent = serde_json::to_vec(reply)
+        .map_err(io::Error::from)
+        .and_then(|text| wire::send(stream, &text));
+    if let Err(error) = sent {
+        tracing::warn!(%error, "the process before this one cannot be told");
+    }
+}

@@ -1,0 +1,115 @@
+//! The bound listeners of the process, and what changes among them when a configuration takes the place of another.
+//!
+//! A listener is its address. One that stays is not touched; new ones are bound before anything else happens, so that a
+//! configuration whose port is taken changes nothing.
+
+use anyhow::{Context, bail};
+use evenkeel_config::model::{self, Bind, Config};
+use evenkeel_net::Listener;
+
+use crate::activation::Activation;
+use crate::handover::Handover;
+
+/// What has to be bound and closed for a configuration to take the place of another.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    /// Bound already; each with its place in the new configuration.
+    pub(crate) new: Vec<(usize, Listener)>,
+    /// The places in the old one of those that go.
+    pub(crate) gone: Vec<usize>,
+}
+
+impl Difference {
+    /// What differs, with everything new bound.
+    ///
+    /// # Errors
+    /// When an address cannot be bound: then nothing is.
+    pub(crate) fn bind(from: &Config, to: &Config, workers: usize) -> anyhow::Result<Self> {
+        let absent = |listener: &model::Listener, in_config: &Config| {
+            !in_config
+                .listeners
+                .iter()
+                .any(|other| is_same(listener, other))
+        };
+        let mut new = Vec::new();
+        for (place, listener) in to.listeners.iter().enumerate() {
+            if absent(listener, from) {
+                new.push((place, bind(listener, workers)?));
+            }
+        }
+        let gone = from.listeners.iter().enumerate();
+        let gone = gone.filter(|(_, listener)| absent(listener, to));
+        Ok(Self {
+            new,
+            gone: gone.map(|(place, _)| place).collect(),
+        })
+    }
+}
+
+/// Whether one takes the place of the other: where the system chooses the port, names tell them apart.
+fn is_same(one: &model::Listener, other: &model::Listener) -> bool {
+    let chosen = matches!(&one.bind, Bind::Ip(address) if address.port() == 0);
+    one.bind == other.bind && (!chosen || one.name == other.name)
+}
+
+/// Every listener of a configuration, in its order: those whose sockets are there already take them over, from the process
+/// before or from whoever started this one; the others are bound.
+///
+/// # Errors
+/// When one cannot be bound, or a socket was given that nobody wants.
+pub(crate) fn bind_all(
+    config: &Config,
+    workers: usize,
+    handover: &mut Handover,
+) -> anyhow::Result<Vec<Listener>> {
+    let mut activation = Activation::begin()?;
+    let mut listeners = Vec::with_capacity(config.listeners.len());
+    for listener in &config.listeners {
+        let there = handover.listener(listener);
+        listeners.push(match there.or_else(|| activation.listener(listener)) {
+            Some(taken) => taken.with_context(|| {
+                let name = &listener.name;
+                format!("listener {name}: the sockets that are there for it cannot be used")
+            })?,
+            None => bind(listener, workers)?,
+        });
+    }
+    activation.finish()?;
+    Ok(listeners)
+}
+
+fn bind(listener: &model::Listener, workers: usize) -> anyhow::Result<Listener> {
+    let address = listener.bind.to_string();
+    let bound = match &listener.bind {
+        Bind::Ip(address) => Listener::bind_ip(*address, workers),
+        Bind::Unix(path) => Listener::bind_unix(path),
+    };
+    match bound {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            bail!(
+                "listener {}: {address} is taken by another process; stop it or choose another port",
+                listener.name
+            )
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            bail!("{}", forbidden(listener, &address))
+        }
+        bound => {
+            bound.with_context(|| format!("listener {}: cannot listen on {address}", listener.name))
+        }
+    }
+}
+
+/// What to do about an address that this user may not have.
+fn forbidden(listener: &model::Listener, address: &str) -> String {
+    let name = &listener.name;
+    let user = rustix::process::geteuid().as_raw();
+    let remedy = match &listener.bind {
+        Bind::Ip(_) => {
+            "ports below 1024 need root at the start, the capability CAP_NET_BIND_SERVICE, or a socket from systemd; a reload \
+             after the user was changed cannot bind a new one, a restart can"
+        }
+        Bind::Unix(_) => "this user must be allowed to write to its folder",
+    };
+    format!("listener {name}: user {user} may not listen on {address}: {remedy}")
+}

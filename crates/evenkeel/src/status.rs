@@ -1,0 +1,310 @@
+//! What `evenkeel status` prints: one screen, aligned, what is not well first of all.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use evenkeel_admin::view::{Cluster, Endpoint, Status};
+
+use crate::command::plural;
+
+/// So many endpoints of a cluster are listed when all is well with them; `--json` has all.
+const MOST_ENDPOINTS: usize = 10;
+
+/// So many clusters are listed, those with something wrong first.
+const MOST_CLUSTERS: usize = 20;
+
+/// So many listeners.
+const MOST_LISTENERS: usize = 8;
+
+/// The screen.
+pub(crate) fn text(status: &Status) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    render(status, now.map_or(0, |since| since.as_secs()))
+}
+
+fn render(status: &Status, now: u64) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "evenkeel {}, process {}, {} for {}, {}",
+        status.version,
+        status.pid,
+        status.state,
+        span(status.uptime),
+        plural(status.workers, "worker"),
+    );
+    let config = &status.config;
+    let _ = writeln!(
+        out,
+        "generation {} of {}, read {} ago",
+        status.generation,
+        config.file.as_deref().unwrap_or("the command line"),
+        span(now.saturating_sub(config.loaded_at)),
+    );
+    if let Some(left) = config.trial_left {
+        let _ = writeln!(out, "on trial for another {}", span(left));
+    }
+    if let Some(failure) = &config.error {
+        let ago = span(now.saturating_sub(failure.at));
+        // The first mistake and its place: `evenkeel check` shows all of them.
+        let lines = failure.text.lines().take(2).map(str::trim);
+        let text = lines.collect::<Vec<_>>().join(" ");
+        let _ = writeln!(out, "LAST RELOAD FAILED {ago} ago: {text}");
+    }
+    let _ = writeln!(
+        out,
+        "{} open, {} under way, {} so far",
+        count(status.connections, "connection"),
+        count(status.active, "request"),
+        status.requests,
+    );
+    let listeners = status.listeners.iter().take(MOST_LISTENERS);
+    let rows: Vec<_> = listeners
+        .map(|one| vec![format!("listener {}", one.name), one.address.clone()])
+        .collect();
+    table(&mut out, &rows);
+    more(&mut out, status.listeners.len(), MOST_LISTENERS, "listener");
+    let mut clusters: Vec<&Cluster> = status.clusters.iter().collect();
+    // The sort is stable: the file's order otherwise.
+    clusters.sort_by_key(|cluster| cluster.endpoints.iter().all(is_well));
+    for cluster in clusters.iter().take(MOST_CLUSTERS) {
+        list(&mut out, cluster);
+    }
+    more(&mut out, clusters.len(), MOST_CLUSTERS, "cluster");
+    out
+}
+
+fn list(out: &mut String, cluster: &Cluster) {
+    let panic = if cluster.panicking {
+        ", PANIC: too few endpoints admit, so all are used"
+    } else {
+        ""
+    };
+    let _ = writeln!(
+        out,
+        "\ncluster {} ({}{panic})",
+        cluster.name, cluster.balancer
+    );
+    let mut endpoints: Vec<&Endpoint> = cluster.endpoints.iter().collect();
+    endpoints.sort_by_key(|one| is_well(one));
+    let mut rows = vec![
+        [
+            "ENDPOINT",
+            "WEIGHT",
+            "STATE",
+            "IN FLIGHT",
+            "REQUESTS",
+            "FAULTS",
+            "",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    let most = MOST_ENDPOINTS;
+    rows.extend(endpoints.iter().take(most).map(|one| {
+        vec![
+            one.id.clone(),
+            weight(one),
+            state(one),
+            one.in_flight.to_string(),
+            one.requests.to_string(),
+            one.faults.to_string(),
+            remark(one),
+        ]
+    }));
+    table(out, &rows);
+    more(out, endpoints.len(), most, "endpoint");
+}
+
+/// Whether there is nothing to say about it.
+fn is_well(one: &Endpoint) -> bool {
+    one.ordered.is_none()
+        && one.admin == "ready"
+        && one.phase == "admitting"
+        && ["up", "unprobed"].contains(&one.health.as_str())
+}
+
+fn weight(one: &Endpoint) -> String {
+    if one.weight == one.configured.weight {
+        one.weight.to_string()
+    } else {
+        format!("{} of {}", one.weight, one.configured.weight)
+    }
+}
+
+/// In a word or two: what an operator ordered before what probes say before what traffic says.
+fn state(one: &Endpoint) -> String {
+    let mut words = Vec::new();
+    if one.admin != "ready" {
+        words.push(one.admin.as_str());
+    }
+    if one.health != "unprobed" || one.admin == "ready" {
+        words.push(&one.health);
+    }
+    if one.phase != "admitting" {
+        words.push(&one.phase);
+    }
+    words.join(", ")
+}
+
+/// Why it is not as it should be.
+fn remark(one: &Endpoint) -> String {
+    let mut remarks = Vec::new();
+    if let Some(ordered) = &one.ordered {
+        let admin = ordered.admin.as_deref();
+        let weight = ordered.weight.map(|weight| format!("weight {weight}"));
+        let all: Vec<&str> = admin.into_iter().chain(weight.as_deref()).collect();
+        remarks.push(format!("by order: {}", all.join(", ")));
+    }
+    if let Some(ejection) = &one.ejection {
+        let left = Duration::try_from_secs_f64(ejection.left).unwrap_or_default();
+        remarks.push(format!("{}, {} left", ejection.cause, span(left.as_secs())));
+    }
+    if let Some(probe) = one.probe.as_ref().filter(|probe| !probe.good) {
+        remarks.push(format!("last probe: {}", probe.reason));
+    }
+    if one.share < 1_000
+        && one.phase == "admitting"
+        && ["up", "unprobed"].contains(&one.health.as_str())
+    {
+        remarks.push(format!("slow start at {} %", one.share / 10));
+    }
+    remarks.join("; ")
+}
+
+/// Rows with their columns aligned, two blanks between them.
+fn table(out: &mut String, rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths);
+        let line = cells.fold(String::new(), |line, (cell, width)| {
+            format!("{line}  {cell:<width$}")
+        });
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+fn more(out: &mut String, all: usize, most: usize, word: &str) {
+    if let rest @ 1.. = all.saturating_sub(most) {
+        let _ = writeln!(
+            out,
+            "  and {}: see --json",
+            plural(rest, &format!("more {word}"))
+        );
+    }
+}
+
+fn count(n: u64, word: &str) -> String {
+    plural(usize::try_from(n).unwrap_or(usize::MAX), word)
+}
+
+/// A span in its two largest units: `3d 4h`.
+fn span(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (unit, name) in units {
+        if rest >= unit {
+            parts.push(format!("{}{name}", rest / unit));
+            rest %= unit;
+        } else if !parts.is_empty() {
+            break;
+        }
+        if parts.len() == 2 {
+            break;
+        }
+    }
+    if parts.is_empty() {
+        return "0s".to_owned();
+    }
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A status as the API gives it: what is well, and an endpoint with a difference.
+    fn status(difference: &str) -> Status {
+        let well = r#"{"id": "10.0.0.1:80", "address": "10.0.0.1:80", "weight": 1, "admin": "ready",
+            "configured": {"weight": 1, "admin": "ready"}, "ordered": null, "health": "up",
+            "probe": {"at": 1, "good": true, "reason": "200"}, "phase": "admitting", "ejection": null,
+            "share": 1000, "in_flight": 2, "connections": 3, "requests": 40, "faults": 0}"#;
+        let mut other: serde_json::Value = serde_json::from_str(well).unwrap();
+        let difference: serde_json::Value = serde_json::from_str(difference).unwrap();
+        for (key, value) in difference.as_object().unwrap() {
+            other[key] = value.clone();
+        }
+        let text = format!(
+            r#"{{"version": "0.1.0", "pid": 7, "uptime": 93784, "state": "serving", "generation": 3, "workers": 2,
+            "connections": 1, "active": 0, "requests": 80,
+            "config": {{"file": "/etc/e.toml", "loaded_at": 940, "error": null, "trial_left": null}},
+            "listeners": [{{"name": "web", "address": "0.0.0.0:80"}}],
+            "clusters": [{{"name": "api", "balancer": "least-request", "panicking": false, "endpoints": [{well}, {other}]}}]}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn one_screen_says_it_all() {
+        let seen = render(&status(r#"{"id": "b"}"#), 1_000);
+        let expected = "\
+evenkeel 0.1.0, process 7, serving for 1d 2h, 2 workers
+generation 3 of /etc/e.toml, read 1m ago
+1 connection open, 0 requests under way, 80 so far
+  listener web  0.0.0.0:80
+
+cluster api (least-request)
+  ENDPOINT     WEIGHT  STATE  IN FLIGHT  REQUESTS  FAULTS
+  10.0.0.1:80  1       up     2          40        0
+  b            1       up     2          40        0
+";
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn what_is_not_well_stands_first_and_says_why() {
+        for (difference, expected) in [
+            (
+                r#"{"weight": 0, "admin": "drain", "ordered": {"weight": null, "admin": "drain"}}"#,
+                "0 of 1  drain, up  2          40        0       by order: drain",
+            ),
+            (
+                r#"{"health": "down", "probe": {"at": 1, "good": false, "reason": "connection refused"}}"#,
+                "1       down   2          40        0       last probe: connection refused",
+            ),
+            (
+                r#"{"phase": "ejected", "share": 0, "ejection": {"cause": "connect", "left": 12.5}}"#,
+                "1       up, ejected  2          40        0       connect, 12s left",
+            ),
+            (
+                r#"{"weight": 7, "ordered": {"weight": 7, "admin": null}, "share": 250}"#,
+                "7 of 1  up     2          40        0       by order: weight 7; slow start at 25 %",
+            ),
+        ] {
+            let seen = render(&status(difference), 1_000);
+            let first = seen.lines().nth(7).unwrap();
+            let (_, rest) = first.trim_start().split_once("  ").unwrap();
+            assert_eq!(rest.trim_start(), expected, "{seen}");
+        }
+    }
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        for (seconds, expected) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (61, "1m 1s"),
+            (3_601, "1h"),
+            (90_061, "1d 1h"),
+        ] {
+            assert_eq!(span(seconds), expected);
+        }
+    }
+}

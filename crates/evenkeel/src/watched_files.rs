@@ -1,0 +1,142 @@
+//! The configuration file and those that it names, looked at once a second to notice when one has changed.
+//!
+//! A look instead of the system's notices: it works on every file system, and however editors and tools replace a file (write
+//! in place, rename over it, swing a link). A change counts once two looks in a row see the same, so that a file is not read
+//! while it is being written.
+
+use std::time::Duration;
+
+use tokio::task;
+use tokio::time::{self, Interval, MissedTickBehavior};
+
+use crate::stamp::{Seen, Stamp};
+
+/// From one look to the next.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The files; the configuration file is the first. There are no more of them than it names.
+#[derive(Debug)]
+pub(crate) struct WatchedFiles {
+    looks: Interval,
+    changes: Changes,
+}
+
+impl WatchedFiles {
+    /// Files that were just read, and what they looked like.
+    pub(crate) fn new(read: Seen) -> Self {
+        let mut looks = time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            looks,
+            changes: Changes::since(read),
+        }
+    }
+
+    /// These were read when they looked so, whatever came of it; from now on they are looked at.
+    pub(crate) fn were_read(&mut self, read: Seen) {
+        self.changes = Changes::since(read);
+    }
+
+    /// Waits until one has changed since it was read.
+    pub(crate) async fn changed(&mut self) {
+        loop {
+            self.looks.tick().await;
+            let mut seen = self.changes.read.clone();
+            // On a disk that does not answer this takes its time, which nobody but us waits for.
+            let look = move || {
+                for (path, stamp) in &mut seen {
+                    *stamp = Stamp::of(path);
+                }
+                seen
+            };
+            if let Ok(seen) = task::spawn_blocking(look).await
+                && self.changes.look(seen)
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// What was seen.
+#[derive(Debug)]
+struct Changes {
+    /// When they were read.
+    read: Seen,
+    /// At the last look.
+    last: Seen,
+}
+
+impl Changes {
+    fn since(read: Seen) -> Self {
+        Self {
+            last: read.clone(),
+            read,
+        }
+    }
+
+    /// Whether they are to be read, now that they look so. Without the configuration file there is nothing to read.
+    fn look(&mut self, now: Seen) -> bool {
+        let is_settled = now == self.last;
+        self.last = now;
+        let is_there = self.last.first().is_some_and(|(_, stamp)| stamp.is_some());
+        is_there && is_settled && self.last != self.read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Files with contents of these numbers; 0: there is no such file.
+    fn seen(numbers: (u64, u64)) -> Seen {
+        let stamp = |number| (number > 0).then(|| Stamp::numbered(number));
+        vec![
+            (PathBuf::from("evenkeel.toml"), stamp(numbers.0)),
+            (PathBuf::from("page.html"), stamp(numbers.1)),
+        ]
+    }
+
+    #[test]
+    fn a_change_counts_when_it_is_seen_twice_and_once_for_each_reading() {
+        // Each look by the content that is seen; `R` of the outcome means that it is read.
+        for (looks, expected) in [
+            (&[1, 1, 1][..], "..."),
+            (&[1, 2, 2, 2], "..R."),
+            (&[2, 3, 4, 4], "...R"),
+            (&[0, 0, 1, 1], "...."),
+            (&[2, 1, 1], "..."),
+            (&[0, 2, 2, 3, 3, 1, 1], "..R.R.R"),
+        ] {
+            let both: Vec<_> = looks.iter().map(|look| (*look, 5)).collect();
+            assert_eq!(outcome((1, 5), &both), expected, "{looks:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_named_counts_as_well() {
+        for (looks, expected) in [
+            (&[(1, 6), (1, 6), (1, 6)][..], ".R."),
+            (&[(1, 0), (1, 5)], ".."),
+            (&[(1, 0), (1, 0), (1, 0)], ".R."),
+            (&[(2, 5), (2, 6), (2, 6)], "..R"),
+            (&[(0, 6), (0, 6)], ".."),
+        ] {
+            assert_eq!(outcome((1, 5), looks), expected, "{looks:?}");
+        }
+    }
+
+    fn outcome(read: (u64, u64), looks: &[(u64, u64)]) -> String {
+        let mut changes = Changes::since(seen(read));
+        let look = |look: &(u64, u64)| {
+            let due = changes.look(seen(*look));
+            if due {
+                changes = Changes::since(seen(*look));
+            }
+            if due { 'R' } else { '.' }
+        };
+        looks.iter().map(look).collect()
+    }
+}
