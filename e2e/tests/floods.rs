@@ -1,5 +1,7 @@
 //! Clients that are many, slow or silent, and what the others notice of it: nothing.
 
+use std::time::{Duration, Instant};
+
 use evenkeel_testkit::{Client, Evenkeel, Origin, Setup, eventually};
 
 #[test]
@@ -21,6 +23,79 @@ fn hundreds_of_slow_and_silent_clients_harm_nobody() {
             answer.is_empty() || answer.starts_with(b"HTTP/1.1 408 "),
             "{answer:?}"
         );
+    }
+}
+
+#[test]
+fn two_thousand_slow_heads_harm_nobody_and_are_gone_by_their_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(3);
+    let origin = Origin::saying("ok");
+    let proxy = Evenkeel::start(&Setup::to([&origin]).listener("request_header_timeout = \"3s\""));
+    let slow = |_| {
+        let mut client = proxy.client();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+        client
+    };
+    let mut slow: Vec<Client> = (0..2000).map(slow).collect();
+    let last = Instant::now();
+    let mut good = proxy.client();
+    let mut turn = 0;
+    while last.elapsed() < TIMEOUT / 2 {
+        good.get("/").status(200).body("ok");
+        proxy.client().get("/").status(200).body("ok");
+        // A byte now and then does not help them.
+        slow[turn % 2000].try_send("x");
+        turn += 1;
+    }
+    for client in &mut slow {
+        client.response("GET").status(408);
+        client.expect_closed();
+    }
+    let took = last.elapsed();
+    // Answering all of them at once takes its time too, where nothing is optimised and the cores are shared.
+    assert!(took < TIMEOUT + Duration::from_secs(3), "{took:?}");
+}
+
+/// Clients that read nothing of a response.
+const READERS: u64 = 500;
+
+/// How much memory those cost all together, with a body of this framing.
+fn slow_readers(framing: &'static str) -> u64 {
+    let body = "x".repeat(8 << 20);
+    let origin = Origin::script(move |conn| {
+        conn.request();
+        let head = format!("HTTP/1.1 200 OK\r\n{framing}\r\n\r\n");
+        // It is not taken whole.
+        if conn.send(head) && framing.starts_with("Transfer") {
+            while conn.send("10000\r\n") && conn.send(&body[..0x10000]) && conn.send("\r\n") {}
+        } else {
+            conn.send(&body);
+        }
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]).top("workers = 1"));
+    let before = proxy.peak_memory();
+    let reader = |_| {
+        let mut client = proxy.client().small_receive_buffer();
+        client.send_request("GET", "/", "", "");
+        client
+    };
+    let mut readers: Vec<Client> = (0..READERS).map(reader).collect();
+    for client in &mut readers {
+        assert_eq!(client.head().status(), 200);
+    }
+    let began = Instant::now();
+    eventually("a second to pass", || {
+        (began.elapsed() > Duration::from_secs(1)).then_some(())
+    });
+    proxy.peak_memory() - before
+}
+
+#[test]
+fn readers_that_stop_cost_no_more_than_a_buffer_each() {
+    for framing in ["Content-Length: 8388608", "Transfer-Encoding: chunked"] {
+        let all = slow_readers(framing);
+        // 64 of a worker may hold a large block, which is as much as two.
+        assert!(all <= (READERS + 64) * (64 << 10), "{all} with {framing}");
     }
 }
 
@@ -54,7 +129,7 @@ fn out_of_descriptors_it_waits_without_spinning_and_recovers() {
     let mut clients: Vec<Client> = (0..100).map(|_| proxy.client()).collect();
     let before = proxy.ticks();
     // Long enough for a loop that spins to use up processor time, measured by our own clock only.
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     eventually("a second to pass", || {
         (began.elapsed().as_millis() > 1000).then_some(())
     });

@@ -121,6 +121,9 @@ fn request(proxy: &Evenkeel, origin: &Origin, vector: &RequestVector, sent: Sent
             drop(client.response(message.method).status(200));
             let first = came().into_iter().next().expect("an endpoint got it");
             arrived(&first, message);
+            // A request behind it is an endpoint's as well, and must not be taken for the next vector's.
+            client.finish();
+            drop(client.rest());
         }
     }
     drop(client);

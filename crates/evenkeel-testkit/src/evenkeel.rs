@@ -5,9 +5,11 @@
 //! panicked.
 
 mod binary;
+pub mod line;
 mod log;
 mod process;
 
+pub use line::{Line, Start};
 pub use log::Log;
 pub use process::{Ended, Signal, run};
 
@@ -219,6 +221,96 @@ impl Evenkeel {
         self.process.signal(signal);
     }
 
+    /// Writes another configuration in the place of the one it was started with, has it read, and waits until it is served.
+    /// Listeners that are new with it are known from then on.
+    ///
+    /// # Panics
+    /// When it is not served in time.
+    #[track_caller]
+    pub fn reload(&mut self, config: &str) {
+        let before = self.log().lines().len();
+        self.write_config(config);
+        self.signal(Signal::Hangup);
+        self.log_since(before, "a new configuration is served");
+        let lines = self.log().lines();
+        self.listeners
+            .extend(lines[before..].iter().filter_map(|line| opened(line)));
+    }
+
+    /// Does the same with one that is refused, and gives the line that says so.
+    ///
+    /// # Panics
+    /// When it is not refused in time.
+    #[track_caller]
+    pub fn reload_in_vain(&self, config: &str) -> String {
+        let before = self.log().lines().len();
+        self.write_config(config);
+        self.signal(Signal::Hangup);
+        self.log_since(before, "the configuration stays as it was")
+    }
+
+    /// Runs a command of the binary that asks this one by its control socket.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    #[must_use]
+    #[track_caller]
+    pub fn ask(&self, args: &[&str]) -> Ended {
+        run(self.folder(), args)
+    }
+
+    /// The same with a command that is to be done.
+    ///
+    /// # Panics
+    /// When it is not.
+    #[track_caller]
+    pub fn order(&self, args: &[&str]) -> String {
+        let ended = self.ask(args);
+        assert_eq!(ended.status, 0, "{args:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// What `evenkeel status --json` says.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    #[must_use]
+    #[track_caller]
+    pub fn status(&self) -> Value {
+        let text = self.order(&["status", "--json"]);
+        serde_json::from_str(&text).expect("the status is JSON")
+    }
+
+    /// The path of its control socket.
+    #[must_use]
+    pub fn control_path(&self) -> PathBuf {
+        self.folder().join("evenkeel.sock")
+    }
+
+    /// A new connection to its control socket.
+    #[must_use]
+    #[track_caller]
+    pub fn control(&self) -> Client {
+        Client::unix(&self.control_path())
+    }
+
+    /// Writes another configuration in the place of the one it was started with, and nothing else.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write_config(&self, config: &str) {
+        std::fs::write(self.folder().join("evenkeel.toml"), config).expect("a file can be written");
+    }
+
+    #[track_caller]
+    fn log_since(&self, before: usize, text: &str) -> String {
+        eventually(text, || {
+            let lines = self.log().lines();
+            let mut new = lines[before..].iter();
+            new.find(|line| line.contains(text)).cloned()
+        })
+    }
+
     /// Ends it now, with all that a test asserts at its end: what is in the log then is all of it.
     #[track_caller]
     pub fn stop(mut self) {
@@ -277,6 +369,16 @@ impl Drop for Evenkeel {
             self.finish();
         }
     }
+}
+
+/// `listening listener="NAME" address="ADDRESS"` of the log.
+fn opened(line: &str) -> Option<(String, String)> {
+    let (_, fields) = line.split_once(" listening ")?;
+    let value = |key: &str| {
+        let (_, rest) = fields.split_once(&format!("{key}=\""))?;
+        rest.split_once('"').map(|(value, _)| value.to_owned())
+    };
+    Some((value("listener")?, value("address")?))
 }
 
 /// `listener NAME ADDRESS …` of the start's table.

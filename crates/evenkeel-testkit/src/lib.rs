@@ -24,6 +24,7 @@
 
 pub mod broken;
 pub mod client;
+pub mod dns;
 pub mod ends;
 pub mod evenkeel;
 pub mod faults;
@@ -41,7 +42,8 @@ pub mod wire;
 
 pub use broken::Broken;
 pub use client::Client;
-pub use evenkeel::{Evenkeel, run};
+pub use dns::{Mood, NameServer};
+pub use evenkeel::{Evenkeel, Line, Start, run};
 pub use folder::Folder;
 pub use gate::Gate;
 pub use message::{Head, Request, Response};

@@ -87,6 +87,18 @@ impl Origin {
         Self::on_port(dead.into_port(), spoken_to(script))
     }
 
+    /// One that answers every request with 200 and this body, at another of this host's own addresses with the port of this one:
+    /// what a name moves to.
+    ///
+    /// # Panics
+    /// On a Unix socket, or when the port is taken there.
+    #[must_use]
+    pub fn beside(&self, ip: [u8; 4], body: &str) -> Self {
+        let port = Port::at((ip, self.port()).into()).expect("the port is free there as well");
+        let body = body.to_owned();
+        Self::on_port(port, spoken_to(answering(move |_| Reply::ok(&body))))
+    }
+
     fn on_port(port: Port, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         let listener = Listener::tcp(&port).expect("a port that is ours can be listened on");
         Self::on(listener, Some(port), script)

@@ -23,8 +23,13 @@ pub(crate) struct Port {
 impl Port {
     /// A free one.
     pub(crate) fn free() -> io::Result<Self> {
+        Self::at(loopback(0))
+    }
+
+    /// This one.
+    pub(crate) fn at(address: SocketAddr) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&loopback(0).into())?;
+        socket.bind(&address.into())?;
         let address = socket.local_addr()?.as_socket();
         let address = address.ok_or_else(|| io::Error::other("an address of another family"))?;
         Ok(Self { socket, address })

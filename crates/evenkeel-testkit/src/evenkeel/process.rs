@@ -26,6 +26,10 @@ pub enum Signal {
     Terminate,
     /// SIGINT: the same, from a keyboard.
     Interrupt,
+    /// SIGHUP: read the configuration again.
+    Hangup,
+    /// SIGUSR1: open the access log anew.
+    User1,
 }
 
 /// How a command ended, and what it wrote.
@@ -86,6 +90,8 @@ impl Process {
     fn spawn(mut command: Command, folder: &Path) -> Self {
         let mut child = command
             .current_dir(folder)
+            // Each has its control socket in its own folder.
+            .env("RUNTIME_DIRECTORY", folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -107,6 +113,8 @@ impl Process {
         let signal = match signal {
             Signal::Terminate => rustix::process::Signal::TERM,
             Signal::Interrupt => rustix::process::Signal::INT,
+            Signal::Hangup => rustix::process::Signal::HUP,
+            Signal::User1 => rustix::process::Signal::USR1,
         };
         kill_process(Pid::from_child(&self.child), signal).expect("it takes a signal");
     }
@@ -120,17 +128,32 @@ impl Process {
         code(status)
     }
 
-    /// The sockets, pipes and files that it has open. Those of its event loops and `/dev/null` are left out: workers
-    /// open them when they get to it, maybe after the first answer, and traffic opens none.
+    /// The sockets, pipes and files that it has open. Those of its event loops, `/dev/null` and what listens are left out:
+    /// workers open the former when they get to it, maybe after the first answer, a reload the latter, and traffic opens none.
     pub(super) fn descriptors(&self) -> BTreeSet<PathBuf> {
+        let listening = self.listening();
         let folder = format!("/proc/{}/fd", self.child.id());
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         entries
             .filter_map(|entry| fs::read_link(entry.path()).ok())
             .filter(|target| {
                 let target = target.to_string_lossy();
-                !target.starts_with("anon_inode:") && target != "/dev/null"
+                !target.starts_with("anon_inode:")
+                    && target != "/dev/null"
+                    && !listening.contains(target.as_ref())
             })
+            .collect()
+    }
+
+    /// The TCP sockets of its host that listen, by the names that descriptors have.
+    fn listening(&self) -> BTreeSet<String> {
+        let tables = ["net/tcp", "net/tcp6"].map(|table| self.proc(table));
+        let lines = tables.iter().flat_map(|table| table.lines());
+        let columns = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …
+        let listens = columns.filter(|columns| columns.get(3) == Some(&"0A"));
+        listens
+            .filter_map(|columns| Some(format!("socket:[{}]", columns.get(9)?)))
             .collect()
     }
 
