@@ -50,6 +50,14 @@ pub enum Pace {
     Closed,
     /// So many a second, evenly spaced; latency counts from the instant at which a request was to be sent.
     Rate(u32),
+    /// So many a second in the mean, each whenever it is, as from many people who know nothing of each other; latency counts as
+    /// with `Rate`.
+    Poisson {
+        /// The mean time from one to the next.
+        every: Duration,
+        /// Where chance begins.
+        seed: u64,
+    },
     /// As soon as a connection is free, with a pause after every so many.
     Waves(u64, Duration),
 }

@@ -8,6 +8,9 @@
 //! A [`scenario::Scenario`] says what there is, what happens when, and what must hold, with the rule that it follows from;
 //! [`stage::play`] plays it; `tests/` plays each in a short form, and `cargo xtask reliability` all of them at length, beside
 //! other proxies, for `docs/reliability.md`. Nothing here is part of evenkeel, and no speed is measured.
+//!
+//! [`experiment`] is another question put to the same processes: whether the simulator of `evenkeel-sim` orders balancers as reality
+//! does.
 
 pub mod book;
 pub mod claim;
@@ -15,6 +18,7 @@ pub mod client;
 pub mod echo;
 pub mod endpoint;
 pub mod exchange;
+pub mod experiment;
 pub mod names;
 pub mod network;
 pub mod origin;

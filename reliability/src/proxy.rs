@@ -102,10 +102,12 @@ fn setup(workers: u16, setting: &Setting, endpoints: &[SocketAddr], by_name: boo
             address.to_string()
         }
     });
+    let balancer = setting.balancer.as_deref();
+    let balancer = balancer.unwrap_or("balancer = \"least-request\"");
     let mut setup = Setup::to_addresses(addresses)
         .top(&format!("workers = {workers}"))
         .route(&setting.route)
-        .cluster("balancer = \"least-request\"")
+        .cluster(balancer)
         .cluster(&setting.cluster)
         .sections(&setting.routes)
         .sections("[access_log]\nto = \"off\"");

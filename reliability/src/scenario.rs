@@ -34,6 +34,8 @@ pub struct Scenario {
 pub struct Setting {
     /// For the route that takes every path.
     pub route: String,
+    /// The line with its balancer; none: least-request.
+    pub balancer: Option<String>,
     /// For the cluster.
     pub cluster: String,
     /// More routes, each from `[[route]]` on.
@@ -111,6 +113,13 @@ impl Scenario {
     #[must_use]
     pub fn endpoints(mut self, endpoints: impl IntoIterator<Item = Manner>) -> Self {
         self.endpoints = endpoints.into_iter().collect();
+        self
+    }
+
+    /// The line with the cluster's balancer.
+    #[must_use]
+    pub fn balancer(mut self, line: &str) -> Self {
+        self.setting.balancer = Some(line.to_owned());
         self
     }
 

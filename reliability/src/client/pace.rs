@@ -1,8 +1,11 @@
 //! Who asks next, and when: tickets that the connections of a load take in turn.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use evenkeel_base::Rng;
+use evenkeel_sim::chance::exponential;
 use tokio::time::{sleep, sleep_until};
 
 use super::Pace;
@@ -19,16 +22,33 @@ pub(super) struct Tickets {
     done: AtomicU64,
     /// When the last wave was over, in microseconds from the start.
     wave_over: AtomicU64,
+    pauses: Mutex<Pauses>,
+}
+
+/// Instants that know nothing of each other.
+#[derive(Debug)]
+struct Pauses {
+    rng: Rng,
+    /// The last of them, from the start.
+    at: Duration,
 }
 
 impl Tickets {
     pub(super) fn new(pace: Pace, start: Instant) -> Self {
+        let seed = match pace {
+            Pace::Poisson { seed, .. } => seed,
+            _ => 0,
+        };
         Self {
             pace,
             start,
             next: AtomicU64::new(0),
             done: AtomicU64::new(0),
             wave_over: AtomicU64::new(0),
+            pauses: Mutex::new(Pauses {
+                rng: Rng::new(seed),
+                at: Duration::ZERO,
+            }),
         }
     }
 
@@ -45,12 +65,25 @@ impl Tickets {
                 sleep_until(due.into()).await;
                 due
             }
+            Pace::Poisson { every, .. } => {
+                let due = self.start + self.after_a_pause(every);
+                sleep_until(due.into()).await;
+                due
+            }
             Pace::Waves(size, pause) => {
                 self.wait_for_wave(number / size * size, pause, stop).await;
                 Instant::now()
             }
         };
         (!stop.load(Ordering::Relaxed)).then_some((number, due))
+    }
+
+    /// The next instant, from the start.
+    fn after_a_pause(&self, every: Duration) -> Duration {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let pause = every.mul_f64(exponential(&mut pauses.rng));
+        pauses.at += pause;
+        pauses.at
     }
 
     /// One more is over.
@@ -91,5 +124,18 @@ mod tests {
         for (number, rate, micros) in [(0, 300, 0), (1, 300, 3_333), (300, 300, 1_000_000)] {
             assert_eq!(due(number, rate).as_micros(), micros, "{number} at {rate}");
         }
+    }
+
+    #[test]
+    fn pauses_have_the_mean_that_is_said_and_are_not_alike() {
+        let (every, seed) = (Duration::from_millis(3), 1);
+        let tickets = Tickets::new(Pace::Poisson { every, seed }, Instant::now());
+        let instants: Vec<_> = (0..10_000).map(|_| tickets.after_a_pause(every)).collect();
+        assert!(instants.is_sorted());
+        let (last, mean) = (instants[9_999], every * 10_000);
+        assert!(last.abs_diff(mean) < mean / 30, "{last:?}");
+        let short = instants.windows(2).filter(|two| two[1] - two[0] < every);
+        // 1 - 1/e of them are shorter than the mean.
+        assert!(short.count().abs_diff(6_321) < 200);
     }
 }

@@ -161,7 +161,7 @@ async fn respond(stream: &mut TcpStream, request: &Request, desk: &Desk) -> io::
     }
     let number = desk.requests.fetch_add(1, Ordering::Relaxed);
     let place = desk.places.acquire().await;
-    let takes = manner.takes(number, desk.began.elapsed());
+    let takes = manner.takes(number, id, desk.began.elapsed());
     if !takes.is_zero() {
         sleep(takes).await;
     }

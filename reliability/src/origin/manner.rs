@@ -4,11 +4,22 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use evenkeel_base::Rng;
+use evenkeel_sim::chance::seed;
+use evenkeel_sim::distribution::Distribution;
+
+/// What the chance of a request's work is told apart by from the chance of other things of the same seed.
+const WORK: u64 = 0x776f_726b;
+
 /// How an origin behaves, from its next request on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manner {
     /// How long a request takes.
     pub service: Duration,
+    /// Its standard deviation: requests take times of their own, lognormal, as most services have them. Zero: all take the same.
+    pub deviation: Duration,
+    /// Where the chance of these times begins. With the same seed a request takes the same time at whatever endpoint.
+    pub seed: u64,
     /// Slow requests take so many times as long,
     pub slow: u32,
     /// which are every so many; 1: all.
@@ -55,6 +66,8 @@ impl Manner {
     pub const fn good(service: Duration) -> Self {
         Self {
             service,
+            deviation: Duration::ZERO,
+            seed: 0,
             slow: 1,
             slow_every: 1,
             cold: Duration::ZERO,
@@ -74,15 +87,27 @@ impl Manner {
         Self { speech, ..self }
     }
 
-    /// How long the request with this number takes, so long after the start.
+    /// How long the request with this number and this id takes, so long after the start.
     #[must_use]
-    pub fn takes(&self, number: u64, age: Duration) -> Duration {
+    pub fn takes(&self, number: u64, id: u64, age: Duration) -> Duration {
         let warm = !self.cold.is_zero() && age >= self.cold;
         if !warm && is_turn(number, self.slow_every) {
-            self.service * self.slow
+            self.work(id) * self.slow
         } else {
-            self.service
+            self.work(id)
         }
+    }
+
+    /// How much work the request with this id is: the simulator's distribution, drawn with chance of the id's own.
+    fn work(&self, id: u64) -> Duration {
+        if self.deviation.is_zero() {
+            return self.service;
+        }
+        let times = Distribution::Lognormal {
+            mean: self.service.as_secs_f64(),
+            deviation: self.deviation.as_secs_f64(),
+        };
+        Duration::from_secs_f64(times.draw(&mut Rng::new(seed(self.seed, WORK, id))))
     }
 
     /// Whether the request with this number is answered with the status of a failure.
@@ -108,8 +133,10 @@ impl fmt::Display for Manner {
         };
         write!(
             f,
-            "service={} slow={} slow_every={} cold={} fail_every={} status={} retry_after={} speech={speech} idle={} probe={} capacity={}",
+            "service={} deviation={} seed={} slow={} slow_every={} cold={} fail_every={} status={} retry_after={} speech={speech} idle={} probe={} capacity={}",
             self.service.as_micros(),
+            self.deviation.as_micros(),
+            self.seed,
             self.slow,
             self.slow_every,
             self.cold.as_micros(),
@@ -136,6 +163,8 @@ impl FromStr for Manner {
             let time = || number(word, value).map(Duration::from_micros);
             match key {
                 "service" => manner.service = time()?,
+                "deviation" => manner.deviation = time()?,
+                "seed" => manner.seed = number(word, value)?,
                 "slow" => manner.slow = number(word, value)?,
                 "slow_every" => manner.slow_every = number(word, value)?,
                 "cold" => manner.cold = time()?,
@@ -175,6 +204,8 @@ mod tests {
     #[test]
     fn what_is_displayed_can_be_read() {
         let manner = Manner {
+            deviation: 2 * MS,
+            seed: 7,
             slow: 50,
             cold: 300 * MS,
             fail_every: 3,
@@ -198,11 +229,28 @@ mod tests {
             fail_every: 2,
             ..Manner::good(MS)
         };
-        let takes: Vec<_> = (0..6).map(|n| slow.takes(n, MS)).collect();
+        let takes: Vec<_> = (0..6).map(|n| slow.takes(n, 0, MS)).collect();
         assert_eq!(takes, [MS, MS, 10 * MS, MS, MS, 10 * MS]);
         let fails: Vec<_> = (0..4).map(|n| slow.fails(n)).collect();
         assert_eq!(fails, [false, true, false, true]);
         assert!(!Manner::good(MS).fails(0));
+    }
+
+    #[test]
+    fn a_request_is_the_same_work_everywhere_and_each_is_another() {
+        let varied = Manner {
+            deviation: 20 * MS,
+            seed: 1,
+            ..Manner::good(40 * MS)
+        };
+        let slow = Manner { slow: 5, ..varied };
+        let takes = |id| varied.takes(0, id, MS);
+        for id in 0..100 {
+            assert_eq!(slow.takes(9, id, MS), takes(id) * 5, "{id}");
+            assert_ne!(takes(id), takes(id + 1), "{id}");
+        }
+        let mean = (0..10_000).map(takes).sum::<Duration>() / 10_000;
+        assert!(mean.abs_diff(40 * MS) < MS, "{mean:?}");
     }
 
     #[test]
@@ -213,7 +261,7 @@ mod tests {
             ..Manner::good(MS)
         };
         for (age, takes) in [(0, 10), (4, 10), (5, 1), (99, 1)] {
-            assert_eq!(cold.takes(7, age * MS), takes * MS, "{age}");
+            assert_eq!(cold.takes(7, 0, age * MS), takes * MS, "{age}");
         }
     }
 }
