@@ -1,6 +1,6 @@
 //! `cargo xtask docs [--check]`: writes the pages that are generated, or compares them with what would be written.
 //!
-//! The pages are checked in, so that they can be read without a build; what is in them is decided in evenkeel-config.
+//! The pages are checked in, so that they can be read without a build; what is in them is decided in evenkeel-config and evenkeel-sim.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::tree;
 type Page = (&'static str, fn() -> String);
 
 /// Every generated page.
-const PAGES: [Page; 3] = [
+const PAGES: [Page; 4] = [
     (
         "docs/reference/configuration.md",
         evenkeel_config::reference_markdown,
@@ -22,6 +22,10 @@ const PAGES: [Page; 3] = [
         evenkeel_config::schema_text,
     ),
     ("docs/reference/faults.md", evenkeel_config::faults_markdown),
+    (
+        "docs/reference/scenarios.md",
+        evenkeel_sim::reference_markdown,
+    ),
 ];
 
 /// Writes the pages that are not current.

@@ -8,9 +8,11 @@
     reason = "a command line tool: its two outputs are its interface"
 )]
 
+mod balancing;
 mod bench;
 mod ci;
 mod docs;
+mod experiment;
 mod floors;
 mod fuzz;
 mod icount;
@@ -37,10 +39,12 @@ cargo xtask VERB
   floors           check who depends on whom, and that modules form no import circles
   tidy             check sizes, words, test manners and pages
   docs [--check]   write the generated pages, or compare them
+  balancing …      run the scenarios of docs/balancing.md and write their results into it; --check compares
   metrics          print sizes of files and functions, and the share of documented items
   fuzz [SECONDS]   run every fuzz target for so long
   icount …         instructions against checked-in figures; --profile NAME, --bless [NAME], --binary PATH
   reliability …    the bad day at length, beside nginx and HAProxy; writes docs/reliability.md
+  experiment …     the balancing experiment, simulated and real; writes docs/balancing/experiment.md
   bench …          speed beside nginx and HAProxy; bench --list, bench --quick
   pgo              build evenkeel by a profile of how it runs
 ";
@@ -66,12 +70,15 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
+        ["balancing"] => balancing::write(),
+        ["balancing", "--check"] => balancing::check(),
         ["metrics"] => metrics::run(),
         ["fuzz"] => fuzz::run(None),
         ["fuzz", seconds] => fuzz::run(Some(seconds)),
         ["icount", ref rest @ ..] => icount::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["reliability", ref rest @ ..] => reliability::run(rest),
+        ["experiment", ref rest @ ..] => experiment::run(rest),
         ["pgo"] => pgo::run(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -41,6 +41,11 @@ const PACKAGES: &[Package] = &[
         reason: "256 connections at once",
     },
     Package {
+        name: "systemd",
+        probe: &["systemd-analyze", "--version"],
+        reason: "the units in packaging/ are judged by it",
+    },
+    Package {
         name: "valgrind",
         probe: &["valgrind", "--version"],
         reason: "instructions are counted, so that a slower road is seen",

@@ -2,12 +2,19 @@
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use evenkeel_base::rules::BalancerRules;
 use evenkeel_base::{BalancerKind, Rng};
 use evenkeel_policy::slow_start::Entry;
-use evenkeel_policy::{Balancer, Candidate, Health, Standing, Tried, Wanted};
+use evenkeel_policy::{
+    Balancer, Candidate, Health, Load, Member, Observed, Standing, Tried, Wanted,
+};
 
 use crate::{Measure, Work};
+
+/// When it is: what was observed is fresh.
+const NOW_US: u64 = 1_000_000;
 
 /// How many endpoints there are to pick from.
 const CROWDS: [usize; 3] = [3, 100, 5_000];
@@ -17,6 +24,7 @@ struct Endpoint {
     in_flight: u32,
     limit: AtomicU32,
     standing: Standing,
+    load: Load,
 }
 
 impl Candidate for Endpoint {
@@ -35,6 +43,10 @@ impl Candidate for Endpoint {
     fn has_room(&self) -> bool {
         self.in_flight < self.limit.load(Ordering::Relaxed)
     }
+
+    fn load(&self) -> Option<&Load> {
+        Some(&self.load)
+    }
 }
 
 pub(crate) fn measures() -> Vec<Measure> {
@@ -49,7 +61,15 @@ pub(crate) fn measures() -> Vec<Measure> {
 }
 
 fn pick(kind: BalancerKind, crowd: usize) -> Work {
-    let weights = vec![1; crowd];
+    let ids: Vec<String> = (0..crowd).map(|at| format!("10.0.0.1:{at}")).collect();
+    let members: Vec<_> = ids
+        .iter()
+        .map(|id| Member {
+            id,
+            weight: 1,
+            rank: 0,
+        })
+        .collect();
     let endpoints: Vec<_> = (0..7)
         .cycle()
         .take(crowd)
@@ -57,13 +77,29 @@ fn pick(kind: BalancerKind, crowd: usize) -> Work {
             in_flight,
             limit: AtomicU32::new(u32::MAX),
             standing: Standing::new(Health::Up, Entry::Full),
+            load: Load::new(),
         })
         .collect();
-    let balancer = Balancer::new(kind, &weights, 0);
+    let balancer = Balancer::new(&BalancerRules::of(kind), &members, None);
+    // Each has answered once, so that latencies are compared, and is not asked for its load again.
+    for (at, endpoint) in endpoints.iter().enumerate() {
+        let observed = Observed {
+            latency: Some(Duration::from_millis(u64::from(endpoint.in_flight) + 1)),
+            in_flight: endpoint.in_flight,
+            ..Observed::default()
+        };
+        balancer.observe(&endpoints, at, &observed, NOW_US);
+    }
+    balancer.tick(&endpoints, NOW_US);
     let mut rng = Rng::new(1);
     Box::new(move || {
         let tried = Tried::new();
-        let picked = balancer.pick(black_box(&endpoints), Wanted::new(&tried), &mut rng);
+        let wanted = Wanted {
+            key: kind.hashes().then(|| rng.next_u64()),
+            now_us: NOW_US,
+            ..Wanted::new(&tried)
+        };
+        let picked = balancer.pick(black_box(&endpoints), wanted, &mut rng);
         assert!(picked.is_some(), "nothing is picked");
         picked.map_or(0, |position| position + 1)
     })
