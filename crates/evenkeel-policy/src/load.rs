@@ -6,9 +6,8 @@
 //!
 //! Latency is kept in two ways, for two questions. The *peak* rises at once and falls slowly: how bad may it be? The *average*
 //! is the mean over time: how is it as a rule? Both are of all loads that the endpoint had in that time. An estimate for
-//! just the present number of requests in flight (Prequal's, as the endpoint itself makes it) would need a cell for each range
-//! of numbers; with a short decay ([`Decay::RECENT`]) nearly all that counts was measured at about the present number, for
-//! requests in flight change no faster than a latency.
+//! just the present number of requests in flight needs a cell for each range of numbers, and a short decay does not stand in for
+//! it; Prequal keeps its own.
 //!
 //! A number that is older than three of its decays is none: an endpoint that nobody has asked for so long may be as good as any.
 //!
@@ -42,9 +41,6 @@ pub struct Decay {
 }
 
 impl Decay {
-    /// Two seconds: what is meant by the latency at present.
-    pub const RECENT: Self = Self::over(Duration::from_secs(2));
-
     /// To 1/e over that time; at least a millisecond, at most a day.
     #[must_use]
     pub const fn over(time: Duration) -> Self {
@@ -103,13 +99,6 @@ impl Load {
             average: Cell::new(),
             reported: Cell::new(),
         }
-    }
-
-    /// The latency at present: the average by [`Decay::RECENT`].
-    #[inline]
-    #[must_use]
-    pub fn latency_us(&self, now_us: u64) -> Option<f32> {
-        self.average_us(now_us, Decay::RECENT)
     }
 
     /// The average latency.

@@ -47,13 +47,17 @@ pub(crate) trait Source {
 
     /// Moves bytes into a pipe, unread, when nothing has to be learned from them and it is worth it; false when
     /// [`Self::poll_fill`] is to be asked. Only when there is no data.
-    fn poll_pipe(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>>;
+    fn poll_pipe(&mut self, _: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
+        Poll::Ready(Ok(false))
+    }
 
     /// The pipe with the bytes that come behind the data.
-    fn piped(&mut self) -> Option<&mut Pipe>;
+    fn piped(&mut self) -> Option<&mut Pipe> {
+        None
+    }
 
     /// The first `n` bytes in the pipe were taken.
-    fn consume_piped(&mut self, n: usize);
+    fn consume_piped(&mut self, _: usize) {}
 
     /// Calls `each` for every trailer field; only after the end.
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>));
@@ -73,11 +77,15 @@ pub(crate) trait Sink {
     ) -> Poll<Result<usize, Fault>>;
 
     /// Whether bytes may come through a pipe.
-    fn takes_pipe(&self) -> bool;
+    fn takes_pipe(&self) -> bool {
+        false
+    }
 
     /// Writes some of what is in the pipe (never empty), behind whatever stands before it; says how much was taken. After 0
     /// [`Self::takes_pipe`] is false.
-    fn poll_piped(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<usize, Fault>>;
+    fn poll_piped(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<Result<usize, Fault>> {
+        Poll::Ready(Ok(0))
+    }
 
     /// Writes the end of the body.
     fn poll_end(&mut self, cx: &mut Context<'_>, trailers: Trailers<'_>)

@@ -166,8 +166,6 @@ pub struct WorkerCounters {
     pub connections: Counter,
     /// Exchanges begun.
     pub exchanges: Counter,
-    /// Exchanges running now.
-    pub active: Counter,
     /// Idle upstream connections kept now.
     pub idle_upstream: Counter,
     /// Tasks that panicked, each costing one connection.

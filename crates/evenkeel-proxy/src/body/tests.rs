@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, Known};
-use evenkeel_net::Pipe;
 
 use super::{Fill, Pump, Sink, Source, Trailers, Waiting};
 
@@ -62,16 +61,6 @@ impl Source for From {
         self.data = &self.data[n..];
     }
 
-    fn poll_pipe(&mut self, _: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
-        Poll::Ready(Ok(false))
-    }
-
-    fn piped(&mut self) -> Option<&mut Pipe> {
-        None
-    }
-
-    fn consume_piped(&mut self, _: usize) {}
-
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         assert!(self.ended, "trailers are known after the end");
         each(Field {
@@ -118,14 +107,6 @@ impl Sink for To {
             self.heard.push('!');
         }
         Poll::Ready(Ok(took))
-    }
-
-    fn takes_pipe(&self) -> bool {
-        false
-    }
-
-    fn poll_piped(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<Result<usize, Fault>> {
-        Poll::Ready(Ok(0))
     }
 
     fn poll_end(&mut self, _: &mut Context<'_>, trailers: Trailers<'_>) -> Poll<Result<(), Fault>> {

@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, FieldSink};
 use evenkeel_config::model::Route;
-use evenkeel_net::Pipe;
 use tokio::time;
 
 use crate::body::{Fill, Length, Sink, Source, Trailers};
@@ -322,16 +321,6 @@ impl Source for Nothing {
 
     fn consume(&mut self, _: usize) {}
 
-    fn poll_pipe(&mut self, _: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
-        Poll::Ready(Ok(false))
-    }
-
-    fn piped(&mut self) -> Option<&mut Pipe> {
-        None
-    }
-
-    fn consume_piped(&mut self, _: usize) {}
-
     fn trailers(&self, _: &mut dyn FnMut(Field<'_>)) {}
 }
 
@@ -343,14 +332,6 @@ impl Sink for Nothing {
         _: bool,
     ) -> Poll<Result<usize, Fault>> {
         Poll::Ready(Ok(data.len()))
-    }
-
-    fn takes_pipe(&self) -> bool {
-        false
-    }
-
-    fn poll_piped(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<Result<usize, Fault>> {
-        Poll::Ready(Ok(0))
     }
 
     fn poll_end(&mut self, _: &mut Context<'_>, _: Trailers<'_>) -> Poll<Result<(), Fault>> {

@@ -51,12 +51,6 @@ impl Source for Live {
         Poll::Ready(Ok(true))
     }
 
-    fn piped(&mut self) -> Option<&mut Pipe> {
-        None
-    }
-
-    fn consume_piped(&mut self, _: usize) {}
-
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         if self.trailer {
             each(Field {

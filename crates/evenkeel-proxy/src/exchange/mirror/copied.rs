@@ -4,7 +4,6 @@ use std::task::{Context, Poll};
 
 use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, FieldSink, ListenerId, RequestHead, RequestView, RouteId};
-use evenkeel_net::Pipe;
 
 use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::downstream::{Asker, Downstream, Expect, Facts};
@@ -160,16 +159,6 @@ impl Source for Both {
         }
     }
 
-    fn poll_pipe(&mut self, _: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
-        Poll::Ready(Ok(false))
-    }
-
-    fn piped(&mut self) -> Option<&mut Pipe> {
-        None
-    }
-
-    fn consume_piped(&mut self, _: usize) {}
-
     fn trailers(&self, _: &mut dyn FnMut(Field<'_>)) {}
 }
 
@@ -186,14 +175,6 @@ impl Sink for Both {
         } else {
             Ok(data.len())
         })
-    }
-
-    fn takes_pipe(&self) -> bool {
-        false
-    }
-
-    fn poll_piped(&mut self, _: &mut Context<'_>, _: &mut Pipe) -> Poll<Result<usize, Fault>> {
-        Poll::Ready(Ok(0))
     }
 
     fn poll_end(&mut self, _: &mut Context<'_>, _: Trailers<'_>) -> Poll<Result<(), Fault>> {
