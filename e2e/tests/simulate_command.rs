@@ -43,6 +43,39 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn the_report_is_one_page_that_needs_nothing_else() {
+    let folder = Folder::new();
+    folder.write("small.toml", SMALL);
+    let page = |file: &str| {
+        let args = [
+            "simulate",
+            "-s",
+            "./small.toml",
+            "--compare",
+            "random,prequal",
+        ];
+        let ended = run(folder.path(), &[&args[..], &["--html", file]].concat());
+        assert_eq!((ended.status, &*ended.stderr), (0, ""));
+        std::fs::read_to_string(folder.path().join(file)).unwrap()
+    };
+    let (one, two) = (page("one.html"), page("two.html"));
+    for part in ["<!doctype html>", "<svg", "random", "prequal"] {
+        assert!(one.contains(part), "{part}");
+    }
+    for elsewhere in ["src=", "<link", "@import", "<script"] {
+        assert!(!one.contains(elsewhere), "{elsewhere}");
+    }
+    // The command that made it stands in it, with the file's name.
+    assert_eq!(one.replace("one.html", "two.html"), two);
+    let ended = run(
+        folder.path(),
+        &["simulate", "-s", "./small.toml", "--html", "none/one.html"],
+    );
+    assert_ne!(ended.status, 0);
+    assert!(ended.stderr.contains("none/one.html"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_cluster_of_a_configuration_takes_the_place_of_the_scenarios() {
     let folder = Folder::new();
     folder.write("small.toml", SMALL);
