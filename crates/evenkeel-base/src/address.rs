@@ -1,4 +1,5 @@
-//! Where an endpoint is, as the operator wrote it: an IP address, a name or a service to look up, or a Unix socket.
+//! Where an endpoint is, as the operator wrote it: an IP address, a name or a service to look up, or a Unix socket. What is
+//! spoken there, the scheme before it, belongs to the cluster and is read apart.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -25,18 +26,70 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+/// What an endpoint's address begins with: what is spoken there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `http://`: without TLS.
+    Http,
+    /// `https://`: through TLS.
+    Https,
+    /// `h2c://`: HTTP/2 without TLS, and without asking first.
+    H2c,
+}
+
+impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Https, Self::H2c];
+
+    /// As it is written, without `://`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::H2c => "h2c",
+        }
+    }
+
+    /// The one that an endpoint's address begins with, if it does.
+    #[must_use]
+    pub fn before(text: &str) -> Option<Self> {
+        let (name, _) = text.split_once("://")?;
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    /// The port when none is written.
+    const fn port(self) -> &'static str {
+        match self {
+            Self::Http | Self::H2c => "80",
+            Self::Https => "443",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl Address {
     /// The longest DNS name (RFC 1035 §2.3.4), without its final dot.
     const MAX_NAME: usize = 253;
 
-    /// Reads an endpoint's address: `host:port`, `:port` (this host), `http://host[:port]`, `unix:/path`,
-    /// `srv:name`. A host may be an IPv4 address, an IPv6 address in brackets or a name. A range of ports is read by
-    /// [`Address::parse_range`].
+    /// Reads an address: `host:port`, `:port` (this host), `http://host[:port]`, `unix:/path`, `srv:name`. A host may be an
+    /// IPv4 address, an IPv6 address in brackets or a name. Ranges of ports and other schemes are read by
+    /// [`Address::parse_endpoints`].
     ///
     /// # Errors
     /// A sentence that says what is wrong and what is accepted.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut all = Self::parse_range(text)?;
+        let (scheme, mut all) = Self::parse_endpoints(text)?;
+        if let Some(scheme @ (Scheme::Https | Scheme::H2c)) = scheme {
+            return Err(format!(
+                "\"{text}\": what is spoken here is what the cluster speaks; leave out {scheme}://"
+            ));
+        }
         match (all.pop(), all.is_empty()) {
             (Some(only), true) => Ok(only),
             _ => Err(format!(
@@ -45,42 +98,43 @@ impl Address {
         }
     }
 
-    /// Reads what [`Address::parse`] reads, and `host:9001-9004` as four addresses.
+    /// Reads an endpoint's address: what [`Address::parse`] reads, `host:9001-9004` as four addresses, `https://host[:port]` and
+    /// `h2c://host[:port]`; with the scheme, if there is one.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what is accepted.
-    pub fn parse_range(text: &str) -> Result<Vec<Self>, String> {
+    pub fn parse_endpoints(text: &str) -> Result<(Option<Scheme>, Vec<Self>), String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return parse_unix(text, path).map(|address| vec![address]);
+            return parse_unix(text, path).map(|address| (None, vec![address]));
         }
         if let Some(name) = text.strip_prefix("srv:") {
-            return parse_service(text, name).map(|address| vec![address]);
+            return parse_service(text, name).map(|address| (None, vec![address]));
         }
-        let (rest, default_port) = match text.split_once("://") {
-            Some(("http", rest)) => (rest.strip_suffix('/').unwrap_or(rest), Some("80")),
-            Some(("https", _)) => {
-                return Err(format!(
-                    "\"{text}\": TLS to endpoints is not there yet; write http:// or host:port"
-                ));
+        let (scheme, rest) = match text.split_once("://") {
+            Some((name, rest)) => {
+                let scheme = Scheme::before(text).ok_or_else(|| {
+                    format!(
+                        "\"{text}\": the scheme \"{name}\" is not known; write http://, https:// or h2c:// before host:port"
+                    )
+                })?;
+                (Some(scheme), rest.strip_suffix('/').unwrap_or(rest))
             }
-            Some((scheme, _)) => {
-                return Err(format!(
-                    "\"{text}\": the scheme \"{scheme}\" is not known; write http://host:port"
-                ));
-            }
-            None => (text, None),
+            None => (None, text),
         };
         if rest.contains('/') {
             return Err(format!(
                 "\"{text}\" has a path: an endpoint is only an address; use replace_prefix on the route to change paths"
             ));
         }
+        // Nothing at all is a slip, and not this host.
+        let default_port = scheme.map(Scheme::port).filter(|_| !rest.is_empty());
         let (host, ports) = split_host_port(rest, default_port).ok_or_else(|| help(text))?;
         let (first, last) = parse_ports(text, ports)?;
         let host = if host.is_empty() { "127.0.0.1" } else { host };
-        (first..=last)
+        let all: Result<Vec<Self>, String> = (first..=last)
             .map(|port| from_parts(text, host, port))
-            .collect()
+            .collect();
+        Ok((scheme, all?))
     }
 }
 
@@ -220,7 +274,7 @@ fn read_name(text: &str) -> Option<String> {
 
 fn help(text: &str) -> String {
     format!(
-        "\"{text}\" is not an address: write host:port, [ipv6]:port, http://host:port, host:9001-9004, srv:name or unix:/path"
+        "\"{text}\" is not an address: write host:port, [ipv6]:port, http://host:port, https://host, host:9001-9004, srv:name or unix:/path"
     )
 }
 
@@ -258,13 +312,35 @@ mod tests {
 
     #[test]
     fn a_range_of_ports_is_that_many_endpoints() {
-        let ports: Vec<_> = Address::parse_range("10.0.0.1:9002-9004")
-            .unwrap()
-            .iter()
-            .map(Address::to_string)
-            .collect();
+        let (_, all) = Address::parse_endpoints("10.0.0.1:9002-9004").unwrap();
+        let ports: Vec<_> = all.iter().map(Address::to_string).collect();
         assert_eq!(ports, ["10.0.0.1:9002", "10.0.0.1:9003", "10.0.0.1:9004"]);
         Address::parse("10.0.0.1:9002-9004").unwrap_err();
+    }
+
+    #[test]
+    fn a_scheme_says_what_is_spoken_and_which_port_it_is() {
+        for (text, scheme, address) in [
+            ("10.0.0.1:9001", None, "10.0.0.1:9001"),
+            ("http://a", Some(Scheme::Http), "a:80"),
+            ("https://a", Some(Scheme::Https), "a:443"),
+            ("https://[::1]", Some(Scheme::Https), "[::1]:443"),
+            ("https://a:8443/", Some(Scheme::Https), "a:8443"),
+            ("h2c://a", Some(Scheme::H2c), "a:80"),
+            ("h2c://10.0.0.1:50051", Some(Scheme::H2c), "10.0.0.1:50051"),
+            ("unix:/a", None, "unix:/a"),
+            ("srv:a.b", None, "srv:a.b"),
+        ] {
+            let (read, addresses) = Address::parse_endpoints(text).unwrap();
+            assert_eq!(read, scheme, "{text}");
+            assert_eq!(addresses[0].to_string(), address);
+        }
+        let (_, several) = Address::parse_endpoints("https://a:1-3").unwrap();
+        assert_eq!(several.len(), 3);
+        for text in ["https://a", "h2c://a:1"] {
+            let why = Address::parse(text).unwrap_err();
+            assert!(why.contains("leave out"), "{why}");
+        }
     }
 
     #[test]
@@ -281,8 +357,14 @@ mod tests {
             "a b:80",
             "1.2.3:80",
             "ftp://a:1",
-            "https://a:1",
+            "https://",
+            "https://:",
+            "HTTPS://a:1",
+            "https://unix:/a",
+            "https://srv:a",
             "http://a/path",
+            "https://a/path",
+            "h2c://a/path",
             "unix:",
             "srv:",
             "srv:_http._tcp.app:80",
@@ -295,7 +377,7 @@ mod tests {
             "a:1-",
             "a:-1",
         ] {
-            assert!(Address::parse_range(text).is_err(), "{text}");
+            assert!(Address::parse_endpoints(text).is_err(), "{text}");
         }
     }
 }

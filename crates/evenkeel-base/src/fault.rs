@@ -3,7 +3,11 @@
 //! A fault is `Copy` and one byte long; what it means (whose side, which status, which RFC 9209 token) is one table.
 //! Whether it may be tried again depends also on what was sent, and is decided by `evenkeel-policy`.
 
+mod advice;
+
 use std::fmt;
+
+pub use advice::Advice;
 
 /// Who caused a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,12 +69,14 @@ macro_rules! faults {
 faults! {
     RequestMalformed "request-malformed" Downstream 400 "http_request_error" "The request's head breaks the grammar of HTTP/1.1 or could be read in two ways.";
     RequestPathRefused "request-path-refused" Downstream 400 "http_request_error" "The path has dot segments, which this route does not allow.";
-    RequestBodyMalformed "request-body-malformed" Downstream 400 "http_request_error" "The request's chunked body breaks the grammar of HTTP/1.1.";
+    RequestTargetRefused "request-target-refused" Downstream 400 "http_request_error" "The path or the query has a character that the grammar of URIs does not know, and the endpoint speaks HTTP/2, which does not carry it.";
+    RequestBodyMalformed "request-body-malformed" Downstream 400 "http_request_error" "The request's body breaks the rules of its protocol: the grammar of chunks, or the length that its head announced.";
     RequestDenied "request-denied" Downstream 403 "http_request_denied" "The client's network is not allowed on this route.";
     MethodRefused "method-refused" Downstream 405 "http_request_denied" "CONNECT and TRACE are refused unless configured.";
     RequestHeaderTimeout "request-header-timeout" Downstream 408 "connection_read_timeout" "The client did not finish its request's head in time.";
     RequestBodyTimeout "request-body-timeout" Downstream 408 "connection_read_timeout" "The client stopped sending its request's body.";
     RequestBodyTooLarge "request-body-too-large" Downstream 413 "http_request_error" "The request's body is larger than the route allows.";
+    Misdirected "misdirected" Downstream 421 "http_request_error" "The request is for a host that needs another TLS connection: another certificate, or another check of the client.";
     RateLimited "rate-limited" Downstream 429 "http_request_denied" "The client sent more requests than the route's rate limit allows.";
     TooManyConnections "too-many-connections" Downstream 429 "http_request_denied" "The client has more connections open than the listener allows.";
     RequestLineTooLong "request-line-too-long" Downstream 414 "http_request_error" "The request line is longer than the listener allows.";
@@ -79,7 +85,7 @@ faults! {
     ClientGone "client-gone" Downstream 499 "connection_terminated" "The client closed its connection before it had the whole response.";
     ClientStalled "client-stalled" Downstream 499 "connection_write_timeout" "The client took no byte of the response for the write timeout.";
     CodingUnsupported "coding-unsupported" Downstream 501 "http_request_error" "The request's transfer coding is not chunked alone.";
-    VersionUnsupported "version-unsupported" Downstream 505 "http_request_error" "The request's HTTP version is neither 1.0 nor 1.1.";
+    VersionUnsupported "version-unsupported" Downstream 505 "http_request_error" "The request's HTTP version is none that this listener speaks.";
     NoRoute "no-route" Local 404 "destination_not_found" "No route matches the request.";
     Internal "internal-error" Local 500 "proxy_internal_error" "A mistake of evenkeel's own; please report it.";
     NoEndpoint "no-endpoint" Local 503 "destination_unavailable" "The cluster has no endpoint that could be tried.";
@@ -92,8 +98,14 @@ faults! {
     TotalTimeout "total-timeout" Local 504 "http_response_timeout" "The exchange took longer than the total timeout of its route.";
     ConnectRefused "connect-refused" Upstream 502 "connection_refused" "The endpoint refused the connection.";
     ConnectFailed "connect-failed" Upstream 502 "destination_ip_unroutable" "No connection to the endpoint could be made.";
+    TlsHandshakeFailed "tls-handshake-failed" Upstream 502 "tls_protocol_error" "No TLS with the endpoint: it speaks something else, closed the connection during the handshake, or has no version, cipher or protocol that is wanted.";
+    TlsCertificateRefused "tls-certificate-refused" Upstream 502 "tls_certificate_error" "The endpoint's certificate cannot be trusted, or is not for its name, or not for today.";
+    TlsAlertReceived "tls-alert-received" Upstream 502 "tls_alert_received" "The endpoint ended TLS with an alert, as it does when it wants another certificate of us.";
     EndpointClosed "endpoint-closed" Upstream 502 "connection_terminated" "The endpoint closed the connection before it answered.";
     EndpointReset "endpoint-reset" Upstream 502 "connection_terminated" "The endpoint reset the connection before it answered.";
+    StreamRefused "stream-refused" Upstream 502 "http_response_incomplete" "The endpoint refused the request's stream before it looked at it (HTTP/2).";
+    ConnectionDead "connection-dead" Upstream 504 "connection_timeout" "The endpoint did not answer a PING in time, and its connection was given up (HTTP/2).";
+    UpgradeUnsupported "upgrade-unsupported" Upstream 502 "http_upgrade_failed" "The endpoint speaks HTTP/2 and does not take that protocol over it (RFC 8441).";
     ResponseMalformed "response-malformed" Upstream 502 "http_protocol_error" "The endpoint's response breaks the grammar of HTTP/1.1 or could be read in two ways.";
     ResponseHeadTooLarge "response-head-too-large" Upstream 502 "http_response_header_section_size" "The endpoint's response head is larger, or has more fields, than allowed.";
     ResponseCodingUnsupported "response-coding-unsupported" Upstream 502 "http_response_transfer_coding" "The endpoint's transfer coding is not chunked alone.";

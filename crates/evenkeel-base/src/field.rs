@@ -262,11 +262,11 @@ pub const fn is_tchar(byte: u8) -> bool {
 #[must_use]
 pub fn is_field_value(value: &[u8]) -> bool {
     let space = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
-    value
-        .iter()
-        .all(|&b| b == b'\t' || (b >= 0x20 && b != 0x7f))
-        && !space(value.first())
-        && !space(value.last())
+    // Without a way out of the loop the compiler judges many bytes at once.
+    let has_control = value.iter().fold(false, |has, &b| {
+        has | ((b < 0x20) & (b != b'\t')) | (b == 0x7f)
+    });
+    !has_control && !space(value.first()) && !space(value.last())
 }
 
 #[cfg(test)]

@@ -5,11 +5,16 @@
 //! parser, the route table, the balancer and the access log.
 
 pub mod address;
+pub mod authority;
 pub mod balancer;
 pub mod edits;
 pub mod fault;
 pub mod field;
+pub mod fuzzing;
+pub mod grammar;
+pub mod grpc;
 pub mod head;
+pub mod head_limits;
 pub mod id;
 pub mod matching;
 pub mod method;
@@ -19,11 +24,14 @@ pub mod rules;
 pub mod sink;
 pub mod unit;
 
-pub use address::{Address, Target};
+pub use address::{Address, Scheme, Target};
+pub use authority::Authority;
 pub use balancer::BalancerKind;
 pub use fault::{Fault, Side};
 pub use field::Known;
+pub use grpc::GrpcStatus;
 pub use head::{RequestHead, RequestView, ResponseHead, ResponseView, Run, Span};
+pub use head_limits::HeadLimits;
 pub use id::{ClusterId, ListenerId, RouteId};
 pub use method::Method;
 pub use network::Network;

@@ -7,6 +7,7 @@ mod attempts;
 mod balancing;
 mod health;
 mod limits;
+mod multiplexing;
 
 pub use attempts::{BudgetRules, HedgeRules, RetryOn, RetryRules, Statuses};
 pub use balancing::{
@@ -17,3 +18,4 @@ pub use health::{AdminState, OutlierRules, ProbeRules};
 pub use limits::{
     AdaptiveRules, EndpointLimit, LimitRules, Priority, QueueRules, RateKey, RateRules,
 };
+pub use multiplexing::MultiplexRules;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ByteSize;
+use crate::grpc::GrpcStatuses;
 
 /// How failed attempts are repeated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +15,9 @@ pub struct RetryRules {
     pub on: RetryOn,
     /// Statuses of the endpoint's response that are tried again as well; usually none.
     pub statuses: Statuses,
+    /// Statuses of gRPC that are tried again as well, when a response says nothing else; usually none. Naming one allows that a call
+    /// is seen twice.
+    pub grpc_statuses: GrpcStatuses,
     /// How long one attempt may take from its beginning, connect included, to the response's head; [`Duration::MAX`] when off.
     pub attempt_timeout: Duration,
     /// The pause before an attempt that goes to an endpoint that was tried already: chance between 0 and this, doubled
@@ -37,6 +41,7 @@ impl RetryRules {
         attempts: 2,
         on: RetryOn::ALL,
         statuses: Statuses::NONE,
+        grpc_statuses: GrpcStatuses::NONE,
         attempt_timeout: Duration::MAX,
         backoff: Duration::from_millis(25),
         backoff_max: Duration::from_millis(250),
