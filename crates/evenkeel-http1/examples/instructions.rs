@@ -9,9 +9,9 @@
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 
+use evenkeel_base::Authority;
 use evenkeel_base::head::{FieldSpan, RequestHead, ResponseHead, Span};
 use evenkeel_base::{FieldSink, Known};
-use evenkeel_http1::authority::Authority;
 use evenkeel_http1::{Asked, HeadWriter, Limits, RequestParser, ResponseParser};
 
 const WRK: &str = "GET /api/items?page=2 HTTP/1.1\r\nHost: 127.0.0.1:5000\r\n\r\n";

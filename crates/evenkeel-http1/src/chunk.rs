@@ -12,9 +12,9 @@ use std::ops::Range;
 
 use evenkeel_base::field::is_tchar;
 
-use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::trailer::TrailerReader;
+use evenkeel_base::HeadLimits as Limits;
 
 /// Reads one chunked body; a fresh one per body.
 #[derive(Clone, Copy, Debug, Default)]

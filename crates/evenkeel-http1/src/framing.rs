@@ -2,6 +2,7 @@
 //! Connection. How a body is framed in the end also depends on the first line and is decided by the parsers.
 
 use evenkeel_base::field::is_token;
+use evenkeel_base::grammar::{decimal, members};
 use evenkeel_base::head::Version;
 
 use crate::refusal::Refusal;
@@ -88,32 +89,10 @@ impl Options {
     /// Whether the connection may carry another message after this one (RFC 9112 §9.3).
     pub(crate) const fn persistent(self, version: Version) -> bool {
         match version {
-            Version::Http11 => !self.close,
+            Version::Http11 | Version::Http2 => !self.close,
             Version::Http10 => self.keep_alive && !self.close,
         }
     }
-}
-
-/// The members of a comma-separated list without the white space around them; empty ones too.
-pub(crate) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
-}
-
-/// A plain decimal number below 2^63, which every language that may stand behind us can hold: no sign, no leading zero.
-fn decimal(value: &[u8]) -> Option<u64> {
-    let plain = match value {
-        [b'0'] => true,
-        [b'0', ..] | [] => false,
-        digits => digits.len() <= 19 && digits.iter().all(u8::is_ascii_digit),
-    };
-    if !plain {
-        return None;
-    }
-    // Nineteen digits are below 2^64, so that nothing overflows before the comparison.
-    let number = value
-        .iter()
-        .fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0'));
-    (number <= i64::MAX.unsigned_abs()).then_some(number)
 }
 
 /// Which refusal a Transfer-Encoding that is not `chunked` deserves: 501 only when its end could be found all the same.
@@ -137,38 +116,6 @@ fn refuse_coding(value: &[u8]) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths() {
-        assert_eq!(decimal(b"0"), Some(0));
-        assert_eq!(
-            decimal(b"9223372036854775807"),
-            Some(i64::MAX.unsigned_abs())
-        );
-        for text in [
-            "",
-            "+5",
-            "-5",
-            "-0",
-            "5 5",
-            "0x5",
-            "5e0",
-            "5.0",
-            "5;",
-            "1_0",
-            "05",
-            "00",
-            "5,5",
-            "5, 5",
-            "9223372036854775808",
-            "18446744073709551616",
-            "99999999999999999999",
-            "\u{665}",
-        ] {
-            assert_eq!(decimal(text.as_bytes()), None, "{text}");
-        }
-        assert_eq!(decimal(&[b'1'; 1000]), None);
-    }
 
     #[test]
     fn only_a_coding_before_chunked_is_unsupported_the_rest_is_broken() {

@@ -9,7 +9,7 @@ mod heads;
 pub use chunks::{chunked, trailers};
 pub use heads::{request_head, response_head};
 
-use crate::limits::Limits;
+use evenkeel_base::HeadLimits as Limits;
 
 /// The default limits, and some that small inputs reach.
 fn limits() -> [Limits; 2] {

@@ -22,11 +22,9 @@
 //! LF, and needs no table of references that would have to be turned into spans. A head that passes on is mostly not written
 //! field by field, as in the last column, but copied a run of lines at a time.
 
-pub mod authority;
 pub mod chunk;
 mod framing;
 pub mod fuzzing;
-pub mod limits;
 mod line;
 pub mod path;
 mod reason;
@@ -39,7 +37,7 @@ pub mod trailer;
 pub mod write;
 
 pub use chunk::{ChunkReader, ChunkState, Chunked};
-pub use limits::Limits;
+pub use evenkeel_base::HeadLimits as Limits;
 pub use path::has_dot_segments;
 pub use reason::reason_phrase;
 pub use refusal::Refusal;

@@ -1,4 +1,5 @@
-//! Reason phrases for the responses that evenkeel makes; those of endpoints pass as they came.
+//! Reason phrases for the responses that evenkeel makes, and for those of HTTP/2, which has none; those of endpoints of HTTP/1.1
+//! pass as they came.
 
 /// The phrase registered for a status, empty for an unregistered one: no recipient may depend on it (RFC 9112 §4).
 #[must_use]

@@ -2,14 +2,15 @@
 
 use evenkeel_base::Known;
 use evenkeel_base::field::{is_tchar, is_token};
+use evenkeel_base::grammar::members;
 use evenkeel_base::head::{RequestHead, Span, Version};
 
-use crate::authority::Authority;
-use crate::framing::{Framing, Options, members};
-use crate::limits::Limits;
+use crate::framing::{Framing, Options};
 use crate::line::{Line, Lines};
 use crate::refusal::Refusal;
 use crate::target::{self, Form};
+use evenkeel_base::Authority;
+use evenkeel_base::HeadLimits as Limits;
 
 /// The state of one head that arrives in pieces; `Default` is a fresh one, and it is fresh again after each head.
 #[derive(Clone, Copy, Debug, Default)]
@@ -183,7 +184,7 @@ impl RequestParser {
             had_length: facts.framing.length.is_some(),
             persistent: facts.connection.persistent(head.version),
             expect: match head.version {
-                Version::Http11 => facts.expect,
+                Version::Http11 | Version::Http2 => facts.expect,
                 Version::Http10 => Expect::None,
             },
             upgrade: facts

@@ -1,14 +1,15 @@
 //! Response heads: bytes in, spans and framing out. What the request was decides the framing too (RFC 9112 §6.3).
 
 use evenkeel_base::Known;
+use evenkeel_base::grammar::members;
 use evenkeel_base::head::{ResponseHead, Span, Version};
 
-use crate::framing::{Framing, Options, members};
-use crate::limits::Limits;
+use crate::framing::{Framing, Options};
 use crate::line::{Line, Lines, without_crlf};
 use crate::refusal::Refusal;
 use crate::scan::value_end;
 use crate::target::diagnose_version;
+use evenkeel_base::HeadLimits as Limits;
 
 /// The state of one head that arrives in pieces; `Default` is a fresh one, and it is fresh again after each head.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,6 +4,7 @@
 //! last sixteen there are get judged, so that only what is shorter than that altogether is read byte by byte.
 
 use evenkeel_base::field::is_tchar;
+use evenkeel_base::grammar::{is_path_byte, is_query_byte};
 use wide::u8x16;
 
 /// The first byte from `at` on that no token may have, or the end.
@@ -12,14 +13,6 @@ pub(crate) fn token_end(bytes: &[u8], at: usize) -> usize {
     set_end(bytes, at, &TCHAR, |block| {
         is_alphanumeric(block) | block.simd_eq(u8x16::splat(b'-'))
     })
-}
-
-/// The first byte from `at` on that no registered name may have (RFC 3986 §3.2.2), or the end. Percent-encoding ends
-/// it, and so does the comma, which makes a list of it to some.
-#[inline]
-pub(crate) fn host_end(bytes: &[u8], at: usize) -> usize {
-    // Most hosts are shorter than a block.
-    table_end(bytes, at, &HOST)
 }
 
 /// The first byte from `at` on that no field value may have (a control byte other than HTAB), or the end.
@@ -180,34 +173,6 @@ const fn is_value_byte(byte: u8) -> bool {
     (byte == b'\t') | ((byte >= 0x20) & (byte != 0x7f))
 }
 
-const fn is_query_byte(byte: u8) -> bool {
-    (byte > 0x20) & (byte < 0x7f) & (byte != b'#')
-}
-
-const fn is_path_byte(byte: u8) -> bool {
-    is_query_byte(byte) & (byte != b'?')
-}
-
-const fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b';'
-                | b'='
-        )
-}
-
 /// The bytes that a run may have.
 type Set = [bool; 256];
 
@@ -227,7 +192,6 @@ macro_rules! set {
 }
 
 static TCHAR: Set = set!(is_tchar);
-static HOST: Set = set!(is_host_byte);
 
 #[cfg(test)]
 mod tests {
@@ -253,7 +217,6 @@ mod tests {
         check(value_end, is_value_byte);
         check(path_end, is_path_byte);
         check(query_end, is_query_byte);
-        check(host_end, is_host_byte);
     }
 
     #[test]

@@ -5,10 +5,10 @@
 use evenkeel_base::Method;
 use evenkeel_base::head::{RequestHead, Span, Version};
 
-use crate::authority::Authority;
 use crate::line::without_crlf;
 use crate::refusal::Refusal;
 use crate::scan::{path_end, query_end, token_end};
+use evenkeel_base::Authority;
 
 /// The parts of a flawless request line; nothing is known of the target's form yet.
 #[derive(Clone, Copy, Debug)]

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use evenkeel_base::Known;
-use evenkeel_base::head::{FieldSpan, MAX_HEAD_BYTES, Span};
+use evenkeel_base::grammar::may_trail;
+use evenkeel_base::head::{FieldSpan, MAX_HEAD_BYTES};
 
-use crate::limits::Limits;
 use crate::line::{Line, Lines};
 use crate::refusal::Refusal;
+use evenkeel_base::HeadLimits as Limits;
 
 /// Fills `table` with the trailers that [`crate::ChunkReader`] found at `range` of `block`; spans are of the block.
 ///
@@ -37,7 +37,7 @@ pub fn parse_trailers(
         if count > limits.fields {
             return Err(Refusal::TrailersTooLarge);
         }
-        if may_trail(field.known, field.name, block) {
+        if may_trail(field.known, field.name.of(block)) {
             table.push(field);
         }
     }
@@ -77,34 +77,6 @@ impl TrailerReader {
             }
         }
     }
-}
-
-/// Fields that no rule of the pipeline names and that still must not come late.
-const NEVER_LATE: [&str; 16] = [
-    "authorization",
-    "cache-control",
-    "content-encoding",
-    "content-range",
-    "cookie",
-    "date",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "location",
-    "pragma",
-    "range",
-    "set-cookie",
-    "www-authenticate",
-];
-
-fn may_trail(known: Known, name: Span, block: &[u8]) -> bool {
-    let name = name.of(block);
-    let names = |text: &&str| text.as_bytes().eq_ignore_ascii_case(name);
-    known == Known::Other
-        && Known::underscore_twin(name) == Known::Other
-        && !NEVER_LATE.iter().any(names)
 }
 
 #[cfg(test)]

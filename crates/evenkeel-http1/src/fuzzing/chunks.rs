@@ -5,9 +5,9 @@ use evenkeel_base::head::fields;
 
 use super::{STEPS, limits};
 use crate::chunk::{ChunkReader, ChunkState};
-use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::trailer::parse_trailers;
+use evenkeel_base::HeadLimits as Limits;
 
 /// Reads `data` as a chunked body and what follows it.
 pub fn chunked(data: &[u8]) {

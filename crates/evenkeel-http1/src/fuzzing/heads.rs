@@ -5,13 +5,13 @@ use evenkeel_base::head::{FieldSpan, RequestHead, ResponseHead, Version, fields}
 use evenkeel_base::{FieldSink, Known, Method};
 
 use super::{STEPS, limits};
-use crate::authority::Authority;
-use crate::limits::Limits;
 use crate::path::has_dot_segments;
 use crate::refusal::Refusal;
 use crate::request::{Request, RequestBody, RequestParser};
 use crate::response::{Asked, Response, ResponseBody, ResponseParser};
 use crate::write::HeadWriter;
+use evenkeel_base::Authority;
+use evenkeel_base::HeadLimits as Limits;
 
 /// Reads `data` as a request.
 pub fn request_head(data: &[u8]) {
