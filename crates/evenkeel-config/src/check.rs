@@ -6,10 +6,11 @@ use evenkeel_base::ListenerId;
 
 use crate::cookies;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{Config, Route};
+use crate::model::{Config, Listener, Route};
 use crate::raw::{Cx, Node, with_root};
 use crate::reach::{self, Candidate};
 use crate::section::cluster::tier;
+use crate::section::listener::tls::check_hosts;
 use crate::section::{self, Names, cluster, listener, route, top};
 use crate::source::Source;
 
@@ -77,8 +78,9 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
         .collect();
     reach::check(&sound, listener_names.all.len(), cx);
     if complete {
+        report_uncertified(&listeners, &drafts, cx);
         report_absent(&listener_names, nodes.is_empty(), cx);
-        report_unused(&drafts, &nodes, &names, cx);
+        report_unused(&drafts, &nodes, &names, &listeners, cx);
     }
     Some(Config {
         workers: process.workers,
@@ -98,6 +100,26 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
             .map(|draft| draft.cluster)
             .collect(),
     })
+}
+
+/// Warns of hosts that routes are for, and no certificate of their listener.
+fn report_uncertified(listeners: &[Listener], drafts: &[route::Draft], cx: &mut Cx<'_>) {
+    let is_only = listeners.len() == 1;
+    for (listener, id) in listeners.iter().zip(0..) {
+        let Some(tls) = &listener.tls else {
+            continue;
+        };
+        let bound = |draft: &&route::Draft| {
+            let listeners = &draft.route.matching.listeners;
+            // A route that names none, beside several, may be meant for others.
+            listeners.contains(&ListenerId::new(id)) || (listeners.is_empty() && is_only)
+        };
+        let hosts = drafts.iter().filter(bound).flat_map(|draft| {
+            let hosts = draft.route.matching.hosts.iter();
+            hosts.map(|host| (host.to_string(), draft.span.clone()))
+        });
+        check_hosts(tls, &listener.name, hosts, cx);
+    }
 }
 
 /// Reports a file that listens nowhere or leads nowhere.
@@ -120,6 +142,7 @@ fn report_unused(
     drafts: &[route::Draft],
     nodes: &[Node<'_>],
     names: &route::Targets<'_>,
+    bound: &[Listener],
     cx: &mut Cx<'_>,
 ) {
     // A route that could not be read may be the one that uses it.
@@ -139,12 +162,17 @@ fn report_unused(
             .help("name it in a route, or leave it out");
         }
     }
-    let bound = |draft: &route::Draft| draft.route.matching.listeners.clone();
-    if drafts.is_empty() || drafts.iter().any(|draft| bound(draft).is_empty()) {
+    let of = |draft: &route::Draft| draft.route.matching.listeners.clone();
+    if drafts.is_empty() || drafts.iter().any(|draft| of(draft).is_empty()) {
         return;
     }
-    let listeners: HashSet<ListenerId> = drafts.iter().flat_map(bound).collect();
+    let listeners: HashSet<ListenerId> = drafts.iter().flat_map(of).collect();
     for (named, id) in names.listeners.all.iter().zip(0..) {
+        let needs_none =
+            |one: &Listener| one.name == named.value && one.redirect_to_https.is_some();
+        if bound.iter().any(needs_none) {
+            continue;
+        }
         if !listeners.contains(&ListenerId::new(id)) {
             cx.warning(
                 named.span.clone(),

@@ -83,7 +83,7 @@ const BALANCERS: [(&str, &str); 16] = [
 ];
 
 /// The words of others, separated by spaces, and what they are here.
-const WORDS: [(&str, &str); 65] = [
+const WORDS: [(&str, &str); 68] = [
     (
         "backend backends upstream upstreams service services",
         "a group of endpoints is a [cluster.NAME] here",
@@ -127,7 +127,19 @@ const WORDS: [(&str, &str); 65] = [
         "resolvers dns dns_resolvers nameservers nameserver",
         "who is asked about names is [resolver], with `servers`",
     ),
-    ("tls ssl", "TLS is not part of this version"),
+    ("ssl proxy_ssl transport_socket", "it is `tls`"),
+    (
+        "proxy_ssl_verify ssl_verify insecure skip_verify insecure_skip_verify tls_insecure_skip_verify verify_certificate_at_client",
+        "it is `verify`, in the `tls` of a cluster",
+    ),
+    (
+        "sni proxy_ssl_name proxy_ssl_server_name ssl_name tls_server_name sni_hostname",
+        "it is `server_name`, in the `tls` of a cluster",
+    ),
+    (
+        "ca_file ca_cert ca_certs ca_bundle root_ca trusted_ca trusted_certificate proxy_ssl_trusted_certificate trusted_ca_certificate",
+        "it is `ca`, in `tls`",
+    ),
     // Health.
     (
         "health check healthcheck health_checks active active_health_check httpchk http_check tcp_check option_httpchk health_uri health_path",
@@ -277,8 +289,8 @@ const WORDS: [(&str, &str); 65] = [
         "a retry goes to another endpoint while one is left",
     ),
     (
-        "retriable_status_codes",
-        "it is `statuses` of `retry`, on a route or its cluster",
+        "retriable_status_codes retry_grpc_on",
+        "it is `statuses` of `retry`, on a route or its cluster, and `grpc_statuses` for those of gRPC",
     ),
     ("hedge_policy hedging", "it is `hedge` of `retry`"),
     // Limits.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::Spoken;
 use crate::source::Nowhere;
 
 /// Checks `bytes` as a list of endpoints and as a configuration; when they are the latter, prints it and checks that the text means the same.
@@ -10,7 +11,7 @@ use crate::source::Nowhere;
 /// When a property does not hold: that is what it is for.
 pub fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let list = crate::check_list(&text, Path::new("fuzz.toml"));
+    let list = crate::check_list(&text, Path::new("fuzz.toml"), Spoken::default());
     let checked = crate::check(&text, "fuzz.toml", &Nowhere);
     for diagnostic in list.diagnostics.iter().chain(&checked.diagnostics) {
         let shown = diagnostic.render(&text, false);

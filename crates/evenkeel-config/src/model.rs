@@ -3,6 +3,8 @@
 //! No `Option` for "not set", no strings for choices, no serde: a value of this module is ready to be compiled into a
 //! snapshot. It is not the file; [`crate::check()`] turns that into this.
 
+mod probe;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -12,10 +14,14 @@ use std::time::Duration;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::RouteMatch;
 use evenkeel_base::rules::{
-    AdminState, BalancerRules, BudgetRules, KeyPart, LimitRules, OutlierRules, Priority,
-    ProbeRules, RateRules, RetryRules, TierRules,
+    AdminState, BalancerRules, BudgetRules, KeyPart, LimitRules, MultiplexRules, OutlierRules,
+    Priority, RateRules, RetryRules, TierRules,
 };
 use evenkeel_base::{Address, ByteSize, ClusterId, Fault, Network};
+use evenkeel_tls::client::{ClientTls, Roots};
+use evenkeel_tls::{ClientCheck, Version};
+
+pub use probe::{BodyMatch, Probe, ProbeAddress, ProbeRequest};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +148,10 @@ pub struct Listener {
     pub name: String,
     /// Where it listens.
     pub bind: Bind,
+    /// The versions of HTTP that are spoken there.
+    pub protocols: Protocols,
+    /// What one connection of HTTP/2 may ask for at a time.
+    pub http2: ListenerHttp2,
     /// The networks whose forwarding fields are believed.
     pub trusted_proxies: Vec<Network>,
     /// Limits on a request's head.
@@ -162,6 +172,118 @@ pub struct Listener {
     pub max_connections_per_client: u32,
     /// Whether `/live` and `/ready` are answered here, before any route.
     pub health: bool,
+    /// The port by `https` that every request is sent to; none: requests are served.
+    pub redirect_to_https: Option<u16>,
+    /// What it speaks TLS by; none: it speaks without.
+    pub tls: Option<ListenerTls>,
+}
+
+/// TLS of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    /// At least one; the first is shown to whoever asks for no name.
+    pub certificates: Vec<ListenerCertificate>,
+    /// The oldest version that is spoken.
+    pub min_version: Version,
+    /// A connection must be through its handshake in this time.
+    pub handshake_timeout: Duration,
+    /// What clients have to show; none: nothing.
+    pub client: Option<ListenerClients>,
+}
+
+/// A certificate of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerCertificate {
+    /// The file that it stood in.
+    pub certificate: PathBuf,
+    /// The file of its key.
+    pub key: PathBuf,
+    /// What they were when they were read.
+    pub identity: evenkeel_tls::Identity,
+}
+
+/// Certificates of a listener's clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerClients {
+    /// The file with the authorities.
+    pub ca: PathBuf,
+    /// Whether a client has to show one.
+    pub verify: Verify,
+    /// The files with the revocation lists.
+    pub crl: Vec<PathBuf>,
+    /// What endpoints are told.
+    pub headers: ClientHeaders,
+    /// The content of the files when they were read.
+    pub check: ClientCheck,
+}
+
+/// Whether a client has to show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Yes.
+    Required,
+    /// Only if it has one.
+    Optional,
+}
+
+/// The names of the fields by which endpoints are told of a client's certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientHeaders {
+    /// Whom it is about.
+    pub subject: Option<String>,
+    /// Its alternative names.
+    pub san: Option<String>,
+    /// Its SHA-256.
+    pub fingerprint: Option<String>,
+}
+
+impl ClientHeaders {
+    /// Those that are configured.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        [&self.subject, &self.san, &self.fingerprint]
+            .into_iter()
+            .filter_map(Option::as_deref)
+    }
+}
+
+/// A version of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, and with it HTTP/1.0.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// The versions of HTTP that a listener speaks: one at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protocols {
+    /// HTTP/1.1, and with it HTTP/1.0.
+    pub http1: bool,
+    /// HTTP/2.
+    pub http2: bool,
+}
+
+impl Protocols {
+    /// All of them.
+    pub const ALL: Self = Self {
+        http1: true,
+        http2: true,
+    };
+}
+
+/// What one connection of HTTP/2 may ask a listener for at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerHttp2 {
+    /// How many requests it may have under way.
+    pub max_concurrent_streams: u32,
+}
+
+impl ListenerHttp2 {
+    /// What holds where nothing is said.
+    pub const DEFAULT: Self = Self {
+        max_concurrent_streams: 100,
+    };
 }
 
 /// Where a listener listens.
@@ -363,6 +485,10 @@ pub struct Cluster {
     pub endpoints: Vec<Endpoint>,
     /// Where they are listed.
     pub listed: Listed,
+    /// What is spoken with them.
+    pub protocol: UpstreamProtocol,
+    /// Whether that goes through TLS.
+    pub tls: UpstreamTls,
     /// Who picks.
     pub balancer: BalancerRules,
     /// When requests go to another tier, or leave the own zone.
@@ -388,11 +514,84 @@ pub struct Cluster {
     pub slow_start: Duration,
     /// Caps, and the queue behind them.
     pub limits: LimitRules,
+    /// How HTTP/2 is spoken with them, where it is.
+    pub http2: MultiplexRules,
     /// How long an answer about a name among the endpoints' addresses is believed at most, and how long after a failure it
     /// is looked up again.
     pub resolve_interval: Duration,
     /// Idle connections kept per endpoint and worker.
     pub max_idle_connections: usize,
+}
+
+impl Cluster {
+    /// Whether HTTP/2 may be spoken with its endpoints, and with it many requests at once on one connection.
+    #[must_use]
+    pub const fn may_multiplex(&self) -> bool {
+        match self.protocol {
+            UpstreamProtocol::Auto => matches!(self.tls, UpstreamTls::On(_)),
+            UpstreamProtocol::Http1 => false,
+            UpstreamProtocol::Http2 => true,
+        }
+    }
+}
+
+/// What is spoken with the endpoints of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamProtocol {
+    /// What the endpoint chooses of HTTP/2 and HTTP/1.1 when it is asked by ALPN; without TLS, HTTP/1.1.
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2; without TLS with prior knowledge, as `h2c://` says.
+    Http2,
+}
+
+/// Whether connections to the endpoints of a cluster are made through TLS.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpstreamTls {
+    /// They are plain.
+    Off,
+    /// They are, so.
+    On(Box<UpstreamTlsRules>),
+}
+
+impl UpstreamTls {
+    /// How; `None` when connections are plain.
+    #[must_use]
+    pub fn rules(&self) -> Option<&UpstreamTlsRules> {
+        match self {
+            Self::Off => None,
+            Self::On(rules) => Some(rules),
+        }
+    }
+}
+
+/// How TLS is spoken to endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpstreamTlsRules {
+    /// Who vouches for them, with the file that says so; none: the authorities that the system trusts.
+    pub ca: Option<(PathBuf, Roots)>,
+    /// The name that every endpoint has to prove; empty: each its own.
+    pub server_name: String,
+    /// What they are shown of us when they ask.
+    pub certificate: Option<ClientFiles>,
+    /// Whether they have to prove who they are.
+    pub verify: bool,
+    /// The oldest version that will do.
+    pub min_version: Version,
+    /// All of it but the name, ready for use.
+    pub client: ClientTls,
+}
+
+/// A certificate with its key, and the files they are in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientFiles {
+    /// Where the certificate is.
+    pub certificate: PathBuf,
+    /// Where its key is.
+    pub key: PathBuf,
+    /// Both.
+    pub identity: evenkeel_tls::Identity,
 }
 
 /// Where the endpoints of a cluster are listed.
@@ -477,92 +676,6 @@ pub enum SameSite {
     Lax,
     /// With all.
     None,
-}
-
-/// How the endpoints of a cluster are probed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Not at all: traffic alone shows who is well.
-    Off,
-    /// By a TCP connection, which may say something and expect something back.
-    Tcp {
-        /// How often, and what its results mean.
-        rules: ProbeRules,
-        /// Where, instead of the endpoint's own address.
-        at: ProbeAddress,
-        /// What is sent, at most [`Probe::TALK_LIMIT`] bytes; empty: nothing.
-        send: Vec<u8>,
-        /// What must come back, somewhere in the first [`Probe::TALK_LIMIT`] bytes; empty: the connection alone is enough.
-        expect: Vec<u8>,
-    },
-    /// By an HTTP request.
-    Http {
-        /// How often, and what its results mean.
-        rules: ProbeRules,
-        /// Where, instead of the endpoint's own address.
-        at: ProbeAddress,
-        /// What is asked and what must be answered.
-        request: ProbeRequest,
-    },
-}
-
-impl Probe {
-    /// A probe by TCP says and reads at most so many bytes.
-    pub const TALK_LIMIT: usize = 4 * 1024;
-
-    /// How often, and what the results mean; `None` without probes.
-    #[must_use]
-    pub const fn rules(&self) -> Option<&ProbeRules> {
-        match self {
-            Self::Off => None,
-            Self::Tcp { rules, .. } | Self::Http { rules, .. } => Some(rules),
-        }
-    }
-}
-
-/// Where an endpoint is probed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProbeAddress {
-    /// Where it takes requests.
-    Endpoint,
-    /// At another port of the same host.
-    Port(NonZeroU16),
-    /// At this address, for all endpoints of the cluster.
-    Fixed(Address),
-}
-
-/// A probe's request, and the response that makes it good.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeRequest {
-    /// `GET`, `HEAD`, `OPTIONS` or `POST`.
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// `Host`; empty: the endpoint's address.
-    pub host: String,
-    /// Fields beside those.
-    pub headers: Vec<(String, String)>,
-    /// Ranges of statuses that are good, both ends included.
-    pub statuses: Vec<(u16, u16)>,
-    /// What the body must hold, within its first [`ProbeRequest::BODY_LIMIT`] bytes.
-    pub body: BodyMatch,
-}
-
-impl ProbeRequest {
-    /// So much of a body is looked at.
-    pub const BODY_LIMIT: usize = 64 * 1024;
-}
-
-/// What a body must hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BodyMatch {
-    /// Anything.
-    Any,
-    /// This text.
-    Contains(String),
-    /// A match of this regular expression, which [`crate::body_regex`] compiles (syntax of the `regex` crate; linear in
-    /// the length of the body).
-    Regex(String),
 }
 
 /// Timeouts on the way to an endpoint.

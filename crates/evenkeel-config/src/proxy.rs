@@ -4,11 +4,15 @@ use std::collections::HashSet;
 
 use evenkeel_base::matching::RouteMatch;
 use evenkeel_base::rules::{AdminState, BalancerRules};
-use evenkeel_base::{Address, BalancerKind, ClusterId};
+use evenkeel_base::{Address, BalancerKind, ClusterId, Scheme};
 
 use crate::elsewhere;
-use crate::model::{Action, Config, Endpoint, HostRewrite, PathRewrite, Split};
+use crate::model::{
+    Action, Config, Endpoint, HostRewrite, PathRewrite, Split, UpstreamProtocol, UpstreamTls,
+};
+use crate::section::cluster::tls::TlsKeys;
 use crate::section::{cluster, listener, route, top};
+use crate::source::Source;
 use crate::spelling::nearest;
 use crate::value::net::parse_bind;
 
@@ -32,7 +36,8 @@ pub fn parse_balancer(name: &str) -> Result<BalancerKind, String> {
 /// One listener, one route for everything, one cluster: the configuration of a proxy that needs no file.
 ///
 /// `listen` is what a listener binds, so `:8080` is every address of this host; each of `to` is what `endpoints` of a
-/// cluster takes, so `:9001` is this host and `host:9002-9004` three endpoints.
+/// cluster takes, so `:9001` is this host and `host:9002-9004` three endpoints. `source` says which authorities the system trusts,
+/// when endpoints begin with `https://`.
 ///
 /// # Errors
 /// A sentence that names the address that is wrong and says what is accepted.
@@ -40,12 +45,16 @@ pub fn proxy(
     listen: &str,
     to: &[String],
     balancer: Option<BalancerKind>,
+    source: &dyn Source,
 ) -> Result<Config, String> {
     let bind = parse_bind(listen)?;
     let mut endpoints = Vec::new();
     let mut seen = HashSet::new();
+    let mut schemes = Vec::new();
     for text in to {
-        for address in Address::parse_range(text)? {
+        let (scheme, addresses) = Address::parse_endpoints(text)?;
+        schemes.push(scheme.unwrap_or(Scheme::Http));
+        for address in addresses {
             let id = address.to_string();
             if !seen.insert(id.clone()) {
                 return Err(format!("{id} is given twice"));
@@ -65,6 +74,7 @@ pub fn proxy(
     }
     let process = top::defaults();
     let mut cluster = cluster::with_defaults("app", endpoints);
+    (cluster.protocol, cluster.tls) = spoken(&schemes, source)?;
     if let Some(balancer) = balancer {
         cluster.balancer = BalancerRules::of(balancer);
     }
@@ -86,5 +96,27 @@ pub fn proxy(
         listeners: vec![listener::with_defaults("web", bind)],
         routes: vec![route::with_defaults(RouteMatch::default(), action)],
         clusters: vec![cluster],
+    })
+}
+
+/// What is spoken with endpoints of these schemes.
+fn spoken(
+    schemes: &[Scheme],
+    source: &dyn Source,
+) -> Result<(UpstreamProtocol, UpstreamTls), String> {
+    let first = schemes.first().copied().unwrap_or(Scheme::Http);
+    if let Some(other) = schemes.iter().find(|scheme| **scheme != first) {
+        return Err(format!(
+            "one endpoint has {first}:// and another one {other}://, and all must be spoken to alike"
+        ));
+    }
+    let auto = UpstreamProtocol::Auto;
+    Ok(match first {
+        Scheme::Http => (auto, UpstreamTls::Off),
+        Scheme::H2c => (UpstreamProtocol::Http2, UpstreamTls::Off),
+        Scheme::Https => {
+            let rules = TlsKeys::DEFAULT.ready(auto, source)?;
+            (auto, UpstreamTls::On(Box::new(rules)))
+        }
     })
 }

@@ -1,8 +1,12 @@
 //! The reference manual of the configuration, made from the knobs: `docs/reference/configuration.md`.
 
+mod faults;
+
 use std::fmt::Write as _;
 
-use evenkeel_base::{BalancerKind, Fault, Side};
+use evenkeel_base::BalancerKind;
+
+pub use faults::{fault_markdown, fault_text, faults_markdown};
 
 use crate::knob::{AnyKnob, Section};
 use crate::section::ALL;
@@ -146,38 +150,3 @@ fn default_of(knob: &dyn AnyKnob) -> String {
         (false, false) => format!("`{default}`"),
     }
 }
-
-/// The page of every fault as Markdown: `docs/reference/faults.md`.
-#[must_use]
-pub fn faults_markdown() -> String {
-    let mut out = FAULTS.to_owned();
-    for (side, title) in [
-        (Side::Downstream, "On the client's side"),
-        (Side::Local, "In evenkeel or its configuration"),
-        (Side::Upstream, "On the endpoint's side"),
-    ] {
-        let _ = write!(
-            out,
-            "\n## {title}\n\n| fault | status | `Proxy-Status` error | what happened |\n|---|---|---|---|\n"
-        );
-        for fault in Fault::ALL.iter().filter(|fault| fault.side() == side) {
-            let _ = writeln!(
-                out,
-                "| `{fault}` | {} | `{}` | {} |",
-                fault.status(),
-                fault.proxy_status(),
-                fault.about()
-            );
-        }
-    }
-    out
-}
-
-const FAULTS: &str = "\
-# Faults
-
-<!-- Written by `cargo xtask docs` from crates/evenkeel-base/src/fault.rs. Change it there. -->
-
-Why an exchange failed, by name. The same name stands in the access log and in the `details` of the reply's `Proxy-Status`
-(RFC 9209), beside the registered error. Status 499 stands in the log only: nobody is left to read the reply.
-";

@@ -18,12 +18,17 @@ use crate::raw::{At, Cx};
 use crate::value::Bounds;
 
 /// Every table, in the order of the manual.
-pub(crate) static ALL: [&Section; 28] = [
+pub(crate) static ALL: [&Section; 36] = [
     &top::TOP,
     &top::LOG,
     &top::ACCESS_LOG,
     &resolver::RESOLVER,
     &listener::LISTENER,
+    &listener::http2::HTTP2,
+    &listener::tls::TLS,
+    &listener::tls::CERTIFICATE_OF,
+    &listener::client::CLIENT,
+    &listener::client::HEADERS,
     &route::ROUTE,
     &action::redirect::REDIRECT,
     &action::respond::RESPOND,
@@ -34,15 +39,18 @@ pub(crate) static ALL: [&Section; 28] = [
     &route::mirror::MIRROR,
     &cluster::CLUSTER,
     &cluster::balancer::BALANCER,
+    &cluster::tls::TLS,
     &cluster::sticky::STICKY,
     &cluster::endpoint::ENDPOINT,
     &cluster::retry::RETRY,
     &retry::hedge::HEDGE,
     &cluster::probe::PROBE,
     &cluster::probe::http::HTTP,
+    &cluster::probe::grpc::GRPC,
     &cluster::probe::tcp::TCP,
     &cluster::outlier::OUTLIER,
     &cluster::limits::LIMITS,
+    &cluster::http2::HTTP2,
     &cluster::limits::adaptive::ADAPTIVE,
     &cluster::limits::queue::QUEUE,
     &matching::path::PATH,

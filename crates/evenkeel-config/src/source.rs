@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use evenkeel_tls::client::Roots;
+
 /// What a configuration may refer to outside of its own text.
 pub trait Source {
     /// The value of an environment variable; `None` when it is not set or not UTF-8.
@@ -14,6 +16,28 @@ pub trait Source {
     /// # Errors
     /// Why it cannot be read, in words for the operator.
     fn file(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The authorities that the system trusts, for endpoints whose cluster names no others. Without an override: none.
+    ///
+    /// # Errors
+    /// Why there are none, in words for the operator.
+    fn system_roots(&self) -> Result<Roots, String> {
+        Err("there are no certificates of authorities here".to_owned())
+    }
+
+    /// The content of a file of TLS: a certificate, a key, a list. Like [`Self::file`], but such a file may be read anew
+    /// while the rest of the configuration stays as it is.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words for the operator.
+    fn certificate(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.file(path)
+    }
+
+    /// Seconds since 1970, to compare the certificate in that file with; none: its validity is not looked at.
+    fn now(&self, _certificate: &str) -> Option<i64> {
+        None
+    }
 
     /// The path that a relative path in the configuration stands for. Without an override: itself.
     fn resolve(&self, path: &str) -> PathBuf {

@@ -4,30 +4,36 @@
 
 pub(crate) mod balancer;
 pub(crate) mod endpoint;
+pub(crate) mod http2;
 pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod outlier;
 pub(crate) mod probe;
 pub(crate) mod retry;
+pub(crate) mod scheme;
 pub(crate) mod sticky;
 pub(crate) mod tier;
+pub(crate) mod tls;
 
 use std::time::Duration;
 
 use evenkeel_base::rules::TierRules;
 
 use crate::knob::{Knob, Lines, Section, Table};
-use crate::model::{Cluster, Endpoint, Listed, UpstreamTimeouts};
+use crate::model::{Cluster, Endpoint, Listed, UpstreamTimeouts, UpstreamTls};
 use crate::raw::{At, Cx, Entry, Node, Span};
 use crate::section::cluster::balancer::BALANCER_KNOB;
 use crate::section::cluster::endpoint::EndpointEntry;
+use crate::section::cluster::http2::HTTP2_KNOB;
 use crate::section::cluster::limits::LIMITS_KNOB;
 use crate::section::cluster::list::check_list;
 use crate::section::cluster::outlier::OUTLIER_KNOB;
 use crate::section::cluster::probe::PROBE_KNOB;
 use crate::section::cluster::retry::Retry;
+use crate::section::cluster::scheme::{PROTOCOL, Said, Spoken};
 use crate::section::cluster::sticky::STICKY_KNOB;
 use crate::section::cluster::tier::{PREFER_ZONE, SPILL_BELOW, SUBSET};
+use crate::section::cluster::tls::{TLS_KNOB, TlsKeys};
 use crate::section::{Names, TIMEOUT, check_name};
 use crate::value::text::key;
 use crate::value::{Bounds, OrOff};
@@ -35,7 +41,7 @@ use crate::value::{Bounds, OrOff};
 /// `endpoints` of a cluster, and of a list of endpoints.
 pub(crate) static ENDPOINTS: Knob<Vec<EndpointEntry>> = Knob {
     key: "endpoints",
-    about: "The endpoints: each an address, or a table with `address`, `weight`, `id`, `admin`, `zone` and `tier`. An address is `host:port`, `[ipv6]:port`, `:port` (this host), `http://host`, `host:9001-9004` for four endpoints, `srv:_http._tcp.app.internal` for what the SRV records of that name say (RFC 2782), or `unix:/path`. A name stands for as many endpoints as it has addresses, 256 at most. A service's records say names, ports and weights; those with the lowest priority are its first tier, the next ones the tier behind it, and so on, and a weight of 0 is a small one.",
+    about: "The endpoints: each an address, or a table with `address`, `weight`, `id`, `admin`, `zone` and `tier`. An address is `host:port`, `[ipv6]:port`, `:port` (this host), `http://host`, `https://host` (TLS, see `tls`), `h2c://host` (HTTP/2 without TLS, see `protocol`), `host:9001-9004` for four endpoints, `srv:_http._tcp.app.internal` for what the SRV records of that name say (RFC 2782), or `unix:/path`. A name stands for as many endpoints as it has addresses, 256 at most. A service's records say names, ports and weights; those with the lowest priority are its first tier, the next ones the tier behind it, and so on, and a weight of 0 is a small one.",
     default: Vec::new(),
     why: "they must be given, here or in `endpoints_file`",
     bounds: None,
@@ -68,7 +74,7 @@ static CONNECT_TIMEOUT: Knob<Duration> = Knob {
 
 static RESPONSE_HEADER_TIMEOUT: Knob<Duration> = Knob {
     key: "response_header_timeout",
-    about: "How long an endpoint may take from the end of the request to the head of its response, for each attempt.",
+    about: "How long an endpoint may take from the end of the request to the head of its response, for each attempt. A call of gRPC has `idle_timeout` for it: a server may begin its response with the first message.",
     default: Duration::from_secs(30),
     why: "a frozen endpoint still accepts connections",
     bounds: TIMEOUT,
@@ -173,6 +179,8 @@ pub(crate) static CLUSTER: Section = Section {
         &BALANCER_KNOB,
         &ENDPOINTS,
         &ENDPOINTS_FILE,
+        &PROTOCOL,
+        &TLS_KNOB,
         &STICKY_KNOB,
         &SPILL_BELOW,
         &PREFER_ZONE,
@@ -190,6 +198,7 @@ pub(crate) static CLUSTER: Section = Section {
         &PANIC_BELOW,
         &SLOW_START,
         &LIMITS_KNOB,
+        &HTTP2_KNOB,
     ],
     sample: "version = 1\nONLY subset: node = \"n1\"\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nUNLESS endpoints endpoints_file: endpoints = [\":2\"]\nKNOB\n",
 };
@@ -228,7 +237,10 @@ pub(crate) fn read_part(name: &str, node: &Node<'_>, cx: &mut Cx<'_>) -> Option<
         )
         .help(format!("leave `{}` out", entry.key.value));
     }
-    Some(read_policies(name, Vec::new(), &table, cx).cluster)
+    let spoken = Said::read(&table, cx).together(None, None, cx);
+    let mut cluster = read_policies(name, Vec::new(), &table, cx).cluster;
+    (cluster.protocol, cluster.tls) = spoken;
+    Some(cluster)
 }
 
 /// A cluster of these endpoints with every default.
@@ -237,6 +249,8 @@ pub(crate) fn with_defaults(name: &str, endpoints: Vec<Endpoint>) -> Cluster {
         name: name.to_owned(),
         endpoints,
         listed: Listed::Here,
+        protocol: PROTOCOL.default,
+        tls: UpstreamTls::Off,
         balancer: BALANCER_KNOB.default.clone(),
         tiers: TierRules::DEFAULT,
         sticky: STICKY_KNOB.default.clone(),
@@ -255,6 +269,7 @@ pub(crate) fn with_defaults(name: &str, endpoints: Vec<Endpoint>) -> Cluster {
         panic_below_percent: PANIC_BELOW.default,
         slow_start: SLOW_START.default.unless(Duration::ZERO),
         limits: LIMITS_KNOB.default,
+        http2: HTTP2_KNOB.default,
         resolve_interval: RESOLVE_INTERVAL.default,
         max_idle_connections: to_usize(MAX_IDLE_CONNECTIONS.default),
     }
@@ -275,6 +290,9 @@ pub(crate) fn print(cluster: &Cluster) -> String {
             lines.knob(&ENDPOINTS_FILE, &Some(path));
         }
     }
+    lines.knob(&PROTOCOL, &cluster.protocol);
+    let tls = cluster.tls.rules().map(TlsKeys::of);
+    lines.knob(&TLS_KNOB, &tls);
     lines.knob(&STICKY_KNOB, &cluster.sticky);
     tier::print(cluster.tiers, &mut lines);
     lines.knob(&SUBSET, &OrOff::of(cluster.subset, &0));
@@ -299,21 +317,35 @@ pub(crate) fn print(cluster: &Cluster) -> String {
     let slow_start = OrOff::of(cluster.slow_start, &Duration::ZERO);
     lines.knob(&SLOW_START, &slow_start);
     lines.knob(&LIMITS_KNOB, &cluster.limits);
+    lines.knob(&HTTP2_KNOB, &cluster.http2);
     lines.table(&format!("[cluster.{}]", key(&cluster.name)), true)
 }
 
 fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Draft {
-    let (endpoints, listed) = match ENDPOINTS_FILE.read(table, cx) {
-        Some(path) => read_file(&path, table, cx),
-        None => (read_list(table, cx), Listed::Here),
+    let said = Said::read(table, cx);
+    let (endpoints, listed, (protocol, tls)) = match ENDPOINTS_FILE.read(table, cx) {
+        Some(path) => {
+            let (endpoints, listed) = read_file(&path, said.spoken(), table, cx);
+            (endpoints, listed, said.together(None, None, cx))
+        }
+        None => {
+            let entries = read_list(table, cx);
+            let schemes: Vec<_> = entries.iter().map(EndpointEntry::scheme).collect();
+            let scheme = said.agree(&schemes, cx);
+            let service = entries.iter().find_map(EndpointEntry::service);
+            let spoken = said.together(scheme, service, cx);
+            (expand(entries, table, cx), Listed::Here, spoken)
+        }
     };
     let mut draft = read_policies(name, endpoints, table, cx);
     draft.cluster.listed = listed;
+    (draft.cluster.protocol, draft.cluster.tls) = (protocol, tls);
+    limits::check_queue(&draft.cluster, table, cx);
     draft
 }
 
-/// Reads the endpoints of a table that has them in itself.
-pub(crate) fn read_list(table: &Table<'_>, cx: &mut Cx<'_>) -> Vec<Endpoint> {
+/// Reads the items of `endpoints` in a table that has them in itself.
+pub(crate) fn read_list(table: &Table<'_>, cx: &mut Cx<'_>) -> Vec<EndpointEntry> {
     if !ENDPOINTS.given(table) {
         if !cx.may_be_hidden() && !table.has_unknown && !ENDPOINTS_FILE.given(table) {
             cx.error(
@@ -329,11 +361,28 @@ pub(crate) fn read_list(table: &Table<'_>, cx: &mut Cx<'_>) -> Vec<Endpoint> {
     if cx.count() > before {
         return Vec::new();
     }
+    entries
+}
+
+/// The endpoints that those items stand for.
+pub(crate) fn expand(
+    entries: Vec<EndpointEntry>,
+    table: &Table<'_>,
+    cx: &mut Cx<'_>,
+) -> Vec<Endpoint> {
+    if entries.is_empty() && cx.count() > 0 {
+        return Vec::new();
+    }
     endpoint::expand(entries, ENDPOINTS.span(table), cx)
 }
 
 /// Reads the endpoints of a file beside the configuration.
-fn read_file(path: &At<String>, table: &Table<'_>, cx: &mut Cx<'_>) -> (Vec<Endpoint>, Listed) {
+fn read_file(
+    path: &At<String>,
+    spoken: Spoken,
+    table: &Table<'_>,
+    cx: &mut Cx<'_>,
+) -> (Vec<Endpoint>, Listed) {
     let whole = cx.source.resolve(&path.value);
     let listed = Listed::File(whole.clone());
     if let Some(entry) = table.get(ENDPOINTS.key) {
@@ -350,7 +399,7 @@ fn read_file(path: &At<String>, table: &Table<'_>, cx: &mut Cx<'_>) -> (Vec<Endp
         .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()));
     let endpoints = match text {
         Ok(text) => {
-            let checked = check_list(&text, &whole);
+            let checked = check_list(&text, &whole, spoken);
             cx.adopt(checked.diagnostics);
             checked.endpoints.unwrap_or_default()
         }
@@ -401,6 +450,7 @@ fn read_policies(
         panic_below_percent: PANIC_BELOW.read(table, cx),
         slow_start: SLOW_START.read(table, cx).unless(Duration::ZERO),
         limits,
+        http2: HTTP2_KNOB.read(table, cx),
         resolve_interval: RESOLVE_INTERVAL.read(table, cx),
         max_idle_connections: to_usize(max_idle),
         ..with_defaults(name, endpoints)

@@ -1,5 +1,11 @@
 //! `[listener.NAME]`: a bound address and what is spoken on it.
 
+pub(crate) mod client;
+pub(crate) mod file;
+pub(crate) mod http2;
+pub(crate) mod redirect;
+pub(crate) mod tls;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,6 +15,9 @@ use evenkeel_base::{ByteSize, Network};
 use crate::knob::{Knob, Lines, Section, Table};
 use crate::model::{Bind, HeadLimits, Listener};
 use crate::raw::{At, Cx, Entry};
+use crate::section::listener::http2::{HTTP2_KNOB, PROTOCOLS};
+use crate::section::listener::redirect::{REDIRECT_TO_HTTPS, ToHttps};
+use crate::section::listener::tls::TLS_KNOB;
 use crate::section::{Names, TIMEOUT, check_name};
 use crate::value::net::format_bind;
 use crate::value::text::key;
@@ -85,7 +94,7 @@ static REQUEST_HEADER_TIMEOUT: Knob<Duration> = Knob {
 
 static REQUEST_BODY_IDLE_TIMEOUT: Knob<Duration> = Knob {
     key: "request_body_idle_timeout",
-    about: "The longest pause within a request's body, else 408.",
+    about: "The longest pause within a request's body, else 408. A call of gRPC has the `idle_timeout` of its cluster instead.",
     default: Duration::from_secs(30),
     why: "longer than a mobile network's hand-over, shorter than a person's patience",
     bounds: TIMEOUT,
@@ -162,6 +171,8 @@ pub(crate) static LISTENER: Section = Section {
     about: "A listener is a bound address and what is spoken on it. Its name stands in the logs, and in the `listener` of routes.",
     knobs: &[
         &BIND,
+        &PROTOCOLS,
+        &HTTP2_KNOB,
         &TRUSTED_PROXIES,
         &MAX_HEAD,
         &MAX_FIELDS,
@@ -174,6 +185,8 @@ pub(crate) static LISTENER: Section = Section {
         &PROXY_STATUS,
         &MAX_CONNECTIONS_PER_CLIENT,
         &HEALTH,
+        &REDIRECT_TO_HTTPS,
+        &TLS_KNOB,
     ],
     sample: "version = 1\n[listener.a]\nbind = \":1\"\nKNOB\n[[route]]\nrespond.body = \"a\"\n",
 };
@@ -204,6 +217,8 @@ pub(crate) fn with_defaults(name: &str, bind: Bind) -> Listener {
     Listener {
         name: name.to_owned(),
         bind,
+        protocols: PROTOCOLS.default,
+        http2: HTTP2_KNOB.default,
         trusted_proxies: TRUSTED_PROXIES.default.clone(),
         head: HeadLimits {
             bytes: to_usize(MAX_HEAD.default.bytes()),
@@ -218,6 +233,8 @@ pub(crate) fn with_defaults(name: &str, bind: Bind) -> Listener {
         proxy_status: PROXY_STATUS.default,
         max_connections_per_client: MAX_CONNECTIONS_PER_CLIENT.default.unless(u32::MAX),
         health: HEALTH.default,
+        redirect_to_https: REDIRECT_TO_HTTPS.default.0,
+        tls: TLS_KNOB.default.clone(),
     }
 }
 
@@ -230,6 +247,8 @@ pub(crate) fn print(listener: &Listener) -> String {
         span: 0..0,
     };
     lines.knob(&BIND, &Some(bind));
+    lines.knob(&PROTOCOLS, &listener.protocols);
+    lines.knob(&HTTP2_KNOB, &listener.http2);
     lines.knob(&TRUSTED_PROXIES, &listener.trusted_proxies);
     lines.knob(&MAX_HEAD, &size(listener.head.bytes));
     lines.knob(&MAX_FIELDS, &(listener.head.fields as u64));
@@ -252,6 +271,8 @@ pub(crate) fn print(listener: &Listener) -> String {
         &OrOff::of(listener.max_connections_per_client, &u32::MAX),
     );
     lines.knob(&HEALTH, &listener.health);
+    lines.knob(&REDIRECT_TO_HTTPS, &ToHttps(listener.redirect_to_https));
+    lines.knob(&TLS_KNOB, &listener.tls);
     lines.table(&format!("[listener.{}]", key(&listener.name)), true)
 }
 
@@ -281,7 +302,10 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<(Listener,
         )
         .help(format!("raise `{}` or lower this", MAX_HEAD.key));
     }
+    let (protocols, http2) = http2::read(table, cx);
     let listener = Listener {
+        protocols,
+        http2,
         trusted_proxies,
         head: HeadLimits {
             bytes,
@@ -296,8 +320,17 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<(Listener,
         proxy_status: PROXY_STATUS.read(table, cx),
         max_connections_per_client: read_client_limit(bind.as_ref(), table, cx),
         health: HEALTH.read(table, cx),
+        redirect_to_https: REDIRECT_TO_HTTPS.read(table, cx).0,
+        tls: TLS_KNOB.read(table, cx),
         ..with_defaults(name, bind.as_ref()?.value.clone())
     };
+    if listener.redirect_to_https.is_some() && TLS_KNOB.given(table) {
+        cx.error(
+            REDIRECT_TO_HTTPS.span(table),
+            "this listener speaks TLS: it would lead its clients in a circle",
+        )
+        .help("redirect from a listener of its own, such as [listener.plain] with bind = \":80\"");
+    }
     Some((listener, bind?))
 }
 

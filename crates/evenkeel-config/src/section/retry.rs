@@ -9,6 +9,7 @@ pub(crate) mod kinds;
 use std::time::Duration;
 
 use evenkeel_base::ByteSize;
+use evenkeel_base::grpc::GrpcStatuses;
 use evenkeel_base::rules::{HedgeRules, RetryOn, RetryRules, Statuses};
 use evenkeel_base::unit::format_duration;
 
@@ -51,6 +52,17 @@ pub(crate) static STATUSES: Knob<Statuses> = Knob {
     bounds: None,
     required: false,
     example: "[502, 503, 504]",
+};
+
+/// `grpc_statuses`.
+pub(crate) static GRPC_STATUSES: Knob<GrpcStatuses> = Knob {
+    key: "grpc_statuses",
+    about: "Statuses of gRPC that are tried again as well, when they come before any message of the response and the request is still held (`replay_buffer`). Calls are POSTs, so naming a status says that a call which ended with it may be made twice. Without another attempt left the response is passed on as it is.",
+    default: RetryRules::DEFAULT.grpc_statuses,
+    why: "none: gRPC's own clients know which of their calls may be made twice",
+    bounds: None,
+    required: false,
+    example: "[\"unavailable\"]",
 };
 
 /// `attempt_timeout`.
@@ -145,6 +157,7 @@ pub(crate) struct RetryKeys {
     attempts: Option<u16>,
     on: Option<RetryOn>,
     statuses: Option<Statuses>,
+    grpc_statuses: Option<GrpcStatuses>,
     pub(crate) attempt_timeout: Option<OrOff<Duration>>,
     backoff: Option<Duration>,
     backoff_max: Option<Duration>,
@@ -161,6 +174,7 @@ impl RetryKeys {
             attempts: ATTEMPTS.read_given(table, cx),
             on: ON.read_given(table, cx),
             statuses: STATUSES.read_given(table, cx),
+            grpc_statuses: GRPC_STATUSES.read_given(table, cx),
             attempt_timeout: ATTEMPT_TIMEOUT.read_given(table, cx),
             backoff: BACKOFF.read_given(table, cx),
             backoff_max: BACKOFF_MAX.read_given(table, cx),
@@ -177,6 +191,7 @@ impl RetryKeys {
             attempts: self.attempts.unwrap_or(base.attempts),
             on: self.on.unwrap_or(base.on),
             statuses: self.statuses.unwrap_or(base.statuses),
+            grpc_statuses: self.grpc_statuses.unwrap_or(base.grpc_statuses),
             attempt_timeout: self
                 .attempt_timeout
                 .map_or(base.attempt_timeout, |limit| limit.unless(Duration::MAX)),
@@ -202,6 +217,7 @@ impl RetryKeys {
             attempts: differing(rules.attempts, base.attempts),
             on: differing(rules.on, base.on),
             statuses: differing(rules.statuses, base.statuses),
+            grpc_statuses: differing(rules.grpc_statuses, base.grpc_statuses),
             attempt_timeout: attempt_timeout.map(|limit| OrOff::of(limit, &Duration::MAX)),
             backoff: differing(rules.backoff, base.backoff),
             backoff_max: differing(rules.backoff_max, base.backoff_max),
@@ -218,6 +234,7 @@ impl RetryKeys {
             attempts: self.attempts.or(other.attempts),
             on: self.on.or(other.on),
             statuses: self.statuses.or(other.statuses),
+            grpc_statuses: self.grpc_statuses.or(other.grpc_statuses),
             attempt_timeout: self.attempt_timeout.or(other.attempt_timeout),
             backoff: self.backoff.or(other.backoff),
             backoff_max: self.backoff_max.or(other.backoff_max),
@@ -234,6 +251,7 @@ impl RetryKeys {
             (ATTEMPTS.key, self.attempts.is_some()),
             (ON.key, self.on.is_some()),
             (STATUSES.key, self.statuses.is_some()),
+            (GRPC_STATUSES.key, self.grpc_statuses.is_some()),
             (ATTEMPT_TIMEOUT.key, self.attempt_timeout.is_some()),
             (BACKOFF.key, self.backoff.is_some()),
             (BACKOFF_MAX.key, self.backoff_max.is_some()),
@@ -251,6 +269,7 @@ impl RetryKeys {
         lines.given(&ATTEMPTS, self.attempts.as_ref());
         lines.given(&ON, self.on.as_ref());
         lines.given(&STATUSES, self.statuses.as_ref());
+        lines.given(&GRPC_STATUSES, self.grpc_statuses.as_ref());
         lines.given(&ATTEMPT_TIMEOUT, self.attempt_timeout.as_ref());
         lines.given(&BACKOFF, self.backoff.as_ref());
         lines.given(&BACKOFF_MAX, self.backoff_max.as_ref());

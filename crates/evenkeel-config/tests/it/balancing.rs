@@ -373,7 +373,7 @@ fn cookies_of_one_name_are_right_where_they_do_not_meet() {
 fn a_command_line_knows_every_balancer_and_the_words_of_others() {
     for kind in BalancerKind::ALL {
         let read = parse_balancer(kind.name()).unwrap();
-        let config = proxy(":8080", &[":9001".to_owned()], Some(read)).unwrap();
+        let config = proxy(":8080", &[":9001".to_owned()], Some(read), &Nowhere).unwrap();
         assert_eq!(config.clusters[0].balancer, BalancerRules::of(kind));
         assert_eq!(good(&print(&config)), config);
     }

@@ -4,8 +4,8 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use evenkeel_base::rules::{
-    AdaptiveRules, AdminState, EndpointLimit, HedgeRules, LimitRules, OutlierRules, Priority,
-    ProbeRules, QueueRules, RateKey, RateRules, RetryOn, RetryRules,
+    AdaptiveRules, AdminState, EndpointLimit, HedgeRules, LimitRules, MultiplexRules, OutlierRules,
+    Priority, ProbeRules, QueueRules, RateKey, RateRules, RetryOn, RetryRules,
 };
 use evenkeel_config::model::{BodyMatch, Cluster, Probe, ProbeAddress, ProbeRequest, Route};
 use evenkeel_config::{Nowhere, check, print, render_all};
@@ -150,6 +150,25 @@ fn limits_and_their_queue() {
     };
     assert_eq!(limits.queue, queue);
     assert!(cluster("limits = { requests = \"off\" }").limits.is_off());
+}
+
+#[test]
+fn http2_and_its_pings() {
+    assert_eq!(cluster("").http2, MultiplexRules::DEFAULT);
+    let rules = cluster("http2 = { max_connections = 2, ping_interval = \"off\" }").http2;
+    assert_eq!(
+        rules,
+        MultiplexRules {
+            max_connections: 2,
+            ping_interval: Duration::MAX,
+            ..MultiplexRules::DEFAULT
+        }
+    );
+    // Where streams are waited for there is a queue without a limit.
+    let queue = cluster("protocol = \"h2\"\nlimits.queue.size = 3")
+        .limits
+        .queue;
+    assert_eq!(queue.size, 3);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use evenkeel_base::Fault;
 use evenkeel_config::{
     Severity, check, examples, faults_markdown, reference_markdown, render_all, schema_text,
 };
@@ -50,6 +51,52 @@ fn the_example_of_every_knob_passes() {
         json_schema::accepts(&text).unwrap_or_else(|why| panic!("{knob}: {why}\n{text}"));
     }
 }
+
+/// What the advice on faults names in back quotes is there: a knob, a fault, a command, or something of HTTP's.
+#[test]
+fn the_advice_on_faults_names_what_there_is() {
+    let manual = reference_markdown();
+    for fault in Fault::ALL {
+        let advice = fault.advice();
+        for sentence in advice.causes.iter().chain(advice.look) {
+            for word in sentence.split('`').skip(1).step_by(2) {
+                let key = word.split(" = ").next().unwrap();
+                let last = key.rsplit('.').next().unwrap();
+                let knob = manual.contains(&format!("### `{last}`\n"));
+                let is_known = knob
+                    || Fault::from_name(word).is_some()
+                    || word.starts_with("evenkeel ")
+                    || OF_HTTP_OR_THE_SYSTEM.contains(&word);
+                assert!(is_known, "{fault}: `{word}` in: {sentence}");
+            }
+        }
+    }
+}
+
+/// Words that are not evenkeel's.
+const OF_HTTP_OR_THE_SYSTEM: [&str; 21] = [
+    ".",
+    "..",
+    "100-continue",
+    "Content-Encoding",
+    "Content-Length",
+    "Expect",
+    "Host",
+    "Sec-WebSocket-Accept",
+    "Transfer-Encoding: gzip, chunked",
+    "drain",
+    "h2",
+    "ip route get ADDRESS",
+    "limits",
+    "maint",
+    "openssl s_client -connect ADDRESS",
+    "outlier",
+    "path = \"/\"",
+    "ss -ltn",
+    "ss -s",
+    "ulimit -n",
+    "unreachable",
+];
 
 /// Every TOML block of the README and the docs. A block is a whole file; one marked `toml fragment` lacks the rest,
 /// one marked `toml wrong` must be refused, and one marked `toml scenario` is none.

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use evenkeel_base::rules::BalancerRules;
 use evenkeel_base::{BalancerKind, ClusterId};
-use evenkeel_config::model::{AccessLogTarget, Action, Bind, Config, PathRewrite, Split};
-use evenkeel_config::{Nowhere, check, print, proxy};
+use evenkeel_config::model::{
+    AccessLogTarget, Action, Bind, Cluster, Config, PathRewrite, Split, UpstreamProtocol,
+};
+use evenkeel_config::{Nowhere, check, print, proxy, render_all};
 
 use crate::source::Lent;
 
 /// The configuration of a file without a mistake.
 fn good(text: &str) -> Config {
     let checked = check(text, "test.toml", &Nowhere);
-    let shown = evenkeel_config::render_all(&checked.diagnostics, text, false);
+    let shown = render_all(&checked.diagnostics, text, false);
     assert_eq!(shown, "");
     checked.config.unwrap()
 }
@@ -61,7 +63,7 @@ fn a_proxy_without_a_file_prints_the_file_it_stands_for() {
         "10.0.0.1:9002-9004".to_owned(),
         "unix:/run/a.sock".to_owned(),
     ];
-    let config = proxy(":8080", &to, Some(BalancerKind::RoundRobin)).unwrap();
+    let config = proxy(":8080", &to, Some(BalancerKind::RoundRobin), &Nowhere).unwrap();
     let printed = print(&config);
     let expected = r#"version = 1
 
@@ -90,14 +92,22 @@ fn a_proxy_says_what_is_wrong() {
     for (listen, to, part) in [
         ("8080", ":1", "\":8080\""),
         (":8080", "", "is not an address"),
-        (":8080", "https://a", "TLS"),
+        (":8080", "https://a", "nobody can vouch"),
     ] {
-        let why = proxy(listen, &[to.to_owned()], None).unwrap_err();
+        let why = proxy(listen, &[to.to_owned()], None, &Nowhere).unwrap_err();
         assert!(why.contains(part), "{why}");
     }
     let twice = [":1".to_owned(), "127.0.0.1:1".to_owned()];
-    assert!(proxy(":2", &twice, None).unwrap_err().contains("twice"));
-    assert!(proxy(":2", &[], None).unwrap_err().contains("no endpoint"));
+    assert!(
+        proxy(":2", &twice, None, &Nowhere)
+            .unwrap_err()
+            .contains("twice")
+    );
+    assert!(
+        proxy(":2", &[], None, &Nowhere)
+            .unwrap_err()
+            .contains("no endpoint")
+    );
 }
 
 #[test]
@@ -194,4 +204,155 @@ endpoints = [{ env = "APP_ADDRESS" }, { address = "unix:b.sock" }]
     };
     assert!(logo.body.ends_with(b"\xff"));
     assert_eq!(good(&print(&config)), config);
+}
+
+/// The one cluster of a file without a mistake, which prints to one that means the same.
+fn cluster_of(lines: &str) -> Cluster {
+    let text = format!(
+        "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\n{lines}\n"
+    );
+    let checked = check(&text, "test.toml", &Lent);
+    let shown = render_all(&checked.diagnostics, &text, false);
+    assert_eq!(shown, "", "{lines}");
+    let mut config = checked.config.unwrap();
+    let again = check(&print(&config), "printed.toml", &Lent).config;
+    assert_eq!(again.as_ref(), Some(&config), "{}", print(&config));
+    config.clusters.remove(0)
+}
+
+#[test]
+fn what_is_spoken_is_said_by_addresses_or_by_the_cluster() {
+    let (auto, http1, http2) = (
+        UpstreamProtocol::Auto,
+        UpstreamProtocol::Http1,
+        UpstreamProtocol::Http2,
+    );
+    for (lines, protocol, tls, address) in [
+        ("endpoints = \"a:80\"", auto, false, "a:80"),
+        ("endpoints = \"http://a\"", auto, false, "a:80"),
+        ("endpoints = \"h2c://a\"", http2, false, "a:80"),
+        (
+            "endpoints = \"h2c://a\"\nprotocol = \"auto\"",
+            http2,
+            false,
+            "a:80",
+        ),
+        (
+            "endpoints = [\"h2c://a\", \"b:1\"]\nprotocol = \"h2\"",
+            http2,
+            false,
+            "a:80",
+        ),
+        (
+            "endpoints = \"a:1\"\nprotocol = \"h2\"",
+            http2,
+            false,
+            "a:1",
+        ),
+        ("endpoints = \"https://a\"", auto, true, "a:443"),
+        ("endpoints = \"https://a\"\ntls = {}", auto, true, "a:443"),
+        (
+            "endpoints = [\"https://a\", \"b:1\"]\ntls = {}",
+            auto,
+            true,
+            "a:443",
+        ),
+        (
+            "endpoints = \"unix:/a\"\ntls.ca = \"ca.pem\"",
+            auto,
+            true,
+            "unix:/a",
+        ),
+        (
+            "endpoints = \"https://a\"\nprotocol = \"http/1.1\"",
+            http1,
+            true,
+            "a:443",
+        ),
+        (
+            "endpoints_file = \"https.toml\"\ntls.ca = \"ca.pem\"",
+            auto,
+            true,
+            "10.0.0.1:443",
+        ),
+        (
+            "endpoints = \"srv:_a._tcp.b\"\ntls = { server_name = \"b\" }",
+            auto,
+            true,
+            "srv:_a._tcp.b",
+        ),
+    ] {
+        let cluster = cluster_of(lines);
+        assert_eq!(cluster.protocol, protocol, "{lines}");
+        assert_eq!(cluster.tls.rules().is_some(), tls, "{lines}");
+        assert_eq!(cluster.endpoints[0].address.to_string(), address);
+    }
+}
+
+#[test]
+fn a_system_that_trusts_nobody_cannot_verify() {
+    let start =
+        "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\n";
+    for (lines, remedy) in [
+        ("endpoints = \"https://a\"", Some("ca-certificates")),
+        ("endpoints = \"a:1\"\ntls = {}", Some("ca-certificates")),
+        ("endpoints = \"a:1\"\ntls = { verify = false }", None),
+    ] {
+        let text = format!("{start}{lines}\n");
+        let checked = check(&text, "test.toml", &Nowhere);
+        let shown = render_all(&checked.diagnostics, &text, false);
+        assert_eq!(checked.config.is_none(), remedy.is_some(), "{shown}");
+        assert!(shown.contains(remedy.unwrap_or("warning")), "{shown}");
+    }
+}
+
+#[test]
+fn tls_of_a_listener_is_printed_as_it_was_read() {
+    let text = r#"
+version = 1
+
+[listener.plain]
+bind = ":80"
+redirect_to_https = 8443
+
+[listener.web]
+bind = ":8443"
+
+[listener.web.tls]
+certificates = [{ certificate = "web.pem", key = "web.key" }, { certificate = "/etc/e/client.pem", key = "client.key" }]
+min_version = "1.3"
+handshake_timeout = "3s"
+
+[listener.web.tls.client]
+ca = "ca.pem"
+verify = "optional"
+crl = "revoked.crl"
+headers = { subject = "X-Subject", fingerprint = "X-Fingerprint" }
+
+[[route]]
+respond.body = "a"
+"#;
+    let config = check(text, "test.toml", &Lent).config.unwrap();
+    let tls = config.listeners[1].tls.as_ref().unwrap();
+    assert_eq!(
+        tls.certificates[0].certificate.to_str(),
+        Some("/etc/e/web.pem")
+    );
+    assert_eq!(
+        tls.certificates[0].identity.certificate().hosts,
+        ["a.example", "*.a.example"]
+    );
+    assert_eq!(tls.handshake_timeout, Duration::from_secs(3));
+    let headers = &tls.client.as_ref().unwrap().headers;
+    assert_eq!(
+        headers.names().collect::<Vec<_>>(),
+        ["X-Subject", "X-Fingerprint"]
+    );
+    assert_eq!(config.listeners[0].redirect_to_https, Some(8443));
+    let printed = print(&config);
+    assert_eq!(
+        check(&printed, "printed.toml", &Lent).config,
+        Some(config),
+        "{printed}"
+    );
 }

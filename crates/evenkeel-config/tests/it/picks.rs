@@ -7,10 +7,18 @@ use evenkeel_base::rules::{
     TierRules,
 };
 use evenkeel_base::{BalancerKind, ByteSize, ClusterId};
-use evenkeel_config::model::{Mirror, SameSite, Split, Sticky, StickyCookie, StickyKey};
+use evenkeel_config::Source;
+use evenkeel_config::model::{
+    ClientFiles, Mirror, SameSite, Split, Sticky, StickyCookie, StickyKey, UpstreamProtocol,
+    UpstreamTls, UpstreamTlsRules,
+};
+use evenkeel_tls::client::{Alpn, ClientTerms, ClientTls, Roots};
+use evenkeel_tls::{Identity, Version};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
+
+use crate::source::Certificates;
 
 fn millis(least: u64, greatest: u64) -> impl Strategy<Value = Duration> + Clone {
     (least..=greatest).prop_map(Duration::from_millis)
@@ -177,4 +185,52 @@ pub(crate) fn balancer() -> impl Strategy<Value = BalancerRules> {
         1 => reported.prop_map(BalancerRules::ReportedLoad),
         2 => hash.prop_map(BalancerRules::Hash),
     ]
+}
+
+/// What is spoken with the endpoints of a cluster.
+pub(crate) fn spoken() -> impl Strategy<Value = (UpstreamProtocol, UpstreamTls)> {
+    let protocols = vec![
+        (UpstreamProtocol::Auto, Alpn::Either),
+        (UpstreamProtocol::Http1, Alpn::Http1),
+        (UpstreamProtocol::Http2, Alpn::Http2),
+    ];
+    let names = select(vec!["", "api.internal", "10.0.0.1", "::1"]);
+    (select(protocols), names, any::<[bool; 5]>()).prop_map(|((protocol, alpn), name, which)| {
+        let [is_on, has_ca, has_client, verify, is_new] = which;
+        let file = |name: &str| Certificates.file(name).unwrap();
+        let ca = has_ca.then(|| Roots::from_pem(&file("ca.pem")).unwrap());
+        let certificate = has_client.then(|| ClientFiles {
+            certificate: Certificates.resolve("client.pem"),
+            key: Certificates.resolve("client.key"),
+            identity: Identity::parse(&file("client.pem"), &file("client.key")).unwrap(),
+        });
+        let min_version = if is_new {
+            Version::Tls13
+        } else {
+            Version::Tls12
+        };
+        let roots = ca
+            .clone()
+            .unwrap_or_else(|| Certificates.system_roots().unwrap());
+        let client = ClientTls::new(&ClientTerms {
+            roots: verify.then_some(roots),
+            identity: certificate.as_ref().map(|files| files.identity.clone()),
+            min_version,
+            alpn,
+        });
+        let rules = UpstreamTlsRules {
+            ca: ca.map(|roots| (Certificates.resolve("ca.pem"), roots)),
+            server_name: name.to_owned(),
+            certificate,
+            verify,
+            min_version,
+            client: client.unwrap(),
+        };
+        let tls = if is_on {
+            UpstreamTls::On(Box::new(rules))
+        } else {
+            UpstreamTls::Off
+        };
+        (protocol, tls)
+    })
 }

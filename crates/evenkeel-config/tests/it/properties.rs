@@ -11,23 +11,25 @@ use evenkeel_base::rules::{AdminState, Priority, RetryRules};
 use evenkeel_base::{Address, ByteSize, ClusterId, ListenerId, Network};
 use evenkeel_config::model::{
     AccessLog, AccessLogTarget, Action, Bind, Ceilings, Cluster, Config, Endpoint, ErrorPage,
-    HeadLimits, HostRewrite, Identity, Listed, Listener, LogFormat, LogLevel, Mirror, OperatorLog,
-    PathRewrite, Redirect, Resolver, Respond, Route, Shutdown, Split, UpstreamTimeouts, Workers,
+    HeadLimits, HostRewrite, Identity, Listed, Listener, ListenerHttp2, LogFormat, LogLevel,
+    Mirror, OperatorLog, PathRewrite, Protocols, Redirect, Resolver, Respond, Route, Shutdown,
+    Split, UpstreamTimeouts, Workers,
 };
-use evenkeel_config::{Nowhere, check, check_cluster, examples, fuzzing, print, render_all};
+use evenkeel_config::{check, check_cluster, examples, fuzzing, print, render_all};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select, subsequence};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
+use crate::source::Certificates;
 use crate::{json_schema, picks, rules};
 
 proptest! {
     #[test]
     fn what_is_printed_means_the_same(config in configs()) {
         let text = print(&config);
-        let checked = check(&text, "printed.toml", &Nowhere);
+        let checked = check(&text, "printed.toml", &Certificates);
         let shown = render_all(&checked.diagnostics, &text, false);
         prop_assert!(checked.config.is_some(), "{shown}\n{text}");
         prop_assert_eq!(checked.config.unwrap(), config, "{}", text);
@@ -42,7 +44,7 @@ proptest! {
         cluster.endpoints.clear();
         let (name, expected) = (cluster.name.clone(), cluster.clone());
         let text = print(&config);
-        let read = check_cluster(&text, "printed.toml", &["cluster", &name], &Nowhere);
+        let read = check_cluster(&text, "printed.toml", &["cluster", &name], &Certificates);
         prop_assert_eq!(read.cluster, Some(expected), "{}", text);
     }
 
@@ -323,10 +325,20 @@ fn a_listener() -> impl Strategy<Value = Listener> {
         vec(a_network(), 0..3),
         any::<(bool, bool, bool)>(),
         rules::a_cap(1_000_000),
+        prop_oneof![Just(None), (1..=u16::MAX).prop_map(Some)],
+        select(vec![(true, true), (true, false), (false, true)]),
+        1_u32..10_000,
     );
     (bind, limits, timeouts, rest).prop_map(|(bind, head, timeouts, rest)| Listener {
         name: String::new(),
         bind,
+        protocols: Protocols {
+            http1: rest.4.0,
+            http2: rest.4.1,
+        },
+        http2: ListenerHttp2 {
+            max_concurrent_streams: rest.5,
+        },
         trusted_proxies: rest.0,
         head,
         request_header_timeout: timeouts.0,
@@ -336,6 +348,8 @@ fn a_listener() -> impl Strategy<Value = Listener> {
         half_close: rest.1.0,
         proxy_status: rest.1.1,
         health: rest.1.2,
+        redirect_to_https: rest.3,
+        tls: None,
         max_connections_per_client: rest.2,
     })
 }
@@ -592,7 +606,7 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
         rules::retry(),
         rules::budget(),
         rules::outlier(),
-        rules::limits(),
+        (rules::limits(), rules::multiplexing()),
         0_u8..=100,
         prop_oneof![Just(Duration::ZERO), a_timeout()],
     );
@@ -602,6 +616,7 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
             picks::tiers(),
             0_u32..=10_000,
             picks::sticky(),
+            picks::spoken(),
         ),
         1_u64..86_400,
         0_usize..=65_536,
@@ -611,6 +626,8 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
             name: String::new(),
             endpoints,
             listed: Listed::Here,
+            protocol: rest.0.4.0,
+            tls: rest.0.4.1,
             balancer: rest.0.0,
             tiers: rest.0.1,
             sticky: rest.0.3,
@@ -628,7 +645,8 @@ fn a_cluster() -> impl Strategy<Value = Cluster> {
             outlier: decisions.2,
             panic_below_percent: decisions.4,
             slow_start: decisions.5,
-            limits: decisions.3,
+            limits: decisions.3.0,
+            http2: decisions.3.1,
             resolve_interval: Duration::from_secs(rest.1),
             max_idle_connections: rest.2,
         },

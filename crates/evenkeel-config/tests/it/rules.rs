@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use evenkeel_base::rules::{
-    AdaptiveRules, BudgetRules, EndpointLimit, HedgeRules, LimitRules, OutlierRules, ProbeRules,
-    QueueRules, RateKey, RateRules, RetryOn, RetryRules,
+    AdaptiveRules, BudgetRules, EndpointLimit, HedgeRules, LimitRules, MultiplexRules,
+    OutlierRules, ProbeRules, QueueRules, RateKey, RateRules, RetryOn, RetryRules,
 };
-use evenkeel_base::{Address, ByteSize};
+use evenkeel_base::{Address, ByteSize, GrpcStatus};
 use evenkeel_config::model::{BodyMatch, Probe, ProbeAddress, ProbeRequest};
 use proptest::collection::vec;
 use proptest::option;
@@ -40,7 +40,10 @@ fn hedge() -> impl Strategy<Value = HedgeRules> {
 
 pub(crate) fn retry() -> impl Strategy<Value = RetryRules> {
     let kinds = any::<[bool; 4]>();
-    let statuses = vec(400_u16..=599, 0..4);
+    let statuses = (
+        vec(400_u16..=599, 0..4),
+        vec(select(&GrpcStatus::ALL[1..]), 0..4),
+    );
     let timeout = prop_oneof![Just(Duration::MAX), millis(1, 100_000)];
     let pauses = (millis(0, 60_000), millis(0, 60_000), millis(0, 60_000));
     let rest = (any::<bool>(), 0_u64..1 << 24, hedge());
@@ -53,7 +56,8 @@ pub(crate) fn retry() -> impl Strategy<Value = RetryRules> {
                 timeout: kinds[2],
                 malformed: kinds[3],
             },
-            statuses: statuses.into_iter().collect(),
+            statuses: statuses.0.into_iter().collect(),
+            grpc_statuses: statuses.1.into_iter().collect(),
             attempt_timeout,
             backoff: pauses.0.min(pauses.1),
             backoff_max: pauses.0.max(pauses.1),
@@ -73,6 +77,7 @@ pub(crate) fn merged(base: RetryRules, own: RetryRules, takes: [bool; 3]) -> Ret
     }
     if takes[1] {
         (merged.hedge, merged.attempt_timeout) = (own.hedge, own.attempt_timeout);
+        merged.grpc_statuses = own.grpc_statuses;
     }
     if takes[2] { own } else { merged }
 }
@@ -157,17 +162,31 @@ pub(crate) fn probe(ports: bool) -> impl Strategy<Value = Probe> {
     ];
     let bytes = || vec(any::<u8>(), 0..9);
     let what = prop_oneof![
-        probe_request().prop_map(Ok),
-        (bytes(), bytes()).prop_map(Err),
-    ];
-    let probe = (probe_rules(), at, what).prop_map(|(rules, at, what)| match what {
-        Ok(request) => Probe::Http { rules, at, request },
-        Err((send, expect)) => Probe::Tcp {
-            rules,
-            at,
+        probe_request().prop_map(|request| Probe::Http {
+            rules: ProbeRules::DEFAULT,
+            at: ProbeAddress::Endpoint,
+            request,
+        }),
+        (bytes(), bytes()).prop_map(|(send, expect)| Probe::Tcp {
+            rules: ProbeRules::DEFAULT,
+            at: ProbeAddress::Endpoint,
             send,
             expect,
-        },
+        }),
+        "([a-zé][a-zA-Z. \"]{0,8})?".prop_map(|service| Probe::Grpc {
+            rules: ProbeRules::DEFAULT,
+            at: ProbeAddress::Endpoint,
+            service,
+        }),
+    ];
+    let probe = (probe_rules(), at, what).prop_map(|(own_rules, own_at, mut probe)| {
+        match &mut probe {
+            Probe::Off => {}
+            Probe::Http { rules, at, .. }
+            | Probe::Tcp { rules, at, .. }
+            | Probe::Grpc { rules, at, .. } => (*rules, *at) = (own_rules, own_at),
+        }
+        probe
     });
     prop_oneof![1 => Just(Probe::Off), 3 => probe]
 }
@@ -265,4 +284,17 @@ pub(crate) fn rate_limits() -> impl Strategy<Value = Vec<RateRules>> {
         keys: rest.2,
     });
     vec(one, 0..3)
+}
+
+pub(crate) fn multiplexing() -> impl Strategy<Value = MultiplexRules> {
+    let interval = prop_oneof![Just(Duration::MAX), millis(1, 100_000)];
+    let rules = (1_u32..=1_024, 1_u32..=10_000, interval, millis(1, 100_000)).prop_map(
+        |(max_connections, max_concurrent_streams, ping_interval, ping_timeout)| MultiplexRules {
+            max_connections,
+            max_concurrent_streams,
+            ping_interval,
+            ping_timeout,
+        },
+    );
+    prop_oneof![Just(MultiplexRules::DEFAULT), rules]
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use evenkeel_base::Address;
 use evenkeel_base::rules::AdminState;
+use evenkeel_base::{Address, Scheme};
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
@@ -103,7 +103,7 @@ pub(crate) fn expand(entries: Vec<EndpointEntry>, at: Span, cx: &mut Cx<'_>) -> 
     let mut seen: HashMap<String, Span> = HashMap::new();
     let mut endpoints: Vec<Endpoint> = Vec::new();
     for entry in entries {
-        let Ok(addresses) = Address::parse_range(&entry.address.value) else {
+        let Ok((_, addresses)) = Address::parse_endpoints(&entry.address.value) else {
             continue;
         };
         if endpoints.len() + addresses.len() > MOST_ENDPOINTS {
@@ -223,6 +223,20 @@ impl EndpointEntry {
         }
     }
 
+    /// What its address begins with, and where that stands.
+    pub(crate) fn scheme(&self) -> At<Option<Scheme>> {
+        At {
+            value: Scheme::before(&self.address.value),
+            span: self.address.span.clone(),
+        }
+    }
+
+    /// Where it stands, when it names a service.
+    pub(crate) fn service(&self) -> Option<Span> {
+        let text = &self.address;
+        text.value.starts_with("srv:").then(|| text.span.clone())
+    }
+
     /// The item that stands for an endpoint.
     pub(crate) fn of(endpoint: &Endpoint) -> Self {
         let address = endpoint.address.to_string();
@@ -265,8 +279,8 @@ impl Value for EndpointEntry {
             })
         };
         let at = entry.address.span.clone();
-        match Address::parse_range(&entry.address.value) {
-            Ok(several) if several.len() > 1 && entry.id.is_some() => {
+        match Address::parse_endpoints(&entry.address.value) {
+            Ok((_, several)) if several.len() > 1 && entry.id.is_some() => {
                 cx.error(
                     at,
                     "a range of ports is several endpoints, and an id is for one",

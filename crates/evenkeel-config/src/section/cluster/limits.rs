@@ -7,6 +7,7 @@ use evenkeel_base::rules::{EndpointLimit, LimitRules, QueueRules};
 use serde_json::Value as Json;
 
 use crate::knob::{Knob, Lines, Section, Table};
+use crate::model::Cluster;
 use crate::raw::{Cx, Node, Span};
 use crate::section::cluster::limits::queue::QUEUE_TIMEOUT;
 use crate::value::{Bounds, OrOff, Value};
@@ -97,6 +98,15 @@ pub(crate) fn queue_timeout_span(cluster: &Table<'_>) -> Option<Span> {
     cluster.find(&[LIMITS_KNOB.key, QUEUE.key, QUEUE_TIMEOUT.key])
 }
 
+/// Warns of a queue in which nothing ever waits: requests do where there is a limit, and for streams of HTTP/2.
+pub(crate) fn check_queue(cluster: &Cluster, table: &Table<'_>, cx: &mut Cx<'_>) {
+    let given = table.find(&[LIMITS_KNOB.key, QUEUE.key]);
+    if let Some(span) = given.filter(|_| cluster.limits.is_off() && !cluster.may_multiplex()) {
+        cx.warning(span, "nothing ever waits here: there is no limit")
+            .help("add a limit, such as endpoint_requests = 100, or leave `queue` out");
+    }
+}
+
 impl Value for LimitRules {
     type Bound = ();
 
@@ -159,12 +169,5 @@ fn check(rules: &LimitRules, table: &Table<'_>, cx: &mut Cx<'_>) {
             )
             .help(format!("raise `{cluster}` or leave `{endpoint}` out"));
         }
-    }
-    if rules.is_off() && QUEUE.given(table) {
-        cx.warning(
-            QUEUE.span(table),
-            "nothing ever waits here: there is no limit",
-        )
-        .help("add a limit, such as endpoint_requests = 100, or leave `queue` out");
     }
 }

@@ -11,6 +11,8 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::knob::Section;
 use crate::model::Endpoint;
 use crate::raw::{Cx, with_root};
+use crate::section::cluster::endpoint::EndpointEntry;
+use crate::section::cluster::scheme::Spoken;
 use crate::section::{self, cluster};
 use crate::source::Source;
 
@@ -31,16 +33,20 @@ static LIST: Section = Section {
     sample: "",
 };
 
-/// Reads and checks the text of a list of endpoints that stands in `file`, and reports every mistake in one go.
+/// Reads and checks the text of a list of endpoints that stands in `file`, for a cluster that speaks that with them, and reports
+/// every mistake in one go.
 #[must_use]
-pub fn check_list(text: &str, file: &Path) -> CheckedList {
+pub fn check_list(text: &str, file: &Path, spoken: Spoken) -> CheckedList {
     let name = file.display().to_string();
     let source = Folder(file.parent().unwrap_or_else(|| Path::new("")));
     let mut cx = Cx::new(text, &name, &source, section::home_of);
     let mut endpoints = Vec::new();
     with_root(&mut cx, |root, cx| {
         if let Some(table) = LIST.open(&root, cx) {
-            endpoints = cluster::read_list(&table, cx);
+            let entries = cluster::read_list(&table, cx);
+            let schemes: Vec<_> = entries.iter().map(EndpointEntry::scheme).collect();
+            spoken.check(&schemes, cx);
+            endpoints = cluster::expand(entries, &table, cx);
         }
     });
     let mut diagnostics = cx.finish();
@@ -78,7 +84,7 @@ mod tests {
     use crate::diagnostic::render_all;
 
     fn read(text: &str) -> Result<Vec<String>, String> {
-        let checked = check_list(text, Path::new("/run/app/list.toml"));
+        let checked = check_list(text, Path::new("/run/app/list.toml"), Spoken::default());
         let show = |endpoint: Endpoint| format!("{} {}", endpoint.address, endpoint.weight);
         match checked.endpoints {
             Some(all) => Ok(all.into_iter().map(show).collect()),

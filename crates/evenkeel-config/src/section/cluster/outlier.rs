@@ -25,7 +25,7 @@ pub(crate) static OUTLIER_KNOB: Knob<OutlierRules> = Knob {
 
 static CONSECUTIVE_FAULTS: Knob<OrOff<u32>> = Knob {
     key: "consecutive_faults",
-    about: "So many gateway faults in a row eject: connections that are refused, reset or time out, responses that do not come or are none, and the statuses 502, 503 and 504.",
+    about: "So many gateway faults in a row eject: connections that are refused, reset or time out, responses that do not come or are none, and the statuses 502, 503 and 504, or \"unavailable\" of gRPC.",
     default: OrOff::Is(OutlierRules::DEFAULT.consecutive_faults),
     why: "where one request in ten fails, five in a row are a chance of one in a hundred thousand; a dead endpoint has them at once",
     bounds: Some(Bounds {

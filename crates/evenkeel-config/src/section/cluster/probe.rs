@@ -1,7 +1,8 @@
 //! `probe` of a cluster: how its endpoints are asked whether they are well, how often, and what the answers mean.
 //!
-//! What is asked and what must be answered stands in [`http`] and [`tcp`], how often in [`rules`].
+//! What is asked and what must be answered stands in [`http`], [`grpc`] and [`tcp`], how often in [`rules`].
 
+pub(crate) mod grpc;
 pub(crate) mod http;
 mod rules;
 mod status;
@@ -12,9 +13,10 @@ use std::num::NonZeroU16;
 use evenkeel_base::Address;
 use serde_json::{Value as Json, json};
 
-use crate::knob::{Knob, Lines, Section, Table};
+use crate::knob::{AnyKnob, Knob, Lines, Section, Table};
 use crate::model::{Endpoint, Probe, ProbeAddress, ProbeRequest};
-use crate::raw::{At, Cx, Node};
+use crate::raw::{At, Cx, Node, Span};
+use crate::section::cluster::probe::grpc::Service;
 use crate::section::cluster::probe::rules::{
     CHANGING_INTERVAL, DOWN_INTERVAL, FALL, INTERVAL, JITTER, RISE, TIMEOUT_KNOB,
 };
@@ -39,7 +41,7 @@ static HTTP: Knob<Option<ProbeRequest>> = Knob {
     key: "http",
     about: "Asks by an HTTP/1.1 request. `{}` is `GET /` with a status from 200 to 399.",
     default: None,
-    why: "none; one of `http` and `tcp` is given",
+    why: "none; one of `http`, `grpc` and `tcp` is given",
     bounds: None,
     required: false,
     example: "{ path = \"/healthz\" }",
@@ -49,10 +51,20 @@ static TCP: Knob<Option<Talk>> = Knob {
     key: "tcp",
     about: "Asks by a connection, which may say something and expect something back. `{}` only connects.",
     default: None,
-    why: "none; one of `http` and `tcp` is given",
+    why: "none; one of `http`, `grpc` and `tcp` is given",
     bounds: None,
     required: false,
     example: "{ send = \"PING\\r\\n\", expect = \"+PONG\" }",
+};
+
+static GRPC: Knob<Option<Service>> = Knob {
+    key: "grpc",
+    about: "Asks gRPC's health service, over HTTP/2. `{}` asks for the health of the whole program.",
+    default: None,
+    why: "none; one of `http`, `grpc` and `tcp` is given",
+    bounds: None,
+    required: false,
+    example: "{ service = \"shop.Orders\" }",
 };
 
 static PORT: Knob<Option<At<u16>>> = Knob {
@@ -84,6 +96,7 @@ pub(crate) static PROBE: Section = Section {
     about: "How each endpoint is asked whether it is well. It is asked before it gets its first request: at start the first result decides, or the timeout; an endpoint that is added later waits for its first good result.",
     knobs: &[
         &HTTP,
+        &GRPC,
         &TCP,
         &INTERVAL,
         &CHANGING_INTERVAL,
@@ -95,7 +108,7 @@ pub(crate) static PROBE: Section = Section {
         &PORT,
         &ADDRESS,
     ],
-    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nendpoints = [\":2\"]\n[cluster.a.probe]\nUNLESS http tcp: tcp = {}\nKNOB\n",
+    sample: "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\nendpoints = [\":2\"]\n[cluster.a.probe]\nUNLESS http grpc tcp: tcp = {}\nKNOB\n",
 };
 
 /// Reports a port for endpoints that have none.
@@ -105,7 +118,7 @@ pub(crate) fn check_port(
     table: &Table<'_>,
     cx: &mut Cx<'_>,
 ) {
-    let (Probe::Tcp { at, .. } | Probe::Http { at, .. }) = probe else {
+    let (Probe::Tcp { at, .. } | Probe::Http { at, .. } | Probe::Grpc { at, .. }) = probe else {
         return;
     };
     let unix = |endpoint: &&Endpoint| matches!(endpoint.address, Address::Unix(_));
@@ -133,31 +146,42 @@ impl Value for Probe {
         let rules = rules::read(&table, cx);
         let at = read_address(&table, cx);
         let (http, tcp) = (HTTP.read(&table, cx), TCP.read(&table, cx));
-        match (HTTP.given(&table), TCP.given(&table)) {
-            (true, true) => {
-                cx.error(TCP.span(&table), "an endpoint is probed by http or by tcp")
-                    .help("keep one of the two; http says more");
+        let grpc = GRPC.read(&table, cx);
+        let ways: [(&dyn AnyKnob, bool, Span); 3] = [
+            (&HTTP, HTTP.given(&table), HTTP.span(&table)),
+            (&GRPC, GRPC.given(&table), GRPC.span(&table)),
+            (&TCP, TCP.given(&table), TCP.span(&table)),
+        ];
+        let mut given = ways.into_iter().filter(|(_, given, _)| *given);
+        match (given.next(), given.next()) {
+            (Some((first, ..)), Some((second, _, span))) => {
+                let (first, second) = (first.key(), second.key());
+                cx.error(
+                    span,
+                    format!("an endpoint is probed by {first} or by {second}"),
+                )
+                .help(format!("keep one of the two; {first} says more"));
             }
-            (false, false) if !(table.has_unknown || cx.may_be_hidden()) => {
+            (None, _) if !(table.has_unknown || cx.may_be_hidden()) => {
                 cx.error(node.span.clone(), "this says nothing of how to probe")
-                    .help("add http = { path = \"/healthz\" }, or tcp = {} for a plain connect");
+                    .help("add http = { path = \"/healthz\" }, grpc = {}, or tcp = {} for a plain connect");
             }
             _ => {}
         }
         if cx.count() > before {
             return None;
         }
-        let request = http.map(|request| {
-            let at = at.clone();
-            Self::Http { rules, at, request }
-        });
-        request.or_else(|| {
-            tcp.map(|talk| Self::Tcp {
-                rules,
-                at,
-                send: talk.send,
-                expect: talk.expect,
-            })
+        if let Some(request) = http {
+            return Some(Self::Http { rules, at, request });
+        }
+        if let Some(Service(service)) = grpc {
+            return Some(Self::Grpc { rules, at, service });
+        }
+        tcp.map(|talk| Self::Tcp {
+            rules,
+            at,
+            send: talk.send,
+            expect: talk.expect,
         })
     }
 
@@ -177,6 +201,10 @@ impl Value for Probe {
             }
             Self::Http { rules, at, request } => {
                 lines.knob(&HTTP, &Some(request.clone()));
+                (rules, at)
+            }
+            Self::Grpc { rules, at, service } => {
+                lines.knob(&GRPC, &Some(Service(service.clone())));
                 (rules, at)
             }
         };

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use crate::knob::{Knob, Lines, Section};
 use crate::raw::{Cx, Node};
 use crate::section::retry::{
-    ATTEMPT_TIMEOUT, ATTEMPTS, BACKOFF, BACKOFF_MAX, HEDGE, NON_IDEMPOTENT, ON, REPLAY_BUFFER,
-    RETRY_AFTER_MAX, RetryKeys, STATUSES, check,
+    ATTEMPT_TIMEOUT, ATTEMPTS, BACKOFF, BACKOFF_MAX, GRPC_STATUSES, HEDGE, NON_IDEMPOTENT, ON,
+    REPLAY_BUFFER, RETRY_AFTER_MAX, RetryKeys, STATUSES, check,
 };
 use crate::value::{Bounds, Value};
 
@@ -40,11 +40,12 @@ static BUDGET_BURST: Knob<u32> = Knob {
 /// `retry` of a cluster.
 pub(crate) static RETRY: Section = Section {
     name: "cluster.NAME.retry",
-    about: "Second attempts and their allowance. A request is tried again when nothing of it was written, or when its method is idempotent; an endpoint never sees a POST twice unless `non_idempotent` allows it. The `retry` of a route has the same keys but the budget's, and what it gives comes before what stands here.",
+    about: "Second attempts and their allowance. A request is tried again when nothing of it was written, or when its method is idempotent; an endpoint never sees a POST twice unless `non_idempotent` or, for a call of gRPC, `grpc_statuses` allows it. The `retry` of a route has the same keys but the budget's, and what it gives comes before what stands here.",
     knobs: &[
         &ATTEMPTS,
         &ON,
         &STATUSES,
+        &GRPC_STATUSES,
         &ATTEMPT_TIMEOUT,
         &BACKOFF,
         &BACKOFF_MAX,

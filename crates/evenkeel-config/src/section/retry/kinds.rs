@@ -1,5 +1,7 @@
-//! What `retry` can be about: kinds of faults, and statuses.
+//! What `retry` can be about: kinds of faults, statuses, and statuses of gRPC.
 
+use evenkeel_base::GrpcStatus;
+use evenkeel_base::grpc::GrpcStatuses;
 use evenkeel_base::rules::{RetryOn, Statuses};
 use serde_json::Value as Json;
 
@@ -105,5 +107,33 @@ impl Value for Statuses {
             least: Self::LEAST,
             greatest: Self::GREATEST,
         }))
+    }
+}
+
+impl Choice for GrpcStatus {
+    fn all() -> Vec<(&'static str, Self)> {
+        let errors = Self::ALL.into_iter().filter(|one| *one != Self::Ok);
+        errors.map(|one| (one.name(), one)).collect()
+    }
+}
+
+impl Value for GrpcStatuses {
+    type Bound = ();
+
+    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
+        let statuses: Vec<GrpcStatus> = Vec::read(node, None, cx)?;
+        Some(statuses.into_iter().collect())
+    }
+
+    fn toml(&self) -> String {
+        self.iter().collect::<Vec<_>>().toml()
+    }
+
+    fn kind() -> String {
+        Vec::<GrpcStatus>::kind()
+    }
+
+    fn schema(_: Option<&Bounds<()>>) -> Json {
+        Vec::<GrpcStatus>::schema(None)
     }
 }

@@ -15,7 +15,7 @@ use crate::value::{Bounds, Value};
 /// `deadline_header` of a route.
 pub(crate) static DEADLINE_HEADER: Knob<Option<DeadlineField>> = Knob {
     key: "deadline_header",
-    about: "The field in which a client may say how long it will wait. It shortens `total_timeout` for that request and never lengthens it. Its value is a number of milliseconds or a duration with its unit, such as `1.5s`; in `grpc-timeout` it is what gRPC says. What is none of these is not believed.",
+    about: "The field in which a client may say how long it will wait. It shortens `total_timeout` for that request and never lengthens it. The `grpc-timeout` of a call of gRPC is believed without it. Its value is a number of milliseconds or a duration with its unit, such as `1.5s`; in `grpc-timeout` it is what gRPC says. What is none of these is not believed.",
     default: None,
     why: "none is believed",
     bounds: None,

@@ -10,8 +10,8 @@ use crate::knob::{AnyKnob, Inherited, Knob, Lines, Section, Table};
 use crate::model::Cluster;
 use crate::raw::{Cx, Node};
 use crate::section::retry::{
-    ATTEMPT_TIMEOUT, ATTEMPTS, BACKOFF, BACKOFF_MAX, HEDGE, NON_IDEMPOTENT, ON, REPLAY_BUFFER,
-    RETRY_AFTER_MAX, RetryKeys, STATUSES, check,
+    ATTEMPT_TIMEOUT, ATTEMPTS, BACKOFF, BACKOFF_MAX, GRPC_STATUSES, HEDGE, NON_IDEMPOTENT, ON,
+    REPLAY_BUFFER, RETRY_AFTER_MAX, RetryKeys, STATUSES, check,
 };
 use crate::section::route::split::CLUSTER;
 use crate::value::{Bounds, Value};
@@ -35,6 +35,7 @@ pub(crate) static RETRY: Section = Section {
         &of_cluster(&ATTEMPTS),
         &of_cluster(&ON),
         &of_cluster(&STATUSES),
+        &of_cluster(&GRPC_STATUSES),
         &of_cluster(&ATTEMPT_TIMEOUT),
         &of_cluster(&BACKOFF),
         &of_cluster(&BACKOFF_MAX),
