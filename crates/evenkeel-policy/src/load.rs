@@ -18,6 +18,8 @@ mod report;
 
 use std::time::Duration;
 
+use evenkeel_base::GrpcStatus;
+
 use cell::Cell;
 pub use report::{MOST_BYTES, Report};
 
@@ -206,10 +208,15 @@ pub struct Observed {
 impl Observed {
     /// Whether a response with that status says that its endpoint could not do what it should. It is alive, so outlier detection
     /// does not count it, and faster than all who do the work: a balancer that compares latencies would send it nearly
-    /// everything. 501 and 505 are about the request, 502 to 504 are gateway faults.
+    /// everything. 501 and 505 are about the request, 502 to 504 are gateway faults. Of a call of gRPC whose status is known with
+    /// the response's head, what is about the system and no gateway fault.
     #[must_use]
-    pub const fn is_error(status: u16) -> bool {
-        matches!(status, 500 | 506..=599)
+    pub const fn is_error(status: u16, grpc: Option<GrpcStatus>) -> bool {
+        let of_call = matches!(
+            grpc,
+            Some(GrpcStatus::Unknown | GrpcStatus::Internal | GrpcStatus::DataLoss)
+        );
+        of_call || matches!(status, 500 | 506..=599)
     }
 }
 

@@ -285,6 +285,16 @@ impl Overload {
     }
 }
 
+/// How much may still be taken of a resource before new connections are turned away; [`u64::MAX`] where nothing limits it.
+#[must_use]
+pub fn room_within(usage: Usage) -> u64 {
+    let Usage { used, most } = usage;
+    if most == u64::MAX {
+        return u64::MAX;
+    }
+    (most / 1000 * Level::Critical.begins()).saturating_sub(used)
+}
+
 /// So many client connections may be open with so many descriptors, of which the process itself has `own`: two thirds of the others.
 /// A third is kept for the way to endpoints, so that clients that were accepted can be served; most of those connections are shared
 /// by requests, so fewer are needed than clients have.

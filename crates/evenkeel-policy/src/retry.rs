@@ -7,7 +7,7 @@
 //! | 1 | the response's head was passed on | give up: the client would see two responses |
 //! | 2 | the failure is none that another attempt can mend, or not of a kind that the route tries again ([`RetryRules`]) | give up |
 //! | 3 | the body cannot be sent again from its first byte | give up |
-//! | 4 | something of the request was written, its method is not idempotent, and the route does not say that this is no matter | give up: an endpoint must never see a POST twice |
+//! | 4 | something of the request was written, its method is not idempotent, and the route does not say that this is no matter | give up: an endpoint must never see a POST twice. A route that names a status of gRPC does say so, for calls that end with it |
 //! | 5 | an idle connection was reused and the endpoint closed or reset it, and this is the first time in this exchange | retry for free, whatever the route says of resets |
 //! | 6 | no attempts are left | give up |
 //! | 7 | else | retry |
@@ -21,8 +21,8 @@
 //! Not decided here: which endpoint is next ([`Tried`](crate::Tried) and the balancer: another one while one is left)
 //! and whether the cluster can afford a retry, which is asked only after this verdict says [`Verdict::Retry`].
 
-use evenkeel_base::Fault;
 use evenkeel_base::rules::{RetryOn, RetryRules};
+use evenkeel_base::{Fault, GrpcStatus};
 
 use crate::outlier::Cause;
 
@@ -55,6 +55,8 @@ pub enum Failure {
     Fault(Fault),
     /// There is one, with a status that may be worth another attempt.
     Status(u16),
+    /// There is one, and all it says is how the call ended, which may be worth another attempt.
+    Grpc(GrpcStatus),
 }
 
 /// How much of a request was written to an endpoint.
@@ -116,13 +118,17 @@ impl Allowance {
 /// Whether the attempt may be repeated, by the rules at the head of this file.
 #[must_use]
 pub fn verdict(attempt: &Attempt, left: Allowance, rules: &RetryRules) -> Verdict {
-    let may_be_seen_twice =
-        matches!(attempt.sent, Sent::Nothing) || attempt.method_idempotent || rules.non_idempotent;
+    let may_be_seen_twice = matches!(attempt.sent, Sent::Nothing)
+        || attempt.method_idempotent
+        || rules.non_idempotent
+        || matches!(attempt.failure, Failure::Grpc(_));
     if attempt.response_started || !attempt.body_replayable || !may_be_seen_twice {
         return Verdict::GiveUp;
     }
     let (kind, stale) = match attempt.failure {
         Failure::Status(status) => (rules.statuses.contains(status), false),
+        // Calls are POSTs: a list that held for idempotent requests alone would hold for none of them.
+        Failure::Grpc(status) => (rules.grpc_statuses.contains(status), false),
         Failure::Fault(fault) => {
             let stale = matches!(fault, Fault::EndpointClosed | Fault::EndpointReset);
             (is_tried_again(fault, rules.on), attempt.reused && stale)
@@ -138,10 +144,11 @@ pub fn verdict(attempt: &Attempt, left: Allowance, rules: &RetryRules) -> Verdic
 }
 
 /// Whether a request could be repeated at all should its first attempt fail once it was sent: what decides whether its body is
-/// kept.
+/// kept. `call`: whether it is one of gRPC.
 #[must_use]
-pub const fn is_repeatable(method_idempotent: bool, rules: &RetryRules) -> bool {
-    (method_idempotent || rules.non_idempotent) && rules.attempts > 0
+pub const fn is_repeatable(method_idempotent: bool, call: bool, rules: &RetryRules) -> bool {
+    let named = call && !rules.grpc_statuses.is_empty();
+    (method_idempotent || rules.non_idempotent || named) && rules.attempts > 0
 }
 
 /// Whether a fault is one that another attempt can mend, the endpoint, or the way to it, being dead or frozen, and of a kind
@@ -155,7 +162,10 @@ pub const fn is_repeatable(method_idempotent: bool, rules: &RetryRules) -> bool 
 const fn is_tried_again(fault: Fault, on: RetryOn) -> bool {
     match (fault, Cause::of(fault)) {
         (Fault::TooManyInterim | Fault::UpgradeMismatch | Fault::ResponseBodyMalformed, _)
-        | (_, None | Some(Cause::Status | Cause::Percentage | Cause::Latency)) => false,
+        | (
+            _,
+            None | Some(Cause::Status | Cause::GrpcStatus | Cause::Percentage | Cause::Latency),
+        ) => false,
         (_, Some(Cause::Connect)) => on.connect,
         (_, Some(Cause::Reset)) => on.reset,
         (_, Some(Cause::Timeout)) => on.timeout,

@@ -146,6 +146,12 @@ fn an_error_is_slow_on_average_and_no_peak() {
 
 #[test]
 fn errors_are_those_of_the_endpoint_that_are_no_gateway_faults() {
-    let errors: Vec<u16> = (100..=508).filter(|&s| Observed::is_error(s)).collect();
+    let errors: Vec<u16> = (100..=508)
+        .filter(|&s| Observed::is_error(s, None))
+        .collect();
     assert_eq!(errors, [500, 506, 507, 508]);
+    let of_calls = GrpcStatus::ALL.into_iter();
+    let of_calls = of_calls.filter(|&status| Observed::is_error(200, Some(status)));
+    let names: Vec<&str> = of_calls.map(GrpcStatus::name).collect();
+    assert_eq!(names, ["unknown", "internal", "data-loss"]);
 }

@@ -3,13 +3,13 @@
 //! Only what the endpoint or the way to it did counts. What a client can bring about by itself must not: a client that
 //! could make evenkeel eject endpoints could take a cluster down.
 
-use evenkeel_base::Fault;
+use evenkeel_base::{Fault, GrpcStatus};
 
 /// Why traffic ejects an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Cause {
-    /// No connection could be made.
+    /// No connection could be made, or no TLS on it.
     Connect,
     /// Connections ended before their responses did.
     Reset,
@@ -23,11 +23,13 @@ pub enum Cause {
     Percentage,
     /// It was much slower than the others within the window.
     Latency,
+    /// It ended calls of gRPC as unavailable.
+    GrpcStatus,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connect,
         Self::Reset,
         Self::Timeout,
@@ -35,6 +37,7 @@ impl Cause {
         Self::Status,
         Self::Percentage,
         Self::Latency,
+        Self::GrpcStatus,
     ];
 
     /// The name in logs and status.
@@ -48,6 +51,7 @@ impl Cause {
             Self::Status => "status",
             Self::Percentage => "fault-percent",
             Self::Latency => "latency",
+            Self::GrpcStatus => "grpc-status",
         }
     }
 
@@ -58,13 +62,22 @@ impl Cause {
     #[must_use]
     pub const fn of(fault: Fault) -> Option<Self> {
         match fault {
-            Fault::ConnectRefused | Fault::ConnectFailed | Fault::ConnectTimeout => {
-                Some(Self::Connect)
-            }
-            Fault::EndpointClosed | Fault::EndpointReset | Fault::ResponseCut => Some(Self::Reset),
-            Fault::EndpointStalled | Fault::AttemptTimeout | Fault::ResponseHeaderTimeout => {
-                Some(Self::Timeout)
-            }
+            Fault::ConnectRefused
+            | Fault::ConnectFailed
+            | Fault::ConnectTimeout
+            | Fault::TlsHandshakeFailed
+            | Fault::TlsCertificateRefused => Some(Self::Connect),
+            // With TLS 1.3 an endpoint that refuses our certificate says so when the connection stands: that one can be made
+            // shows nothing, as with an endpoint that closes what it accepts.
+            Fault::TlsAlertReceived
+            | Fault::EndpointClosed
+            | Fault::EndpointReset
+            | Fault::StreamRefused
+            | Fault::ResponseCut => Some(Self::Reset),
+            Fault::EndpointStalled
+            | Fault::ConnectionDead
+            | Fault::AttemptTimeout
+            | Fault::ResponseHeaderTimeout => Some(Self::Timeout),
             Fault::ResponseMalformed
             | Fault::ResponseCodingUnsupported
             | Fault::TooManyInterim
@@ -74,14 +87,18 @@ impl Cause {
             // may be the client's.
             Fault::ResponseHeadTooLarge
             | Fault::IdleTimeout
+            // What it takes is a matter of its kind, not of its health.
+            | Fault::UpgradeUnsupported
             | Fault::RequestMalformed
             | Fault::RequestPathRefused
+            | Fault::RequestTargetRefused
             | Fault::RequestBodyMalformed
             | Fault::RequestDenied
             | Fault::MethodRefused
             | Fault::RequestHeaderTimeout
             | Fault::RequestBodyTimeout
             | Fault::RequestBodyTooLarge
+            | Fault::Misdirected
             | Fault::RateLimited
             | Fault::TooManyConnections
             | Fault::RequestLineTooLong
@@ -114,6 +131,27 @@ impl Cause {
         }
     }
 
+    /// The same of a call of gRPC: unavailable is what 503 is, that the service is not there. A deadline is the client's, and one
+    /// that sets none that can be kept could have endpoints ejected; and as 500 is, internal, unknown and lost data are answers of
+    /// an application that is there. Envoy translates to statuses of HTTP and so counts the deadline as 504.
+    #[must_use]
+    pub const fn of_grpc(status: GrpcStatus) -> Option<Self> {
+        match status {
+            GrpcStatus::Unavailable => Some(Self::GrpcStatus),
+            _ => None,
+        }
+    }
+
+    /// The cause that a response counts as, with the status of the call when it was one.
+    #[inline]
+    #[must_use]
+    pub const fn of_response(status: u16, grpc: Option<GrpcStatus>) -> Option<Self> {
+        match (Self::of_status(status), grpc) {
+            (None, Some(grpc)) => Self::of_grpc(grpc),
+            (cause, _) => cause,
+        }
+    }
+
     /// Whether `sign` shows that what caused the ejection has passed, so that it need not last its whole time.
     ///
     /// - An endpoint that could not be connected to and now can be is back, whatever the rest of its history.
@@ -131,9 +169,12 @@ impl Cause {
             (Self::Reset, Sign::Connected | Sign::Probed) => !misled || failed_since,
             (Self::Timeout, Sign::Probed) => !misled || failed_since,
             (Self::Timeout, Sign::Connected)
-            | (Self::Malformed | Self::Status, Sign::Connected | Sign::Probed)
+            | (Self::Malformed | Self::Status | Self::GrpcStatus, Sign::Connected | Sign::Probed)
             | (Self::Percentage | Self::Latency, _) => failed_since,
-            (Self::Reset | Self::Timeout | Self::Malformed | Self::Status, Sign::Served) => true,
+            (
+                Self::Reset | Self::Timeout | Self::Malformed | Self::Status | Self::GrpcStatus,
+                Sign::Served,
+            ) => true,
         }
     }
 
@@ -146,7 +187,8 @@ impl Cause {
             3 => Self::Malformed,
             4 => Self::Status,
             5 => Self::Percentage,
-            _ => Self::Latency,
+            6 => Self::Latency,
+            _ => Self::GrpcStatus,
         }
     }
 }

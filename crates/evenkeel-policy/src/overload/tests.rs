@@ -151,6 +151,18 @@ fn a_third_of_the_descriptors_is_kept() {
     }
 }
 
+#[test]
+fn what_may_still_be_taken_ends_where_new_connections_are_turned_away() {
+    for (used, most, left) in [
+        (0, 1_000_000, 950_000),
+        (900_000, 1_000_000, 50_000),
+        (2_000_000, 1_000_000, 0),
+        (5, u64::MAX, u64::MAX),
+    ] {
+        assert_eq!(room_within(of(used, most)), left);
+    }
+}
+
 proptest! {
     /// Whatever is seen: a level is never below what its fraction says, and falls by one step at most.
     #[test]

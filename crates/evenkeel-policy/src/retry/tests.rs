@@ -151,6 +151,9 @@ fn a_route_says_which_kinds_of_fault_are_tried_again() {
     let kinds = [
         (Fault::ConnectRefused, 0),
         (Fault::ConnectTimeout, 0),
+        (Fault::TlsHandshakeFailed, 0),
+        (Fault::TlsCertificateRefused, 0),
+        (Fault::TlsAlertReceived, 1),
         (Fault::EndpointReset, 1),
         (Fault::ResponseCut, 1),
         (Fault::AttemptTimeout, 2),
@@ -222,7 +225,40 @@ fn a_post_is_seen_twice_only_where_the_route_allows_it() {
             ("whose body is gone", kept, FULL, GiveUp),
         ],
     );
-    assert!(is_repeatable(false, &rules) && !is_repeatable(false, &RetryRules::DEFAULT));
+    assert!(is_repeatable(false, false, &rules));
+    assert!(!is_repeatable(false, true, &RetryRules::DEFAULT));
+}
+
+#[test]
+fn a_call_is_seen_twice_where_the_route_names_its_status() {
+    use Verdict::{GiveUp, Retry};
+    let ended = |attempt, status| Attempt {
+        failure: Failure::Grpc(status),
+        ..attempt
+    };
+    let call = ended(POST, GrpcStatus::Unavailable);
+    let rules = RetryRules {
+        grpc_statuses: [GrpcStatus::Unavailable].into_iter().collect(),
+        ..RetryRules::DEFAULT
+    };
+    let kept = Attempt {
+        body_replayable: false,
+        ..call
+    };
+    let other = ended(POST, GrpcStatus::Internal);
+    check(&[("not by default", call, FULL, GiveUp)]);
+    check_by(
+        &rules,
+        &[
+            ("one that is named", call, FULL, Retry),
+            ("one that is not", other, FULL, GiveUp),
+            ("no attempts left", call, SPENT, GiveUp),
+            ("whose request is gone", kept, FULL, GiveUp),
+            ("never for free", reused(call), ONLY_FREE, GiveUp),
+            ("a reset says nothing of a status", POST, FULL, GiveUp),
+        ],
+    );
+    assert!(is_repeatable(false, true, &rules) && !is_repeatable(false, false, &rules));
 }
 
 /// Every combination of facts, faults and allowances.
@@ -268,8 +304,8 @@ fn no_endpoint_sees_twice_what_is_not_idempotent() {
         assert_eq!(fault.side(), Side::Upstream, "{attempt:?}");
         count += 1;
     }
-    // 11 faults; 3 of 4 ways to be safe; paid: 2 ways of reuse with 2 of 4 allowances; free: 2 faults with 1 more.
-    assert_eq!(count, 11 * 3 * 2 * 2 + 2 * 3);
+    // 16 faults; 3 of 4 ways to be safe; paid: 2 ways of reuse with 2 of 4 allowances; free: 2 faults with 1 more.
+    assert_eq!(count, 16 * 3 * 2 * 2 + 2 * 3);
 }
 
 #[test]

@@ -335,7 +335,7 @@ impl World<'_> {
             let observed = Observed {
                 latency: has_head.then(|| std::time::Duration::from_nanos(took)),
                 failed: is_fault,
-                erred: matches!(attempt.result, Done::Status(status) if Observed::is_error(status)),
+                erred: matches!(attempt.result, Done::Status(status) if Observed::is_error(status, None)),
                 in_flight: attempt.in_flight,
                 report: attempt.report,
             };
@@ -415,7 +415,7 @@ impl World<'_> {
             failure,
             sent: match failure {
                 Failure::Fault(Fault::ConnectRefused) => Sent::Nothing,
-                Failure::Fault(_) | Failure::Status(_) => Sent::Some,
+                Failure::Fault(_) | Failure::Status(_) | Failure::Grpc(_) => Sent::Some,
             },
             method_idempotent: exchange.idempotent,
             reused: false,

@@ -155,7 +155,7 @@ impl World<'_> {
         match &self.scenario.cluster.probe {
             Probe::Off => false,
             Probe::Tcp { expect, .. } => !expect.is_empty(),
-            Probe::Http { .. } => true,
+            Probe::Http { .. } | Probe::Grpc { .. } => true,
         }
     }
 

@@ -16,7 +16,14 @@ fn only_the_endpoints_side_is_held_against_it() {
         .filter(|fault| fault.side() == Side::Upstream && Cause::of(**fault).is_none())
         .map(|fault| fault.name())
         .collect();
-    assert_eq!(not, ["response-head-too-large", "idle-timeout"]);
+    assert_eq!(
+        not,
+        [
+            "upgrade-unsupported",
+            "response-head-too-large",
+            "idle-timeout"
+        ]
+    );
 }
 
 #[test]
@@ -25,6 +32,30 @@ fn a_status_of_a_gateway_is_and_one_of_an_application_is_not() {
         .filter(|status| Cause::of_status(*status).is_some())
         .collect();
     assert_eq!(bad, [502, 503, 504]);
+}
+
+#[test]
+fn a_call_that_was_unavailable_is_and_one_that_was_late_or_wrong_is_not() {
+    let bad: Vec<&str> = GrpcStatus::ALL
+        .into_iter()
+        .filter(|status| Cause::of_grpc(*status).is_some())
+        .map(GrpcStatus::name)
+        .collect();
+    assert_eq!(bad, ["unavailable"]);
+    for (status, grpc, expected) in [
+        (200, None, None),
+        (200, Some(GrpcStatus::Ok), None),
+        (200, Some(GrpcStatus::Unavailable), Some(Cause::GrpcStatus)),
+        (503, None, Some(Cause::Status)),
+        (503, Some(GrpcStatus::Unavailable), Some(Cause::Status)),
+        (503, Some(GrpcStatus::Ok), Some(Cause::Status)),
+    ] {
+        assert_eq!(
+            Cause::of_response(status, grpc),
+            expected,
+            "{status} {grpc:?}"
+        );
+    }
 }
 
 #[test]
