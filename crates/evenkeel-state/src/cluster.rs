@@ -10,6 +10,7 @@ use evenkeel_policy::{Budget, Phase};
 use crate::endpoint::Endpoint;
 use crate::limits::ClusterLimits;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering};
+use crate::traffic::{PerWorker, PhaseTimes};
 
 /// The shared state of one cluster.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct ClusterState {
     pub budget: Budget,
     /// What it takes at once, and who waits.
     pub limits: Arc<ClusterLimits>,
+    /// Where the time of its exchanges goes.
+    pub times: PerWorker<PhaseTimes>,
     /// Held while one endpoint is ejected, so that two workers do not each take the last place that the cap leaves.
     ejecting: Mutex<()>,
     panicking: AtomicBool,
@@ -30,12 +33,13 @@ pub struct ClusterState {
 const PERCENTILES: usize = 100;
 
 impl ClusterState {
-    /// Fresh state with that budget and those limits.
+    /// Fresh state with that budget and those limits, for so many workers.
     #[must_use]
-    pub fn new(budget: Budget, limits: &LimitRules) -> Self {
+    pub fn new(budget: Budget, limits: &LimitRules, workers: usize) -> Self {
         Self {
             budget,
             limits: Arc::new(ClusterLimits::new(limits)),
+            times: PerWorker::new(workers),
             ejecting: Mutex::new(()),
             panicking: AtomicBool::new(false),
             percentiles: std::array::from_fn(|_| AtomicU32::new(0)),

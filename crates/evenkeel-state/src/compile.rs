@@ -22,6 +22,7 @@ pub use crate::discovery::Resolved;
 
 use crate::cluster::ClusterState;
 use crate::command::EndpointOrder;
+use crate::dial::Dials;
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::listener::Listeners;
 use crate::overlay::Overlay;
@@ -29,6 +30,7 @@ use crate::rates::Rates;
 use crate::snapshot::{ClusterSnapshot, EndpointSet, Snapshot};
 use crate::splits::{self, Splits};
 use crate::sticky::Sticky;
+use crate::traffic::RouteTraffic;
 
 /// Cluster, configured id and target. The target belongs to it: a name that moves to another address is another endpoint,
 /// whose connections, counters and lessons are not those of the old one.
@@ -43,9 +45,11 @@ pub struct Registry {
     next_serial: u32,
     clusters: HashMap<String, Arc<ClusterState>>,
     endpoints: HashMap<EndpointKey, Arc<EndpointState>>,
+    dials: Dials,
     listeners: Listeners,
     rates: Rates,
     splits: Splits,
+    traffic: RouteTraffic,
     overlay: Overlay,
 }
 
@@ -60,9 +64,11 @@ impl Registry {
             next_serial: 0,
             clusters: HashMap::new(),
             endpoints: HashMap::new(),
+            dials: Dials::default(),
             listeners: Listeners::default(),
             rates: Rates::default(),
             splits: Splits::default(),
+            traffic: RouteTraffic::default(),
             overlay: Overlay::default(),
         }
     }
@@ -117,7 +123,8 @@ impl Registry {
         let clusters: Vec<_> = clusters.collect();
         self.forget_unused();
         let rates = self.rates.compile(&config.routes);
-        let listeners = self.listeners.compile(&config.listeners);
+        let traffic = self.traffic.compile(&config.routes, self.workers);
+        let listeners = self.listeners.compile(&config.listeners, self.workers);
         let splits = self.splits.compile(&config.routes, &clusters);
         Snapshot {
             generation,
@@ -127,6 +134,7 @@ impl Registry {
             listeners,
             rates,
             splits,
+            traffic,
         }
     }
 
@@ -230,9 +238,10 @@ impl Registry {
             config: Arc::clone(&snapshot.config),
             table: Arc::clone(&snapshot.table),
             clusters,
-            listeners: Arc::clone(&snapshot.listeners),
+            listeners: snapshot.listeners.clone(),
             rates: Arc::clone(&snapshot.rates),
             splits,
+            traffic: Arc::clone(&snapshot.traffic),
         })
     }
 
@@ -302,6 +311,7 @@ impl Registry {
         Endpoint {
             id: id.into(),
             authority: host_of(&from.address).into(),
+            dial: self.dials.of(cluster, &from.address, &target),
             target,
             weight: match admin {
                 AdminState::Ready => ordered.weight.unwrap_or(from.weight),
@@ -317,9 +327,10 @@ impl Registry {
     }
 
     fn cluster_state(&mut self, cluster: &model::Cluster) -> Arc<ClusterState> {
+        let workers = self.workers;
         let make = || {
             let budget = Budget::new(cluster.budget.ratio, cluster.budget.burst);
-            Arc::new(ClusterState::new(budget, &cluster.limits))
+            Arc::new(ClusterState::new(budget, &cluster.limits, workers))
         };
         let known = self.clusters.entry(cluster.name.clone());
         let state = known
@@ -334,6 +345,7 @@ impl Registry {
             .retain(|_, state| Arc::strong_count(state) > 1);
         self.clusters
             .retain(|_, state| Arc::strong_count(state) > 1);
+        self.dials.forget_unused();
     }
 }
 

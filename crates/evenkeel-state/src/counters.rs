@@ -5,7 +5,8 @@
 
 use std::sync::OnceLock;
 
-use evenkeel_base::Fault;
+use evenkeel_base::{Fault, GrpcStatus};
+use evenkeel_http2::Abuse;
 use evenkeel_policy::outlier::Cause;
 
 use crate::histogram::{Counts, Histogram};
@@ -61,26 +62,28 @@ pub struct EndpointCounters {
     /// Bytes of bodies received from it.
     pub bytes_received: Counter,
     /// By fault, behind these by the cause that a gateway fault counts as, and last the responses that broke off.
-    faults: OnceLock<Box<[Counter]>>,
+    bad: Table<{ CUT + 1 }>,
+    /// Calls of gRPC by the status they ended with.
+    grpc: Table<{ GrpcStatus::ALL.len() }>,
     latency: OnceLock<Histogram>,
 }
 
 impl EndpointCounters {
     /// Counts a fault; the table is made when the first one happens.
     pub fn fault(&self, fault: Fault) {
-        self.bad(fault as usize);
+        self.bad.add(fault as usize);
     }
 
     /// How often that fault happened.
     #[must_use]
     pub fn faults(&self, fault: Fault) -> u64 {
-        self.times(fault as usize)
+        self.bad.times(fault as usize)
     }
 
     /// Counts an attempt that ended with a gateway fault, the faults that are the endpoint's own and its 502, 503 and 504
     /// among them; beside [`EndpointCounters::fault`] and [`EndpointCounters::response`], which count what it was.
     pub fn gateway_fault(&self, cause: Cause) {
-        self.bad(Fault::ALL.len() + cause as usize);
+        self.bad.add(Fault::ALL.len() + cause as usize);
     }
 
     /// Attempts that ended with a gateway fault.
@@ -89,9 +92,20 @@ impl EndpointCounters {
         Cause::ALL.iter().map(|cause| self.gateway(*cause)).sum()
     }
 
+    /// Counts how a call of gRPC ended; beside [`EndpointCounters::response`]. The table is made when the first one does.
+    pub fn call(&self, status: GrpcStatus) {
+        self.grpc.add(status as usize);
+    }
+
+    /// Calls that ended with that status.
+    #[must_use]
+    pub fn calls(&self, status: GrpcStatus) -> u64 {
+        self.grpc.times(status as usize)
+    }
+
     /// Counts a response that broke off: its gateway fault is no further attempt.
     pub fn cut(&self) {
-        self.bad(CUT);
+        self.bad.add(CUT);
     }
 
     /// Attempts that ended: with a response, or with a gateway fault in its place.
@@ -99,30 +113,14 @@ impl EndpointCounters {
     pub fn ended(&self) -> u64 {
         // The first digit 1 is an interim response, or 101; a bad status is a response already, and so is one that broke off.
         let responses: u64 = self.responses[1..].iter().map(Counter::read).sum();
-        let twice = self.gateway(Cause::Status) + self.times(CUT);
+        let twice =
+            self.gateway(Cause::Status) + self.gateway(Cause::GrpcStatus) + self.bad.times(CUT);
         // The worker may be counting in this moment.
         (responses + self.gateway_faults()).saturating_sub(twice)
     }
 
     fn gateway(&self, cause: Cause) -> u64 {
-        self.times(Fault::ALL.len() + cause as usize)
-    }
-
-    fn bad(&self, at: usize) {
-        let length = CUT + 1;
-        let table = self
-            .faults
-            .get_or_init(|| (0..length).map(|_| Counter::default()).collect());
-        if let Some(counter) = table.get(at) {
-            counter.add(1);
-        }
-    }
-
-    fn times(&self, at: usize) -> u64 {
-        self.faults
-            .get()
-            .and_then(|table| table.get(at))
-            .map_or(0, Counter::read)
+        self.bad.times(Fault::ALL.len() + cause as usize)
     }
 
     /// The time from sending the request to the response's head; made when the first one is recorded.
@@ -146,6 +144,45 @@ impl EndpointCounters {
     }
 }
 
+/// Counters that are made when the first of them is needed: most places never see a fault.
+#[derive(Debug, Default)]
+struct Table<const N: usize>(OnceLock<Box<[Counter; N]>>);
+
+impl<const N: usize> Table<N> {
+    fn add(&self, at: usize) {
+        let table = self
+            .0
+            .get_or_init(|| Box::new(std::array::from_fn(|_| Counter::default())));
+        if let Some(counter) = table.get(at) {
+            counter.add(1);
+        }
+    }
+
+    fn times(&self, at: usize) -> u64 {
+        let table = self.0.get();
+        table
+            .and_then(|table| table.get(at))
+            .map_or(0, Counter::read)
+    }
+}
+
+/// How often each fault happened, as one worker counted it.
+#[derive(Debug, Default)]
+pub struct FaultCounters(Table<{ Fault::ALL.len() }>);
+
+impl FaultCounters {
+    /// Counts one.
+    pub fn add(&self, fault: Fault) {
+        self.0.add(fault as usize);
+    }
+
+    /// How often it happened.
+    #[must_use]
+    pub fn times(&self, fault: Fault) -> u64 {
+        self.0.times(fault as usize)
+    }
+}
+
 /// What one worker counted about itself.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -164,6 +201,12 @@ pub struct WorkerCounters {
     pub idle_trimmed: Counter,
     /// Client connections open now.
     pub connections: Counter,
+    /// Handshakes of clients that went well, with TLS.
+    pub handshakes: Counter,
+    /// Those among them that went on from an earlier connection.
+    pub resumed: Counter,
+    /// Handshakes of clients that failed: no agreement, not believed, not TLS, too slow.
+    pub handshakes_failed: Counter,
     /// Exchanges begun.
     pub exchanges: Counter,
     /// Idle upstream connections kept now.
@@ -175,7 +218,9 @@ pub struct WorkerCounters {
     /// Requests that were to be, and were dropped: too many or too much under way already, or the mirror's cluster had no place for
     /// them at once.
     pub mirrors_dropped: Counter,
-    /// Access records dropped because the log's disk or pipe was too slow.
+    /// Connections of HTTP/2 that were ended, by what their clients did on them.
+    pub abuses: [Counter; Abuse::COUNT],
+    /// Access records lost because the log's disk or pipe was too slow or full.
     pub log_dropped: Counter,
 }
 
@@ -231,6 +276,21 @@ mod tests {
         counters.fault(Fault::EndpointClosed);
         assert_eq!((counters.gateway_faults(), counters.ended()), (3, 5));
         assert_eq!(counters.faults(Fault::ConnectRefused), 1);
+    }
+
+    #[test]
+    fn calls_are_counted_by_status_and_one_that_was_unavailable_is_one_attempt() {
+        let counters = EndpointCounters::default();
+        assert_eq!(counters.calls(GrpcStatus::Ok), 0);
+        for (status, n) in GrpcStatus::ALL.into_iter().zip(1..) {
+            (0..n).for_each(|_| counters.call(status));
+        }
+        for (status, n) in GrpcStatus::ALL.into_iter().zip(1..) {
+            assert_eq!(counters.calls(status), n, "{status}");
+        }
+        counters.response(200);
+        counters.gateway_fault(Cause::GrpcStatus);
+        assert_eq!((counters.gateway_faults(), counters.ended()), (1, 1));
     }
 
     #[test]

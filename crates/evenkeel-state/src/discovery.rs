@@ -12,6 +12,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use evenkeel_base::Address;
+use evenkeel_config::Spoken;
 use evenkeel_config::model::{Cluster, Endpoint, Listed};
 
 /// What a source looks for: the key under which its answer is known.
@@ -21,8 +22,8 @@ pub enum Sought {
     Name(String, u16),
     /// The SRV records of a name.
     Service(String),
-    /// The list of endpoints in a file.
-    List(PathBuf),
+    /// The list of endpoints in a file, for clusters that speak that with them.
+    List(PathBuf, Spoken),
 }
 
 impl Sought {
@@ -39,7 +40,7 @@ impl Sought {
     /// All that has to be looked for to know the endpoints of a cluster. Some may be given twice.
     pub fn all(cluster: &Cluster) -> impl Iterator<Item = Self> {
         let list = match &cluster.listed {
-            Listed::File(path) => Some(Self::List(path.clone())),
+            Listed::File(path) => Some(Self::List(path.clone(), Spoken::of(cluster))),
             Listed::Here => None,
         };
         list.into_iter().chain(Self::behind(&cluster.endpoints))
@@ -48,7 +49,12 @@ impl Sought {
     /// Whether it is the list of this cluster's endpoints.
     #[must_use]
     pub fn is_list_of(&self, cluster: &Cluster) -> bool {
-        matches!((self, &cluster.listed), (Self::List(path), Listed::File(listed)) if path == listed)
+        match (self, &cluster.listed) {
+            (Self::List(path, spoken), Listed::File(listed)) => {
+                path == listed && *spoken == Spoken::of(cluster)
+            }
+            _ => false,
+        }
     }
 
     /// What has to be looked for behind these endpoints' addresses.
@@ -63,7 +69,7 @@ impl fmt::Display for Sought {
         match self {
             Self::Name(host, _) => f.write_str(host),
             Self::Service(name) => write!(f, "srv:{name}"),
-            Self::List(path) => path.display().fmt(f),
+            Self::List(path, _) => path.display().fmt(f),
         }
     }
 }

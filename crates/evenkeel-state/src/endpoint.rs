@@ -15,6 +15,7 @@ use evenkeel_policy::slow_start::Entry;
 use evenkeel_policy::{Candidate, Health, KeepAlive, Load, Outlier, Standing};
 
 use crate::counters::EndpointCounters;
+use crate::dial::Dial;
 use crate::histogram::Counts;
 use crate::overlay::Ordered;
 use crate::probe_log::ProbeLog;
@@ -29,6 +30,8 @@ pub struct Endpoint {
     pub authority: Arc<str>,
     /// Where to connect.
     pub target: Target,
+    /// How.
+    pub dial: Dial,
     /// Its part of the cluster's traffic; 0 as well when the operator ordered that it takes no new requests.
     pub weight: u16,
     /// The same as the configuration has it.

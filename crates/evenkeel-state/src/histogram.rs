@@ -95,6 +95,14 @@ impl Counts {
         self.sum_us = self.sum_us.wrapping_add(other.sum_us);
     }
 
+    /// How many of them were shorter than 2^`bits` microseconds, exactly: that is where buckets begin. Of 8 µs and less it tells
+    /// powers of two apart, and above 2^36 µs nothing.
+    #[must_use]
+    pub fn shorter_than(&self, bits: u32) -> u64 {
+        let end = index(1 << bits.min(MAX_BITS));
+        self.buckets.iter().take(end).sum()
+    }
+
     /// The sum of all durations.
     #[must_use]
     pub const fn sum(&self) -> Duration {
@@ -235,6 +243,28 @@ mod tests {
             (counts.count(), counts.sum()),
             (100, Duration::from_millis(5050))
         );
+    }
+
+    #[test]
+    fn powers_of_two_are_where_buckets_begin() {
+        let histogram = Histogram::default();
+        for us in [0, 1, 7, 8, 255, 256, 257, 1 << 26, u64::MAX] {
+            histogram.record(Duration::from_micros(us));
+        }
+        let mut counts = Counts::default();
+        histogram.add_to(&mut counts);
+        for (bits, expected) in [
+            (0, 1),
+            (1, 2),
+            (3, 3),
+            (8, 5),
+            (9, 7),
+            (26, 7),
+            (27, 8),
+            (63, 8),
+        ] {
+            assert_eq!(counts.shorter_than(bits), expected, "2^{bits} µs");
+        }
     }
 
     #[test]

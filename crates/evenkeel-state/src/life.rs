@@ -43,6 +43,8 @@ pub struct Told {
     pub loaded: SystemTime,
     /// Why the last reload changed nothing, and when that was; none: it went well, or there was none.
     pub failed: Option<(SystemTime, String)>,
+    /// Which certificates could not be read anew, and when that was tried; none: all could.
+    pub certificates: Option<(SystemTime, String)>,
     /// When the trial of the configuration ends; none: it is on no trial.
     pub trial: Option<Instant>,
 }
@@ -65,6 +67,7 @@ impl Life {
                 file,
                 loaded: SystemTime::now(),
                 failed: None,
+                certificates: None,
                 trial: None,
             }),
         }
@@ -95,12 +98,18 @@ impl Life {
         self.change(|told| {
             told.loaded = at;
             told.failed = None;
+            told.certificates = None;
         });
     }
 
     /// A reload changed nothing, for this reason.
     pub fn failed(&self, why: String) {
         self.change(|told| told.failed = Some((SystemTime::now(), why)));
+    }
+
+    /// Certificates were read anew, all but these; none: all.
+    pub fn certificates_failed(&self, why: Option<String>) {
+        self.change(|told| told.certificates = why.map(|why| (SystemTime::now(), why)));
     }
 
     /// The configuration is on trial until then, or on none any more.

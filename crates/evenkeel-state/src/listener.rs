@@ -1,14 +1,17 @@
 //! What is known about a listener beyond any one snapshot, and the number by which its connections find it again.
 //!
 //! A listener is the address that it is bound to: over a reload its place in the file may change, and its name and every knob
-//! of it, and its sockets and connections stay.
+//! of it, and its sockets and connections stay. So do the keys of its tickets: clients go on where they left off across a reload.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use evenkeel_config::model::{Bind, Listener};
+use evenkeel_config::model::{Bind, Listener, ListenerTls, Protocols};
+use evenkeel_tls::server::Terms;
+use evenkeel_tls::{Identity, ServerTls, TicketKeys};
 
 use crate::clients::ClientConnections;
+use crate::traffic::Traffic;
 
 /// The shared state of one listener.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct ListenerState {
     pub serial: u32,
     /// Who has how many connections to it.
     pub clients: Arc<ClientConnections>,
+    /// What is counted of its exchanges.
+    pub traffic: Traffic,
     /// Where it is bound, with the port that the system chose; known once it is.
     address: OnceLock<String>,
 }
@@ -41,27 +46,107 @@ type ListenerKey = (Bind, String);
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     next_serial: u32,
-    by_address: HashMap<ListenerKey, Arc<ListenerState>>,
+    by_address: HashMap<ListenerKey, Known>,
+}
+
+/// A listener that is known.
+#[derive(Debug)]
+struct Known {
+    state: Arc<ListenerState>,
+    tls: Option<KnownTls>,
+}
+
+/// What its TLS was compiled from, and what it came to.
+#[derive(Debug)]
+struct KnownTls {
+    config: ListenerTls,
+    protocols: Protocols,
+    tickets: TicketKeys,
+    compiled: ServerTls,
+}
+
+/// What is compiled of the listeners, in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    pub(crate) states: Arc<[Arc<ListenerState>]>,
+    pub(crate) tls: Arc<[Option<ServerTls>]>,
 }
 
 impl Listeners {
     /// The states of these listeners: those that are known, and new ones. Those that nobody refers to any more are forgotten.
-    pub(crate) fn compile(&mut self, listeners: &[Listener]) -> Arc<[Arc<ListenerState>]> {
-        let states = listeners.iter().map(|listener| {
-            let state = self.by_address.entry(key(listener)).or_insert_with(|| {
+    pub(crate) fn compile(&mut self, listeners: &[Listener], workers: usize) -> Compiled {
+        let (mut states, mut tls) = (Vec::new(), Vec::new());
+        for listener in listeners {
+            let known = self.by_address.entry(key(listener)).or_insert_with(|| {
                 self.next_serial = self.next_serial.wrapping_add(1);
-                Arc::new(ListenerState {
+                let state = Arc::new(ListenerState {
                     serial: self.next_serial,
                     clients: ClientConnections::new(),
+                    traffic: Traffic::new(workers),
                     address: OnceLock::new(),
-                })
+                });
+                Known { state, tls: None }
             });
-            Arc::clone(state)
-        });
-        let states = states.collect();
+            states.push(Arc::clone(&known.state));
+            known.tls = match &listener.tls {
+                None => None,
+                Some(config) => KnownTls::compile(config, listener.protocols, known.tls.take()),
+            };
+            tls.push(known.tls.as_ref().map(|tls| tls.compiled.clone()));
+        }
         self.by_address
-            .retain(|_, state| Arc::strong_count(state) > 1);
-        states
+            .retain(|_, known| Arc::strong_count(&known.state) > 1);
+        Compiled {
+            states: states.into(),
+            tls: tls.into(),
+        }
+    }
+}
+
+impl KnownTls {
+    /// Compiles it anew when it is another. A ticket brings its client's certificate along, and nobody checks that again: where
+    /// clients are checked otherwise than before, the keys are new.
+    fn compile(config: &ListenerTls, protocols: Protocols, before: Option<Self>) -> Option<Self> {
+        let is_same = |one: &Self| one.config == *config && one.protocols == protocols;
+        if before.as_ref().is_some_and(is_same) {
+            return before;
+        }
+        let check = |config: &ListenerTls| config.client.as_ref().map(|one| one.check.clone());
+        let tickets = match before {
+            Some(one) if check(&one.config) == check(config) => Ok(one.tickets),
+            _ => TicketKeys::new(),
+        };
+        let compiled = tickets.and_then(|tickets| {
+            let all = config.certificates.iter();
+            let identities: Vec<Identity> = all.map(|one| one.identity.clone()).collect();
+            let compiled = ServerTls::new(&Terms {
+                identities: &identities,
+                least: config.min_version,
+                protocols: offered(protocols),
+                clients: check(config).as_ref(),
+                tickets: &tickets,
+            });
+            compiled.map(|compiled| (tickets, compiled))
+        });
+        match compiled {
+            Ok((tickets, compiled)) => Some(Self {
+                config: config.clone(),
+                protocols,
+                tickets,
+                compiled,
+            }),
+            // Nobody is served without TLS in its place: the data plane sees that there should be some, and says so.
+            Err(_) => None,
+        }
+    }
+}
+
+/// The protocols as ALPN spells them (RFC 7301 §6), the preferred one first.
+const fn offered(protocols: Protocols) -> &'static [&'static str] {
+    match protocols {
+        Protocols::ALL => &["h2", "http/1.1"],
+        Protocols { http2: true, .. } => &["h2"],
+        Protocols { http2: false, .. } => &["http/1.1"],
     }
 }
 
@@ -89,7 +174,7 @@ mod tests {
             text.push_str(&format!("[listener.{name}]\nbind = \"{bind}\"\n"));
         }
         let config = check(&text, "test", &Nowhere).config.unwrap();
-        let states = listeners.compile(&config.listeners);
+        let states = listeners.compile(&config.listeners, 1).states;
         states.iter().map(|state| state.serial).collect()
     }
 

@@ -4,7 +4,7 @@
 
 use evenkeel_policy::overload::Level;
 
-use crate::sync::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// The state of the process between its limits.
 #[derive(Debug)]
@@ -15,6 +15,10 @@ pub struct Pressure {
     most: AtomicU32,
     /// How many are.
     open: AtomicU32,
+    /// Bytes of memory that workers took from the allocator, since the start.
+    taken: AtomicU64,
+    /// How many there may be before it is looked how much memory is left.
+    room: AtomicU64,
 }
 
 impl Pressure {
@@ -26,6 +30,8 @@ impl Pressure {
             wants_room: AtomicBool::new(false),
             most: AtomicU32::new(u32::MAX),
             open: AtomicU32::new(0),
+            taken: AtomicU64::new(0),
+            room: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -79,6 +85,29 @@ impl Pressure {
             .is_ok()
     }
 
+    /// A worker took so many bytes of new memory. Memory that goes round is not counted, so this is rare.
+    pub fn take_room(&self, bytes: u64) {
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes were taken, since the start.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Until memory is looked at again, [`Pressure::taken`] may come up to this; [`u64::MAX`] stands for any number.
+    pub fn set_room(&self, until: u64) {
+        self.room.store(until, Ordering::Relaxed);
+    }
+
+    /// Whether more was taken since the last look than was left then.
+    #[inline]
+    #[must_use]
+    pub fn is_out_of_room(&self) -> bool {
+        self.taken() > self.room.load(Ordering::Relaxed)
+    }
+
     /// A client connection is closed.
     pub fn close(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
@@ -110,6 +139,18 @@ mod tests {
         assert!(!pressure.open());
         pressure.close();
         assert!(pressure.open());
+    }
+
+    #[test]
+    fn more_than_there_was_room_for_is_known_at_once() {
+        let pressure = Pressure::new();
+        pressure.take_room(1 << 40);
+        assert!(!pressure.is_out_of_room());
+        pressure.set_room(pressure.taken() + 10);
+        pressure.take_room(10);
+        assert!(!pressure.is_out_of_room());
+        pressure.take_room(1);
+        assert!(pressure.is_out_of_room());
     }
 
     #[test]

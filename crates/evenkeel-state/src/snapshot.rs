@@ -10,12 +10,14 @@ use evenkeel_config::model;
 use evenkeel_policy::outlier::{Attempted, Cause, Event, Outcome};
 use evenkeel_policy::{Candidate, RateLimiter, Split, Standing, Tiers};
 use evenkeel_route::RouteTable;
+use evenkeel_tls::ServerTls;
 
 use crate::cluster::ClusterState;
 use crate::endpoint::Endpoint;
 use crate::limits::{Full, OpenConnection};
-use crate::listener::ListenerState;
+use crate::listener::{Compiled, ListenerState};
 use crate::sticky::Sticky;
+use crate::traffic::Traffic;
 
 /// One generation of everything the data plane decides by.
 #[derive(Debug)]
@@ -26,9 +28,10 @@ pub struct Snapshot {
     pub config: Arc<model::Config>,
     pub(crate) table: Arc<RouteTable>,
     pub(crate) clusters: Vec<Arc<ClusterSnapshot>>,
-    pub(crate) listeners: Arc<[Arc<ListenerState>]>,
+    pub(crate) listeners: Compiled,
     pub(crate) rates: Arc<RouteRates>,
     pub(crate) splits: Arc<RouteSplits>,
+    pub(crate) traffic: Arc<[Arc<Traffic>]>,
 }
 
 /// The rate limits of each route, as far as the last one that has any.
@@ -64,6 +67,19 @@ impl Snapshot {
         self.splits.get(id.index())?.as_deref()
     }
 
+    /// What is counted of a route's exchanges.
+    #[inline]
+    #[must_use]
+    pub fn route_traffic(&self, id: RouteId) -> Option<&Arc<Traffic>> {
+        self.traffic.get(id.index())
+    }
+
+    /// What is counted of the exchanges of each route, in the order of the configuration.
+    #[must_use]
+    pub fn routes_traffic(&self) -> &[Arc<Traffic>] {
+        &self.traffic
+    }
+
     /// A listener; ids come from this snapshot's own lists, so there is one.
     #[must_use]
     pub fn listener(&self, id: ListenerId) -> Option<&model::Listener> {
@@ -73,18 +89,26 @@ impl Snapshot {
     /// What outlives snapshots of the listeners, in their order.
     #[must_use]
     pub fn listeners(&self) -> &[Arc<ListenerState>] {
-        &self.listeners
+        &self.listeners.states
+    }
+
+    /// What a listener speaks TLS by; none where its configuration has none. Where that has some and there is none here all the
+    /// same, nothing can be spoken.
+    #[inline]
+    #[must_use]
+    pub fn tls(&self, id: ListenerId) -> Option<&ServerTls> {
+        self.listeners.tls.get(id.index())?.as_ref()
     }
 
     /// Where the listener with that serial stands in this snapshot; `hint` is where it stood when it was last looked for.
     #[inline]
     #[must_use]
     pub fn find_listener(&self, serial: u32, hint: ListenerId) -> Option<ListenerId> {
-        let known = self.listeners.get(hint.index());
+        let known = self.listeners.states.get(hint.index());
         if known.is_some_and(|state| state.serial == serial) {
             return Some(hint);
         }
-        let mut ids = (0..).map(ListenerId::new).zip(self.listeners.iter());
+        let mut ids = (0..).map(ListenerId::new).zip(self.listeners.states.iter());
         ids.find(|(_, state)| state.serial == serial)
             .map(|(id, _)| id)
     }
@@ -123,7 +147,8 @@ impl ClusterSnapshot {
     /// What has no place.
     #[inline]
     pub fn connect(&self, endpoint: &Endpoint) -> Result<OpenConnection, Full> {
-        self.state.limits.connect(&endpoint.state)
+        let open = self.state.limits.connect(&endpoint.state)?;
+        Ok(open.made_by(endpoint.dial.serial))
     }
 
     /// An attempt at the endpoint at `at` went well: a response came that is no gateway fault. Two loads while all is well.

@@ -9,6 +9,7 @@ use evenkeel_policy::Health;
 use evenkeel_policy::slow_start::Entry;
 
 use super::*;
+use crate::dial::Dial;
 use crate::endpoint::EndpointState;
 use crate::overlay::Ordered;
 
@@ -20,6 +21,7 @@ fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
         id: serial.to_string().into(),
         authority: "".into(),
         target: Target::Ip(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))),
+        dial: Dial::PLAIN,
         weight,
         configured_weight: weight,
         configured_admin: AdminState::Ready,
@@ -32,7 +34,7 @@ fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
 }
 
 fn cluster() -> ClusterState {
-    ClusterState::new(Budget::new(0.2, 100), &LimitRules::DEFAULT)
+    ClusterState::new(Budget::new(0.2, 100), &LimitRules::DEFAULT, 1)
 }
 
 /// Which endpoints could be ejected when all should be, in their order.

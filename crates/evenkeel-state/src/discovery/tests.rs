@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use evenkeel_base::ClusterId;
-use evenkeel_config::{Nowhere, check, model};
+use evenkeel_config::{Nowhere, Spoken, check, model};
 
 use super::{Resolved, Service, Sought};
 use crate::compile::Registry;
@@ -65,7 +65,7 @@ fn what_is_looked_for() {
     cluster.listed = model::Listed::File("list.toml".into());
     assert_eq!(
         Sought::all(&cluster).next(),
-        Some(Sought::List("list.toml".into()))
+        Some(Sought::List("list.toml".into(), Spoken::default()))
     );
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{ClusterLimits, Full};
+use crate::dial::Dial;
 use crate::endpoint::EndpointState;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -12,6 +13,24 @@ use crate::sync::{AtomicU32, Ordering};
 pub struct OpenConnection {
     endpoint: Arc<EndpointState>,
     limits: Arc<ClusterLimits>,
+    dial: u32,
+}
+
+impl OpenConnection {
+    /// The same, made by the dial of that serial.
+    #[must_use]
+    pub(crate) fn made_by(mut self, dial: u32) -> Self {
+        self.dial = dial;
+        self
+    }
+
+    /// The serial of the [`Dial`] that it was made by: an endpoint that is dialed otherwise by now gets no request
+    /// over it.
+    #[inline]
+    #[must_use]
+    pub const fn dial(&self) -> u32 {
+        self.dial
+    }
 }
 
 impl ClusterLimits {
@@ -35,6 +54,7 @@ impl ClusterLimits {
         Ok(OpenConnection {
             endpoint: Arc::clone(endpoint),
             limits: Arc::clone(self),
+            dial: Dial::PLAIN.serial,
         })
     }
 
