@@ -4,13 +4,22 @@
 //! the caller's business.
 
 pub mod connect;
+pub mod dial;
 pub mod listen;
 pub mod pipe;
 pub mod resolve;
 pub mod stream;
+pub mod tls;
 
 pub use connect::connect;
+pub use dial::{NotConnected, dial, tls_fault};
 pub use listen::inherit::{Lease, Loan, Owner};
 pub use listen::{Acceptor, ListenSocket, Listener};
 pub use pipe::Pipe;
 pub use stream::{Origin, Stream};
+
+/// A stream with TLS on it.
+pub type TlsStream = tls::TlsStream<Stream>;
+
+/// Why there is no TLS on a stream.
+pub type HandshakeError = tls::HandshakeError<Stream>;

@@ -1,4 +1,4 @@
-//! One byte stream, whatever carries it: TCP or a Unix socket (TLS is to be a third kind).
+//! One byte stream, whatever carries it: TCP, a Unix socket, or TLS over either.
 //!
 //! Poll functions on `&mut self` instead of split halves: one task drives both directions of an exchange, so nothing
 //! has to be shared. Reads go through tokio's `AsyncRead`, which marks the socket drained after a short read and so
@@ -11,14 +11,16 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use evenkeel_tls::Connection;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::pipe::Pipe;
+use crate::tls::{Carrier, TlsStream};
 
 /// A connected stream.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// TLS over one of the others, after its handshake.
+    Tls(Box<TlsStream<Self>>),
 }
 
 /// Where an accepted connection came from.
@@ -50,11 +54,29 @@ impl Stream {
             "an empty buffer reads 0, which means the end"
         );
         let mut buf = ReadBuf::new(buf);
-        let polled = match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buf),
-        };
-        polled.map_ok(|()| buf.filled().len())
+        self.poll_read_buf(cx, &mut buf)
+            .map_ok(|()| buf.filled().len())
+    }
+
+    /// Reads into what is left of `buf`, which may be memory that nothing was written to yet; nothing read is the end of the
+    /// stream.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    #[inline]
+    pub fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => {
+                let polled = stream.poll_read(cx, buf.initialize_unfilled());
+                polled.map_ok(|n| buf.advance(n))
+            }
+        }
     }
 
     /// The same, for a task that was woken because there is something: it reads without making ready to wait.
@@ -75,6 +97,7 @@ impl Stream {
             Self::Unix(stream) => {
                 stream.try_io(Interest::READABLE, || read(&*stream, buf, &mut short))
             }
+            Self::Tls(stream) => return stream.poll_read_awaited(cx, buf),
         };
         match (short, read) {
             (Some(n), _) => Poll::Ready(Ok(n)),
@@ -94,6 +117,7 @@ impl Stream {
         let tried = match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tls(stream) => return stream.poll_write(cx, bytes),
         };
         match tried {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -103,6 +127,7 @@ impl Stream {
         let polled = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         };
         refuse_zero(polled)
     }
@@ -120,8 +145,29 @@ impl Stream {
         let polled = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Self::Tls(stream) => stream.poll_write_vectored(cx, pieces),
         };
         refuse_zero(polled)
+    }
+
+    /// Sends what was written and is still on its way to the system: TLS seals what it takes at once, and the system may take it
+    /// later. Until it is ready, what was written may not arrive.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    #[inline]
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => stream.poll_flush(cx),
+        }
+    }
+
+    /// Whether bytes may pass through a pipe: none may that have to be opened or sealed.
+    #[inline]
+    #[must_use]
+    pub const fn takes_pipe(&self) -> bool {
+        !matches!(self, Self::Tls(_))
     }
 
     /// Moves at most `most` received bytes into an empty pipe, without reading them; 0 says that a read gets further: to
@@ -145,6 +191,7 @@ impl Stream {
                 Self::Unix(stream) => {
                     stream.try_io(Interest::READABLE, || fill_pipe(&*stream, pipe, most))
                 }
+                Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
             };
             match moved {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -172,6 +219,7 @@ impl Stream {
                 Self::Unix(stream) => {
                     stream.try_io(Interest::WRITABLE, || pipe.drain(&*stream, most))
                 }
+                Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
             };
             match moved {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -184,6 +232,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(cx),
             Self::Unix(stream) => stream.poll_write_ready(cx),
+            Self::Tls(stream) => stream.socket().poll_write_ready(cx),
         }
     }
 
@@ -196,24 +245,29 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tls(stream) => stream.poll_read_ready(cx),
         }
     }
 
     /// Whether an idle stream has nothing to say: no end, no error, no byte. `ask_system` looks past what the event
     /// loop has seen so far, at the price of one call of the system.
     #[must_use]
-    pub fn is_quiet(&self, ask_system: bool) -> bool {
+    pub fn is_quiet(&mut self, ask_system: bool) -> bool {
         let mut byte = [0_u8; 1];
+        if let Self::Tls(stream) = self {
+            return stream.is_quiet(ask_system);
+        }
         let read = match self {
             _ if ask_system => self.socket().recv(&mut [MaybeUninit::uninit()]),
             // The runtime's own read answers from what the event loop has seen, and asks the system only if that was bytes.
             Self::Tcp(stream) => stream.try_read(&mut byte),
             Self::Unix(stream) => stream.try_read(&mut byte),
+            Self::Tls(_) => return false,
         };
         matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Hands these bytes to the system now, without the event loop: a new connection takes a short text.
+    /// Hands these bytes to the system now, as they are and without the event loop: a new connection takes a short text.
     ///
     /// # Errors
     /// When it does not.
@@ -225,6 +279,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(stream),
+            Self::Tls(stream) => stream.socket().socket(),
         }
     }
 
@@ -236,15 +291,80 @@ impl Stream {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => stream.poll_shutdown(cx),
+        }
+    }
+
+    /// Says, where there is a word for it, that the close which follows at once is meant and the connection was not cut: as far as the
+    /// system takes it now.
+    pub fn say_goodbye(&mut self) {
+        if let Self::Tls(stream) = self {
+            // Who does not hear it takes the connection for cut, after all that was sent.
+            let _ = stream.poll_shutdown(&mut Context::from_waker(Waker::noop()));
         }
     }
 
     /// Makes every close from now on a reset, so that the other side sees a failure and not a clean end; or no longer.
     pub fn reset_on_close(&self, reset: bool) {
-        if let Self::Tcp(stream) = self {
+        match self {
             // Failing leaves a clean close, which the framing already shows as short.
-            let _ = SockRef::from(stream).set_linger(reset.then_some(Duration::ZERO));
+            Self::Tcp(stream) => {
+                let _ = SockRef::from(stream).set_linger(reset.then_some(Duration::ZERO));
+            }
+            Self::Unix(_) => {}
+            Self::Tls(stream) => stream.socket().reset_on_close(reset),
         }
+    }
+
+    /// What was agreed on by TLS; none without it.
+    #[inline]
+    #[must_use]
+    pub const fn tls(&self) -> Option<&Connection> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tls(stream) => Some(stream.connection()),
+        }
+    }
+
+    /// The protocol that both sides agreed on by TLS (ALPN); none without TLS, or when nothing was said about it.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.tls().and_then(Connection::alpn)
+    }
+}
+
+/// TLS goes over the two others.
+impl Carrier for Stream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Self::poll_read(self, cx, buf)
+    }
+
+    fn poll_read_awaited(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Self::poll_read_awaited(self, cx, buf)
+    }
+
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_read_ready(self, cx)
+    }
+
+    fn read_now(&mut self, buf: &mut [u8], ask_system: bool) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) if !ask_system => stream.try_read(buf),
+            Self::Unix(stream) if !ask_system => stream.try_read(buf),
+            _ => (&*self.socket()).read(buf),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Self::poll_write(self, cx, bytes)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Self::poll_shutdown(self, cx)
     }
 }
 
@@ -320,13 +440,13 @@ mod tests {
     fn the_system_knows_of_bytes_and_ends_that_the_event_loop_has_not_seen() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let _inside = runtime.enter();
-        for (stream, far) in pairs() {
+        for (mut stream, far) in pairs() {
             assert!(stream.is_quiet(true) && stream.is_quiet(false));
             drop(far);
             arrive(&stream);
             assert!(!stream.is_quiet(true), "its end: {stream:?}");
         }
-        for (stream, mut far) in pairs() {
+        for (mut stream, mut far) in pairs() {
             far.write_all(b"x").unwrap();
             arrive(&stream);
             assert!(!stream.is_quiet(true), "a byte: {stream:?}");
@@ -390,7 +510,7 @@ mod tests {
     fn the_event_loop_knows_what_it_has_seen() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            for (stream, far) in pairs() {
+            for (mut stream, far) in pairs() {
                 assert!(stream.is_quiet(false));
                 drop(far);
                 poll_fn(|cx| stream.poll_read_ready(cx)).await.unwrap();
