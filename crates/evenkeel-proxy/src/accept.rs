@@ -11,6 +11,7 @@ use tokio::{task, time};
 
 use crate::connection;
 use crate::door::Door;
+use crate::handshake;
 use crate::scene::From;
 use crate::turned_away::{Answer, Why, at_once, dismiss};
 use crate::worker::Worker;
@@ -18,6 +19,9 @@ use crate::worker::Worker;
 /// How long accepting rests when the process is out of descriptors or memory: long enough not to spin, short enough for
 /// the queue of the socket.
 const REST: Duration = Duration::from_millis(50);
+
+/// A line of the log for the first rest, and then one after such a time.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
 
 /// Connections taken from the queue of a socket that is about to close: as many as the kernel lets wait.
 const MAX_QUEUED: usize = 4096;
@@ -29,23 +33,21 @@ pub(crate) async fn run(
     acceptor: Acceptor,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut resting = false;
+    let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = acceptor.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
         match accepted {
-            Ok((stream, origin)) => {
-                resting = false;
-                begin(&worker, &door, stream, origin);
-            }
+            Ok((stream, origin)) => begin(&worker, &door, stream, origin),
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
-                if !resting {
+                // At the limit one is accepted now and then, and the next is not.
+                if told.is_none_or(|told| told.elapsed() >= BETWEEN_LINES) {
                     tracing::warn!(%error, "accepting rests: the system gives no more connections");
+                    told = Some(Instant::now());
                 }
-                resting = true;
                 time::sleep(REST).await;
             }
         }
@@ -75,14 +77,16 @@ fn begin(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, origin: Origin) {
             From {
                 ip: Some(ip),
                 text: ip.to_string(),
+                proof: None,
             }
         }
         Origin::Unix => From {
             ip: None,
             text: String::new(),
+            proof: None,
         },
     };
-    if worker.level().turns_away() {
+    if worker.turns_away() {
         return turn_away(worker, door, stream, &from, Why::Overload);
     }
     let Ok(place) = place_of_client(worker, door, &from) else {
@@ -93,7 +97,10 @@ fn begin(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, origin: Origin) {
     };
     let (worker, door) = (Rc::clone(worker), Rc::clone(door));
     task::spawn_local(async move {
-        connection::serve(&worker, &door, stream, from).await;
+        let mut from = from;
+        if let Some(stream) = handshake::shake(&worker, &door, stream, &mut from).await {
+            connection::serve(&worker, &door, stream, from).await;
+        }
         drop((open, place));
     });
 }
@@ -140,6 +147,7 @@ fn turn_away(worker: &Rc<Worker>, door: &Door, stream: Stream, from: &From, why:
     let answer = Answer {
         fault: why.fault(),
         proxy_status: config.proxy_status,
+        by_alert: config.tls.is_some(),
     };
     match turned_away.hold(at_once(most)) {
         Some(held) => {

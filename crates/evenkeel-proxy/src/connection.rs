@@ -13,12 +13,20 @@
 //! ```
 //! Idle, a connection holds its stream and a deadline slot. Everything a request needs lives in a future that is made
 //! when a first byte arrives and is gone when the connection is idle again; requests that follow each other soon share it.
+//!
+//! A client that begins with the preface of HTTP/2 is found out where the codec of HTTP/1.1 refuses that, so that others pay
+//! nothing for it; [`streams`] goes on from there.
+
+#[cfg(test)]
+pub(crate) mod bench;
+mod streams;
 
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use evenkeel_base::Fault;
 use evenkeel_config::model::Listener;
 use evenkeel_http1::Limits;
@@ -38,7 +46,11 @@ use crate::worker::{Resting, Worker};
 const REST: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(worker: &Rc<Worker>, door: &Door, stream: Stream, from: From) {
+pub(crate) async fn serve(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, from: From) {
+    if stream.alpn() == Some(b"h2") {
+        // Boxed: an idle connection that speaks HTTP/1.1 is small.
+        return Box::pin(streams::serve(worker, door, stream, Bytes::new(), from)).await;
+    }
     let mut idle = Idle {
         worker,
         door,
@@ -54,16 +66,29 @@ pub(crate) async fn serve(worker: &Rc<Worker>, door: &Door, stream: Stream, from
         };
         idle.deadline.set(idle.since.checked_add(limit));
         // One that has had no request is no idle connection, but a client that is about to ask.
-        let idling = (!idle.first).then(|| worker.idles.enter(idle.deadline.bell()));
+        let idling = (!idle.first).then(|| worker.idles.enter(idle.deadline.bell(), idle.since));
         if !wait_for_bytes(&stream, &idle.deadline).await {
+            stream.say_goodbye();
             return;
         }
         drop(idling);
         match Box::pin(busy(&mut idle, stream)).await {
-            Some(boundary) => stream = boundary.into_stream(),
+            Some(Rested::Idle(boundary)) => stream = boundary.into_stream(),
+            Some(Rested::Http2(stream, before)) => {
+                let from = idle.from;
+                drop(idle.deadline);
+                return Box::pin(streams::serve(worker, door, stream, before, from)).await;
+            }
             None => return,
         }
     }
+}
+
+/// What becomes of a connection whose requests have ceased to follow each other.
+enum Rested {
+    Idle(Boundary),
+    /// It speaks HTTP/2, as what was read of it shows.
+    Http2(Stream, Bytes),
 }
 
 /// What is known of a connection while it waits.
@@ -109,7 +134,7 @@ async fn wait_for_bytes(stream: &Stream, deadline: &Deadline) -> bool {
 }
 
 /// Serves requests for as long as they follow each other soon; gives the connection back when it idles.
-async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
+async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Rested> {
     let worker = idle.worker;
     let (mut limits, half_close) = {
         let view = idle.door.view(worker)?;
@@ -123,7 +148,7 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
         match next_bytes(&mut down, &limits, patience).await {
             Next::Bytes => drop(resting.take()),
             Next::Gone => return None,
-            Next::Late => return down.into_idle(worker),
+            Next::Late => return down.into_idle(worker).map(Rested::Idle),
         }
         // Only now: what was published while the connection rested holds for what is asked after that.
         let view = idle.door.view(worker)?;
@@ -144,21 +169,23 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Boundary> {
             began,
             asked: began,
         };
-        let (after, ended) = match read_request(&mut down, &limits, &mut scene).await {
+        let (after, ended) = match read_request(&mut down, &limits, &mut scene, idle.first).await {
             Ok(true) => {
                 idle.first = false;
                 let (after, ended) = exchange::run(&scene, &mut down).await;
                 if after == After::Close && down.has_said_all() {
+                    down.channel().stream.say_goodbye();
                     return None;
                 }
                 (after, ended)
             }
             Ok(false) | Err(Stopped::Gone) => return None,
+            Err(Stopped::Preface) => {
+                let (stream, before) = down.into_bytes();
+                return Some(Rested::Http2(stream, before));
+            }
             Err(Stopped::Fault(fault, detail)) => {
-                down.refuse();
-                if exchange::refuse(&scene, &mut down, fault, detail).await != After::Cut {
-                    linger(down.channel(), &idle.deadline, patience_after(fault)).await;
-                }
+                refuse(&scene, &mut down, fault, detail).await;
                 return None;
             }
         };
@@ -214,19 +241,25 @@ async fn next_bytes(down: &mut H1Downstream, limits: &Limits, deadline: Option<&
 
 enum Stopped {
     Gone,
+    /// It was no request, but the beginning of HTTP/2.
+    Preface,
     Fault(Fault, Option<&'static str>),
 }
 
-/// Reads a request's head; false when the client left before its first byte.
+/// Reads a request's head, the connection's `first` or a later one; false when the client left before its first byte.
 async fn read_request(
     down: &mut H1Downstream,
     limits: &Limits,
     scene: &mut Scene<'_>,
+    first: bool,
 ) -> Result<bool, Stopped> {
     let mut waited = false;
     let read = poll_fn(|cx| match down.poll_request(cx, limits) {
         Poll::Ready(Ok(there)) => Poll::Ready(Ok(there)),
         Poll::Ready(Err(Refused::Gone)) => Poll::Ready(Err(Stopped::Gone)),
+        Poll::Ready(Err(Refused::NoMemory)) => {
+            Poll::Ready(Err(Stopped::Fault(Fault::Overloaded, None)))
+        }
         Poll::Ready(Err(Refused::Head(refusal))) => Poll::Ready(Err(Stopped::Fault(
             refusal.fault_of_request(),
             Some(refusal.name()),
@@ -243,7 +276,29 @@ async fn read_request(
     if waited {
         scene.asked = Instant::now();
     }
-    read
+    let spoken = scene.listener.protocols;
+    match read {
+        Ok(true) if !spoken.http1 => Err(Stopped::Fault(Fault::VersionUnsupported, None)),
+        Err(Stopped::Fault(Fault::VersionUnsupported, _))
+            if first && spoken.http2 && down.is_preface() =>
+        {
+            Err(Stopped::Preface)
+        }
+        read => read,
+    }
+}
+
+/// Replies to a request that was refused, and closes.
+async fn refuse(
+    scene: &Scene<'_>,
+    down: &mut H1Downstream,
+    fault: Fault,
+    detail: Option<&'static str>,
+) {
+    down.refuse();
+    if exchange::refuse(scene, down, fault, detail).await != After::Cut {
+        linger(down.channel(), scene.deadline, patience_after(fault)).await;
+    }
 }
 
 /// How long the client may take to close after a reply to a request that was refused. One that was too slow for its head had its time,

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use evenkeel_base::ListenerId;
 use evenkeel_config::model;
 use evenkeel_state::{Handle, ListenerState};
+use evenkeel_tls::ServerTls;
 
 use crate::worker::Worker;
 
@@ -42,6 +43,11 @@ impl View {
     /// The listener's knobs.
     pub(crate) fn listener(&self) -> Option<&model::Listener> {
         self.snapshot.listener(self.listener_id)
+    }
+
+    /// What it speaks TLS by.
+    pub(crate) fn tls(&self) -> Option<&ServerTls> {
+        self.snapshot.tls(self.listener_id)
     }
 }
 
@@ -85,5 +91,11 @@ impl Door {
         if let Some(view) = self.view(worker) {
             *self.last.borrow_mut() = Some(view.snapshot);
         }
+        worker.roll.call();
+    }
+
+    /// Whether that was said.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.last.borrow().is_some()
     }
 }

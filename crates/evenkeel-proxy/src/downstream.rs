@@ -4,6 +4,7 @@
 //! [`Sink`]. What it never sees is a codec's type.
 
 pub(crate) mod h1;
+pub(crate) mod h2;
 
 use std::task::{Context, Poll};
 
@@ -25,6 +26,19 @@ pub(crate) struct Facts {
     pub(crate) interim: bool,
     /// Whether its connection can stay open afterwards.
     pub(crate) persistent: bool,
+}
+
+impl Facts {
+    /// The facts of a connection without a request.
+    pub(crate) const fn none() -> Self {
+        Self {
+            length: Length::Empty,
+            expect: Expect::Nothing,
+            upgrade: None,
+            interim: false,
+            persistent: false,
+        }
+    }
 }
 
 /// What `Expect` says.
@@ -78,8 +92,18 @@ pub(crate) trait Downstream: Asker {
         fields: impl FnOnce(&mut dyn FieldSink),
     );
 
-    /// Switches to a tunnel with a 101 response for `protocol`.
+    /// Switches to a tunnel for `protocol`: by a 101 response, or what the client's protocol has instead.
     fn begin_tunnel(&mut self, protocol: &[u8], fields: impl FnOnce(&mut dyn FieldSink));
+
+    /// Whether it has asked for a tunnel and for nothing else: a response that does not switch must not look as if it did.
+    fn is_tunnel(&self) -> bool {
+        false
+    }
+
+    /// Whether this is the echo of the key by which it asked for a WebSocket; a client that has its own looks itself.
+    fn takes_accept(&self, _: &[u8]) -> bool {
+        true
+    }
 
     /// Takes back a response that was begun and of which no byte has left; false when it is too late.
     fn retract_response(&mut self) -> bool;

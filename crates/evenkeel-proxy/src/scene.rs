@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use evenkeel_base::ListenerId;
-use evenkeel_config::model;
+use evenkeel_config::model::{self, ClientHeaders};
 use evenkeel_state::{Handle, Snapshot};
+use evenkeel_tls::Proof;
 
 use crate::deadline::Deadline;
 use crate::worker::Worker;
@@ -38,6 +39,12 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// By what fields endpoints are told of the client's certificate.
+    pub(crate) fn told_of_clients(&self) -> Option<&ClientHeaders> {
+        let client = self.listener.tls.as_ref()?.client.as_ref()?;
+        Some(&client.headers)
+    }
+
     /// Whether the client's connection is closed after this exchange, whatever the client would like.
     pub(crate) const fn is_last(&self) -> bool {
         self.leaving || self.worker.is_draining()
@@ -51,6 +58,8 @@ pub(crate) struct From {
     pub(crate) ip: Option<IpAddr>,
     /// The same as text, made once.
     pub(crate) text: String,
+    /// What its handshake has proven; none: it speaks without TLS.
+    pub(crate) proof: Option<Box<Proof>>,
 }
 
 /// What becomes of the client's connection.

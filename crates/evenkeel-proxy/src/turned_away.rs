@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use evenkeel_base::Fault;
 use evenkeel_config::model::Listener;
 use evenkeel_http1::reason_phrase;
+use evenkeel_http2::Abuse;
 use evenkeel_net::Stream;
 
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadline, Deadlines};
 
 /// So many are held by a worker at the same time until they have read their answer; the others are closed right behind it.
 const MOST_AT_ONCE: usize = 128;
@@ -23,7 +24,7 @@ const PART_AT_ONCE: usize = 16;
 
 /// How long the client may take to read its answer and to close: until then what it sends is thrown away, because closing in
 /// front of it would take the answer back (RFC 9112 §9.6).
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A line of the log for the first one, and then one for all of such a time.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
@@ -54,7 +55,12 @@ impl Why {
 pub(crate) struct Answer {
     pub(crate) fault: Fault,
     pub(crate) proxy_status: bool,
+    /// Whether the client expects TLS: a handshake would cost more than all that turning away saves.
+    pub(crate) by_alert: bool,
 }
+
+/// A fatal alert before any handshake (RFC 8446 §6): `internal_error`, for there is none that says "too busy".
+const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 80];
 
 /// So many are held at the same time where so many connections may be open.
 pub(crate) fn at_once(most: u32) -> usize {
@@ -68,6 +74,8 @@ pub(crate) struct TurnedAway {
     held: Cell<usize>,
     of_client: Lines,
     of_all: Lines,
+    /// One for each: what is new is told at once.
+    abuses: [Lines; Abuse::COUNT],
 }
 
 /// Lines of the log, a few of very many.
@@ -131,6 +139,11 @@ impl TurnedAway {
         }
     }
 
+    /// A connection was ended because of what its client did on it: for how many of them a line is due now, if one is.
+    pub(crate) fn tell_abuse(&self, abuse: Abuse, now: Instant) -> Option<u64> {
+        self.abuses[abuse.index()].due(now)
+    }
+
     /// Holds another one until it has read its answer, when there may be one more.
     pub(crate) fn hold(self: &Rc<Self>, at_once: usize) -> Option<Held> {
         let held = self.held.get();
@@ -147,35 +160,38 @@ pub(crate) struct Held(Rc<TurnedAway>);
 
 impl Held {
     /// Answers, and closes when the client has read that.
-    pub(crate) async fn answer(self, mut stream: Stream, deadlines: Rc<Deadlines>, answer: Answer) {
-        let text = text(answer);
-        let mut left = text.as_bytes();
+    pub(crate) async fn answer(self, stream: Stream, deadlines: Rc<Deadlines>, answer: Answer) {
         let deadline = deadlines.slot();
         deadline.set(Instant::now().checked_add(PATIENCE));
-        poll_fn(|cx| {
-            if deadline.poll_expired(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            while !left.is_empty() {
-                match ready!(stream.poll_write(cx, left)) {
-                    Ok(n) => left = left.get(n..).unwrap_or_default(),
-                    Err(_) => return Poll::Ready(()),
-                }
-            }
-            if ready!(stream.poll_shutdown(cx)).is_err() {
-                return Poll::Ready(());
-            }
-            let mut bytes = [0_u8; 4096];
-            match ready!(stream.poll_read(cx, &mut bytes)) {
-                Ok(n) if n > 0 => {
-                    cx.waker().wake_by_ref();
-                    Poll::Pending
-                }
-                Ok(_) | Err(_) => Poll::Ready(()),
-            }
-        })
-        .await;
+        say_and_close(stream, &bytes(answer), &deadline).await;
     }
+}
+
+/// Says something as it is, closes the sending side, and throws away what still comes until the client has closed as well.
+pub(crate) async fn say_and_close(mut stream: Stream, mut left: &[u8], deadline: &Deadline) {
+    poll_fn(|cx| {
+        if deadline.poll_expired(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        while !left.is_empty() {
+            match ready!(stream.poll_write(cx, left)) {
+                Ok(n) => left = left.get(n..).unwrap_or_default(),
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        if ready!(stream.poll_shutdown(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let mut bytes = [0_u8; 4096];
+        match ready!(stream.poll_read(cx, &mut bytes)) {
+            Ok(n) if n > 0 => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Ok(_) | Err(_) => Poll::Ready(()),
+        }
+    })
+    .await;
 }
 
 impl Drop for Held {
@@ -187,8 +203,16 @@ impl Drop for Held {
 /// Answers and closes right behind it: a client that sends meanwhile may lose the answer.
 pub(crate) fn dismiss(stream: Stream, answer: Answer) {
     // One that does not take it is gone.
-    let _ = stream.send_at_once(text(answer).as_bytes());
+    let _ = stream.send_at_once(&bytes(answer));
     drop(stream);
+}
+
+fn bytes(answer: Answer) -> Vec<u8> {
+    if answer.by_alert {
+        ALERT.to_vec()
+    } else {
+        text(answer).into_bytes()
+    }
 }
 
 fn text(answer: Answer) -> String {

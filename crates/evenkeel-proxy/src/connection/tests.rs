@@ -24,7 +24,7 @@ fn answering(word: &str, generation: u64) -> Snapshot {
 }
 
 /// What a worker shares.
-fn shared(publisher: &Arc<Publisher>) -> Arc<Shared> {
+pub(super) fn shared(publisher: &Arc<Publisher>) -> Arc<Shared> {
     Arc::new(Shared {
         publisher: Arc::clone(publisher),
         counters: vec![evenkeel_state::WorkerCounters::default()].into(),
@@ -39,10 +39,11 @@ fn door(publisher: &Publisher) -> Rc<Door> {
     Door::new(&publisher.current().listeners()[0])
 }
 
-const fn nobody() -> From {
+pub(super) const fn nobody() -> From {
     From {
         ip: None,
         text: String::new(),
+        proof: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! HTTP/1.1 from clients: reads heads, keeps the connection's rules, and hands each request to the pipeline.
 
+use std::io::ErrorKind;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use evenkeel_base::FieldSink;
 use evenkeel_base::head::Version;
 use evenkeel_base::{RequestHead, RequestView, Side};
@@ -12,6 +14,12 @@ use crate::body::Length;
 use crate::downstream::{Asker, Downstream, Expect, Facts};
 use crate::h1::{Boundary, Channel, Coding, Incoming, chunked_unless_known};
 use crate::worker::Worker;
+
+/// What a client of HTTP/2 says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The length of its first line, at whose end the parser says what it thinks of it.
+const PREFACE_LINE: usize = 16;
 
 /// A client's connection while it is busy. An idle one is a [`Stream`] and no more.
 #[derive(Debug)]
@@ -70,6 +78,9 @@ impl H1Downstream {
                 Ok(false) if self.channel.block.message().is_empty() => {
                     return Poll::Ready(Ok(false));
                 }
+                Err(error) if error.kind() == ErrorKind::OutOfMemory => {
+                    return Poll::Ready(Err(Refused::NoMemory));
+                }
                 Ok(false) | Err(_) => return Poll::Ready(Err(Refused::Gone)),
             }
         }
@@ -95,6 +106,19 @@ impl H1Downstream {
     pub(crate) fn into_idle(self, worker: &Worker) -> Option<Boundary> {
         worker.request_heads.give(self.head);
         self.channel.into_boundary()
+    }
+
+    /// Whether what was read begins with the preface of HTTP/2 (RFC 9113 §3.4), or with its first line and no more.
+    pub(crate) fn is_preface(&self) -> bool {
+        let read = self.channel.block.message();
+        let both = read.len().min(PREFACE.len());
+        both >= PREFACE_LINE && read[..both] == PREFACE[..both]
+    }
+
+    /// The stream, and what was read of it.
+    pub(crate) fn into_bytes(self) -> (Stream, Bytes) {
+        let read = Bytes::copy_from_slice(self.channel.block.message());
+        (self.channel.stream, read)
     }
 
     /// The connection has failed before there was a request: lets a reply be written all the same.
@@ -155,21 +179,10 @@ impl H1Downstream {
 pub(crate) enum Refused {
     /// The head was refused; a reply says why.
     Head(http1::Refusal),
+    /// It does not fit a small block, and there is no memory for a larger one.
+    NoMemory,
     /// The client left in the middle of it.
     Gone,
-}
-
-impl Facts {
-    /// The facts of a connection without a request.
-    pub(crate) const fn none() -> Self {
-        Self {
-            length: Length::Empty,
-            expect: Expect::Nothing,
-            upgrade: None,
-            interim: false,
-            persistent: false,
-        }
-    }
 }
 
 impl Asker for H1Downstream {
