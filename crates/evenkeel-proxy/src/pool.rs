@@ -25,7 +25,7 @@ pub(crate) struct Pool {
 /// A shelf of connections for each endpoint that had some of late.
 #[derive(Debug, Default)]
 struct Shelves {
-    by_serial: HashMap<u32, VecDeque<Idle>, BuildHasherDefault<SerialHasher>>,
+    by_serial: HashMap<u32, VecDeque<Idle>, SerialHashing>,
     /// Every shelf once, in the order in which the sweep comes to them.
     round: VecDeque<u32>,
     /// How many connections there are on all shelves.
@@ -60,10 +60,11 @@ pub(crate) enum Want {
 }
 
 impl Pool {
-    /// An idle connection to the endpoint, when there is one that will do, and how long it was idle.
+    /// An idle connection to the endpoint that was made by that dial, when there is one that will do, and how long it was idle.
     pub(crate) fn take(
         &self,
         endpoint: &EndpointState,
+        dial: u32,
         want: Want,
         now: Instant,
     ) -> Option<(Boundary, Duration)> {
@@ -77,20 +78,18 @@ impl Pool {
             if want == Want::JustUsed && age > KeepAlive::JUST_USED {
                 return None;
             }
-            let last = if place + 1 == connections.len() {
+            let mut last = if place + 1 == connections.len() {
                 connections.pop_back()?
             } else {
                 connections.remove(place)?
             };
             *count -= 1;
-            if age >= last.keep {
+            // What was made before the cluster trusted somebody else, or spoke something else, is closed.
+            if age >= last.keep || last.connection.dial() != dial {
                 continue;
             }
-            if last
-                .connection
-                .stream()
-                .is_quiet(want == Want::JustUsed || last.connection.is_doubtful())
-            {
+            let ask_system = want == Want::JustUsed || last.connection.is_doubtful();
+            if last.connection.stream().is_quiet(ask_system) {
                 return Some((last.connection, age));
             }
             endpoint.keepalive.closed_after(age);
@@ -208,7 +207,7 @@ impl Pool {
                 continue;
             };
             let before = connections.len();
-            connections.retain(|one| {
+            connections.retain_mut(|one| {
                 now.saturating_duration_since(one.since) < one.keep
                     && one.connection.stream().is_quiet(false)
             });
@@ -231,9 +230,12 @@ fn newest(connections: &VecDeque<Idle>, now: Instant) -> Option<usize> {
     connections.iter().rposition(|one| one.has_rested(now))
 }
 
+/// For maps by serial number.
+pub(crate) type SerialHashing = BuildHasherDefault<SerialHasher>;
+
 /// Serial numbers are ours and small: they need spreading, not protection from an attacker.
 #[derive(Debug, Default)]
-struct SerialHasher(u64);
+pub(crate) struct SerialHasher(u64);
 
 impl Hasher for SerialHasher {
     fn finish(&self) -> u64 {

@@ -1,6 +1,8 @@
 //! The endpoint's side of an attempt, as the pipeline sees it: one trait, one implementation per protocol.
 
+pub(crate) mod any;
 pub(crate) mod h1;
+pub(crate) mod h2;
 
 use std::task::{Context, Poll};
 
@@ -30,6 +32,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) head: bool,
     /// The protocol to switch to.
     pub(crate) upgrade: Option<&'a [u8]>,
+    /// Trailers are read, where the protocol has to be told.
+    pub(crate) trailers: bool,
 }
 
 /// The endpoint's side of one attempt.
@@ -54,6 +58,11 @@ pub(crate) trait Upstream {
 
     /// The head that was read.
     fn response(&self) -> ResponseView<'_>;
+
+    /// Its status, and the phrase that goes with it: clients of HTTP/1.1 look for one, whatever RFC 9112 §4 says.
+    fn status_line(&self) -> (u16, &[u8]) {
+        (self.response().status(), self.response().reason())
+    }
 
     /// Whether any byte of the request may have reached the endpoint.
     fn has_sent(&self) -> bool;

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use evenkeel_net::Stream;
 use evenkeel_policy::KeepAlive;
-use evenkeel_state::EndpointState;
+use evenkeel_state::{Dial, EndpointState};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use super::{Pool, Want};
 use crate::rig;
 
+const PLAIN: u32 = Dial::PLAIN.serial;
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// A pool with one endpoint, at a moment that the test moves on.
@@ -42,7 +43,7 @@ impl Pond {
     }
 
     fn take(&self, want: Want) -> Option<(Stream, Duration)> {
-        let (connection, age) = self.pool.take(&self.endpoint, want, self.now)?;
+        let (connection, age) = self.pool.take(&self.endpoint, PLAIN, want, self.now)?;
         Some((connection.into_stream(), age))
     }
 
@@ -156,7 +157,7 @@ fn endpoints_do_not_share() {
         let pond = Pond::new();
         let _far = pond.put(MINUTE, 8);
         let other = EndpointState::new(2, 1);
-        assert!(pond.pool.take(&other, Want::Any, pond.now).is_none());
+        assert!(pond.pool.take(&other, PLAIN, Want::Any, pond.now).is_none());
         pond.pool.forget(&other);
         assert_eq!(pond.sweep(), 1);
         pond.pool.forget(&pond.endpoint);
@@ -164,6 +165,20 @@ fn endpoints_do_not_share() {
         let _far = pond.put(MINUTE, 8);
         pond.pool.clear();
         assert_eq!(pond.sweep(), 0);
+    });
+}
+
+#[test]
+fn what_was_made_by_another_dial_is_closed_and_teaches_nothing() {
+    rig::run(async {
+        let pond = Pond::new();
+        let (untaught, _far) = (pond.learnt(), pond.put(MINUTE, 8));
+        let taken = pond
+            .pool
+            .take(&pond.endpoint, PLAIN + 1, Want::Any, pond.now);
+        assert!(taken.is_none());
+        assert!(pond.take(Want::Any).is_none(), "it is not kept for another");
+        assert_eq!((pond.pool.len(), pond.learnt()), (0, untaught));
     });
 }
 
@@ -251,7 +266,10 @@ fn a_sweep_in_turns_comes_to_every_endpoint_and_forgets_those_without_connection
         }
         // Those that are forgotten or taken leave an empty shelf, which is no second one when it is filled again.
         pond.pool.forget(&endpoints[3]);
-        let (connection, _) = pond.pool.take(&endpoints[4], Want::Any, pond.now).unwrap();
+        let (connection, _) = pond
+            .pool
+            .take(&endpoints[4], PLAIN, Want::Any, pond.now)
+            .unwrap();
         assert_eq!((pond.pool.len(), pond.pool.shelves()), (8, 10));
         pond.pool
             .put(&endpoints[3], connection, MINUTE, 8, pond.now);

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use evenkeel_base::FieldSink;
 use evenkeel_base::{Fault, ResponseHead, ResponseView, Side};
+use evenkeel_config::model::Cluster;
 use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
 use evenkeel_net::Stream;
-use evenkeel_state::OpenConnection;
+use evenkeel_state::{EndpointState, OpenConnection};
 
 use crate::body::Length;
 use crate::h1::{Boundary, Channel, Incoming, chunked_unless_known};
@@ -53,9 +55,35 @@ impl H1Upstream {
         }
     }
 
+    /// Puts the connection into the worker's pool, when it can carry another exchange and one may come. It has been free since
+    /// then.
+    pub(crate) fn give_back(
+        self,
+        worker: &Worker,
+        endpoint: &EndpointState,
+        cluster: &Cluster,
+        since: Instant,
+    ) {
+        if let Some((connection, announced)) = self.into_reusable()
+            && !worker.is_draining()
+        {
+            if let Some(seconds) = announced {
+                endpoint.keepalive.announced(seconds.into());
+            }
+            let keep = endpoint.keepalive.limit(cluster.timeouts.keepalive);
+            let most = cluster.max_idle_connections;
+            worker.pool.put(endpoint, connection, keep, most, since);
+        }
+    }
+
+    /// The body, to be looked at.
+    pub(crate) const fn source(&self) -> &Channel {
+        &self.channel
+    }
+
     /// The connection, when it can carry another exchange: both sides want to, both directions are at a message
     /// boundary, and the endpoint has not sent more than its response. With it the seconds that the endpoint announced.
-    pub(crate) fn into_reusable(self) -> Option<(Boundary, Option<u32>)> {
+    fn into_reusable(self) -> Option<(Boundary, Option<u32>)> {
         let status = self.head.status;
         self.channel.block.pool().response_heads.give(self.head);
         if !self.persistent {
@@ -157,10 +185,7 @@ impl Upstream for H1Upstream {
             ) {
                 Ok(true) => {}
                 Ok(false) => return Poll::Ready(Err(Fault::EndpointClosed)),
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Poll::Ready(Err(Fault::ResponseHeadTooLarge));
-                }
-                Err(_) => return Poll::Ready(Err(Fault::EndpointReset)),
+                Err(error) => return Poll::Ready(Err(fault_of(&error))),
             }
         }
     }
@@ -175,6 +200,15 @@ impl Upstream for H1Upstream {
 
     fn begin_tunnel(&mut self) {
         self.channel.begin_tunnel();
+    }
+}
+
+/// The fault of a connection that fails before the response's head.
+fn fault_of(error: &io::Error) -> Fault {
+    match evenkeel_net::tls_fault(error) {
+        Some(fault) => fault,
+        None if error.kind() == io::ErrorKind::InvalidData => Fault::ResponseHeadTooLarge,
+        None => Fault::EndpointReset,
     }
 }
 

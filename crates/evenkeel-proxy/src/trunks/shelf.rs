@@ -1,0 +1,357 @@
+//! What there is of one endpoint: its trunks, the connects under way, and who waits for a place.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use evenkeel_base::Fault;
+use evenkeel_base::rules::MultiplexRules;
+
+use crate::h1::Channel;
+use crate::trunks::trunk::{Home, Place, Trunk};
+
+/// One endpoint's trunks.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    dial: u32,
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    trunks: Vec<Rc<Trunk>>,
+    /// How many connects are under way.
+    connecting: u32,
+    waiting: VecDeque<Rc<Wait>>,
+    /// Whether the endpoint chose HTTP/1.1 when it was last asked.
+    speaks_h1: bool,
+    /// How many places a trunk had that was made last; none was made yet.
+    usual: Option<u32>,
+}
+
+/// Who waits.
+#[derive(Debug, Default)]
+struct Wait {
+    outcome: RefCell<Option<Outcome>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// What the wait comes to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A place on a trunk.
+    Place(Place),
+    /// A connection that speaks HTTP/1.1.
+    Own(Box<Channel>),
+    /// Things have changed: what there is by now is looked for anew.
+    Again,
+    /// No connection could be made.
+    Failed(Fault),
+}
+
+impl Shelf {
+    /// An empty one, of an endpoint that is dialed so.
+    pub(super) fn new(dial: u32) -> Rc<Self> {
+        Rc::new(Self {
+            dial,
+            inner: RefCell::new(Inner {
+                trunks: Vec::new(),
+                connecting: 0,
+                waiting: VecDeque::new(),
+                speaks_h1: false,
+                usual: None,
+            }),
+        })
+    }
+
+    /// The serial of the dial.
+    pub(super) const fn dial(&self) -> u32 {
+        self.dial
+    }
+
+    /// Whether the endpoint chose HTTP/1.1 when it was last asked.
+    pub(crate) fn speaks_h1(&self) -> bool {
+        self.inner.borrow().speaks_h1
+    }
+
+    /// A place on the first trunk that has one, and how long that was idle. Nobody waits while there is one.
+    pub(crate) fn take(&self, now: Instant) -> Option<(Place, Duration)> {
+        let inner = self.inner.borrow();
+        let trunk = inner.trunks.iter().find(|trunk| trunk.has_room())?;
+        let idle = trunk.idle_for(now);
+        Some((Place::on(trunk), idle))
+    }
+
+    /// Whether a trunk could take a WebSocket (RFC 8441).
+    pub(crate) fn takes_upgrades(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.trunks.iter().any(|trunk| trunk.takes_upgrades())
+    }
+
+    /// Whether another connection is to be made for one more that waits: those that are under way will not do for all, and there
+    /// may be more.
+    pub(crate) fn wants_connection(&self, rules: &MultiplexRules) -> bool {
+        let inner = self.inner.borrow();
+        inner.may_connect(rules) && inner.waiting.len() >= inner.expected(rules)
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.inner.borrow().waiting.len()
+    }
+
+    /// How many the connects that are under way will serve.
+    pub(crate) fn expected(&self, rules: &MultiplexRules) -> usize {
+        self.inner.borrow().expected(rules)
+    }
+
+    /// Whether a connect is under way.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.inner.borrow().connecting > 0
+    }
+
+    /// Waits, behind those that wait already.
+    pub(crate) fn wait(self: &Rc<Self>) -> Waiter {
+        let wait = Rc::new(Wait::default());
+        self.inner.borrow_mut().waiting.push_back(Rc::clone(&wait));
+        Waiter {
+            shelf: Rc::clone(self),
+            wait,
+        }
+    }
+
+    /// Counts a connect that begins.
+    pub(crate) fn connect(self: &Rc<Self>, rules: MultiplexRules) -> Connecting {
+        self.inner.borrow_mut().connecting += 1;
+        Connecting {
+            shelf: Rc::clone(self),
+            rules,
+            ended: false,
+        }
+    }
+
+    /// Puts a trunk there, for those that wait and for others.
+    pub(crate) fn add(self: &Rc<Self>, trunk: &Rc<Trunk>, rules: &MultiplexRules) {
+        let home: Rc<dyn Home> = Rc::<Self>::clone(self);
+        trunk.belongs_to(Rc::downgrade(&home));
+        let mut inner = self.inner.borrow_mut();
+        inner.speaks_h1 = false;
+        inner.usual = Some(trunk.most());
+        inner.trunks.push(Rc::clone(trunk));
+        drop(inner);
+        self.serve();
+        // The endpoint allows fewer than was hoped for: those that are left may connect as well.
+        if self.inner.borrow().may_connect(rules) {
+            self.call_again();
+        }
+    }
+
+    /// How many trunks are idle.
+    pub(super) fn idle(&self) -> usize {
+        let inner = self.inner.borrow();
+        inner.trunks.iter().filter(|trunk| trunk.is_idle()).count()
+    }
+
+    /// Closes an idle trunk, the newest, which is needed least; false when there is none.
+    pub(super) fn close_idle(&self) -> bool {
+        let inner = self.inner.borrow();
+        let idle = inner.trunks.iter().rfind(|trunk| trunk.is_idle()).cloned();
+        drop(inner);
+        idle.inspect(|trunk| trunk.retire()).is_some()
+    }
+
+    /// No trunk takes new requests any more.
+    pub(super) fn retire(&self) {
+        let trunks = self.inner.borrow().trunks.clone();
+        for trunk in trunks {
+            trunk.retire();
+        }
+    }
+
+    /// Looks after every trunk; with `drains` those that are idle go.
+    pub(super) fn sweep(&self, now: Instant, drains: bool) {
+        let trunks = self.inner.borrow().trunks.clone();
+        for trunk in trunks {
+            if drains && trunk.is_idle() {
+                trunk.retire();
+            } else {
+                trunk.sweep(now);
+            }
+        }
+    }
+
+    /// Whether nothing is open or under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.trunks.is_empty() && inner.connecting == 0 && inner.waiting.is_empty()
+    }
+
+    /// Whether there is nothing in it, and nothing to be remembered.
+    pub(super) fn is_spent(&self) -> bool {
+        self.is_empty() && !self.speaks_h1()
+    }
+
+    /// Those that wait look anew at what there is.
+    fn call_again(&self) {
+        self.end_all(|| Outcome::Again);
+    }
+
+    fn end_all(&self, outcome: impl Fn() -> Outcome) {
+        let all = std::mem::take(&mut self.inner.borrow_mut().waiting);
+        for one in all {
+            one.end(outcome());
+        }
+    }
+}
+
+impl Home for Shelf {
+    /// Gives free places to those that wait.
+    fn serve(&self) {
+        loop {
+            let mut inner = self.inner.borrow_mut();
+            if inner.waiting.is_empty() {
+                return;
+            }
+            let Some(trunk) = inner.trunks.iter().find(|trunk| trunk.has_room()).cloned() else {
+                return;
+            };
+            let Some(first) = inner.waiting.pop_front() else {
+                return;
+            };
+            drop(inner);
+            first.end(Outcome::Place(Place::on(&trunk)));
+        }
+    }
+
+    /// A trunk takes no new requests any more, or is closed: those that wait may need another one.
+    fn lost(&self, trunk: &Trunk, is_closed: bool) {
+        if is_closed {
+            let mut inner = self.inner.borrow_mut();
+            inner
+                .trunks
+                .retain(|one| !std::ptr::eq(&raw const **one, trunk));
+        }
+        self.call_again();
+    }
+}
+
+impl Inner {
+    fn may_connect(&self, rules: &MultiplexRules) -> bool {
+        let open = self.trunks.iter().filter(|trunk| trunk.is_open()).count();
+        let most = usize::try_from(rules.max_connections).unwrap_or(usize::MAX);
+        open.saturating_add(self.connecting as usize) < most
+    }
+
+    /// How many the connects that are under way will serve.
+    fn expected(&self, rules: &MultiplexRules) -> usize {
+        let usual = self.usual.unwrap_or(rules.max_concurrent_streams).max(1);
+        let places = self.connecting.saturating_mul(usual);
+        usize::try_from(places).unwrap_or(usize::MAX)
+    }
+}
+
+impl Wait {
+    fn end(&self, outcome: Outcome) {
+        *self.outcome.borrow_mut() = Some(outcome);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// One that waits. What it was given and did not take goes to the next one.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    shelf: Rc<Shelf>,
+    wait: Rc<Wait>,
+}
+
+impl Waiter {
+    /// Whether a connect is under way.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.shelf.is_connecting()
+    }
+
+    /// Ready with what the wait has come to.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Outcome> {
+        if let Some(outcome) = self.wait.outcome.take() {
+            return Poll::Ready(outcome);
+        }
+        let mut waker = self.wait.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|one| one.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut inner = self.shelf.inner.borrow_mut();
+        inner.waiting.retain(|one| !Rc::ptr_eq(one, &self.wait));
+        drop(inner);
+        // A place among it is given back, and may go to another one.
+        let left = self.wait.outcome.take();
+        drop(left);
+    }
+}
+
+/// A connect under way, for all that wait.
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    shelf: Rc<Shelf>,
+    rules: MultiplexRules,
+    ended: bool,
+}
+
+impl Connecting {
+    /// There is a trunk.
+    pub(crate) fn brought(mut self, trunk: &Rc<Trunk>) {
+        self.end();
+        self.shelf.add(trunk, &self.rules);
+    }
+
+    /// The endpoint chose HTTP/1.1: the connection goes to the first one that waits.
+    pub(crate) fn brought_h1(mut self, channel: Box<Channel>) {
+        self.end();
+        let mut inner = self.shelf.inner.borrow_mut();
+        inner.speaks_h1 = true;
+        let first = inner.waiting.pop_front();
+        drop(inner);
+        if let Some(first) = first {
+            first.end(Outcome::Own(channel));
+        }
+        self.shelf.call_again();
+    }
+
+    /// There is none. Those that wait hear of it, unless they can be served otherwise.
+    pub(crate) fn failed(mut self, fault: Fault) {
+        self.end();
+        self.fail(fault);
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.shelf.inner.borrow_mut().connecting -= 1;
+    }
+
+    fn fail(&self, fault: Fault) {
+        let inner = self.shelf.inner.borrow();
+        let is_alone = inner.connecting == 0 && !inner.trunks.iter().any(|trunk| trunk.is_open());
+        drop(inner);
+        if is_alone {
+            self.shelf.end_all(|| Outcome::Failed(fault));
+        }
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end();
+            self.fail(Fault::Internal);
+        }
+    }
+}
