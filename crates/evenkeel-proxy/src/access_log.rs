@@ -17,13 +17,15 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use evenkeel_base::RequestView;
 use evenkeel_config::model::{self, AccessLogTarget, LogFormat};
 use evenkeel_state::{Snapshot, WorkerCounters};
+use evenkeel_tls::Proof;
 
 use crate::access_log::page::Page;
 use crate::access_log::time::Clock;
@@ -48,6 +50,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) listener: &'a str,
     /// The other end of the connection: an address and its text.
     pub(crate) from: (Option<IpAddr>, &'a str),
+    /// What the client's handshake has proven; none: it speaks without TLS.
+    pub(crate) proof: Option<&'a Proof>,
     /// The head.
     pub(crate) request: RequestView<'a>,
     /// What happened.
@@ -124,6 +128,8 @@ struct Desk {
     /// Empty pages come back here, and this end goes with those that leave.
     spares: Receiver<Page>,
     home: SyncSender<Page>,
+    /// Records that the writer could not write, until they are counted here.
+    lost: Arc<AtomicU64>,
     open: Open,
 }
 
@@ -185,6 +191,7 @@ impl Desk {
             full: log.full.clone(),
             spares,
             home,
+            lost: Arc::default(),
             open: Open {
                 page: Page::new(),
                 enough: HAND_OVER,
@@ -222,6 +229,9 @@ impl Desk {
     }
 
     fn flush(&mut self, counters: &WorkerCounters) {
+        counters
+            .log_dropped
+            .add(self.lost.swap(0, Ordering::Relaxed));
         let open = &mut self.open;
         if open.page.records() == 0 {
             return;
@@ -230,6 +240,7 @@ impl Desk {
         let full = Full {
             page: std::mem::replace(&mut open.page, next),
             home: self.home.clone(),
+            lost: Arc::clone(&self.lost),
         };
         match self.full.try_send(full) {
             Ok(()) => open.enough = HAND_OVER,

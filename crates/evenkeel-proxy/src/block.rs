@@ -3,13 +3,21 @@
 //! An idle connection holds none. A block keeps the message's head in place while the body streams through the space
 //! behind it, because routing, retries and the log read the head until the exchange ends. So each request under way has its
 //! own memory all that time, and with hundreds of them what they touch is more than the caches hold: a request begins in a
-//! small block, and goes on in one of the usual size when more comes. A body that has to be read and fills that again and
-//! again goes on in a large one, of which a worker has few.
+//! small block, and goes on in one of the usual size when more comes. A response begins in a wide one, and a body that has to be
+//! read and fills that again and again goes on in a large one.
+//!
+//! ```text
+//!   small ──▶ usual ──▶ wide, large, while all that are lent stay below SHARE for each and SLACK: readers that have stopped hold
+//!     ▲                    │        theirs for as long as they like
+//!     └────────────────────┘        a body that passes through a pipe leaves its head in a small one
+//! ```
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use evenkeel_base::ResponseHead;
+use evenkeel_state::Publisher;
 
 use crate::pipes::Pipes;
 use crate::spare::Spares;
@@ -33,15 +41,34 @@ const MIN_ROOM: usize = 8 * 1024;
 /// the allocator.
 const MAX_FREE: usize = 256;
 
-/// The size of a large block. Responses begin in one, for what came into it is gone again in a moment, and memory that no
-/// byte came into costs nothing: against blocks of 36 KiB that saves a third of the CPU time of 48 KB. Chunked bodies
-/// go on in one: a third of the CPU time of 1 MB, and three fifths when it goes both ways.
-const LARGE: usize = 128 * 1024;
-/// Large blocks that a worker lends at most, 8 MiB. Readers that have stopped hold them; what comes beyond goes through small
-/// ones.
-const MAX_LARGE: usize = 64;
-/// Free large blocks a worker keeps: 2 MiB.
-const MAX_LARGE_FREE: usize = 16;
+/// The size of a wide block, [`FIRST_READ`]: responses begin in one, for what came into it is gone again in a moment, and memory that
+/// no byte came into costs nothing: against blocks of 36 KiB that saves a third of the CPU time of 48 KB.
+const WIDE: usize = FIRST_READ;
+/// Free wide blocks a worker keeps: 2 MiB.
+const MAX_WIDE_FREE: usize = 32;
+
+/// The size of a large block. Chunked bodies go on in one: a third of the CPU time of 1 MB that blocks of 36 KiB take, and three
+/// fifths when it goes both ways (measured with 128 KiB, of which the allocator needs 170).
+const LARGE: usize = 112 * 1024;
+/// Free large blocks a worker keeps: 1 MiB.
+const MAX_LARGE_FREE: usize = 8;
+
+/// What the blocks beyond small ones cost in the mean at most, so that a connection whose reader has stopped costs less than
+/// 64 KiB: the small block of its other side and what else there is of an exchange is 7 KiB.
+const SHARE: usize = 44 * 1024;
+/// What all such blocks of a worker may cost beyond that: 32 wide ones, or 15 large ones when there are no others; among 128
+/// blocks there may be 34 wide ones.
+const SLACK: usize = 32 * (cost(WIDE) - SHARE);
+
+/// What a block beyond small ones costs: the allocator has classes of sizes, and so many of one class in 512 KiB.
+const fn cost(size: usize) -> usize {
+    match size {
+        BLOCK => 43 * 1024,
+        WIDE => 85 * 1024,
+        LARGE => 128 * 1024,
+        other => other + other / 4,
+    }
+}
 
 /// An output buffer that grew beyond this goes back to the allocator: heads of usual size need a tenth of it.
 const MAX_OUT: usize = 32 * 1024;
@@ -54,12 +81,32 @@ pub(crate) struct Blocks {
     pub(crate) response_heads: Spares<ResponseHead>,
     small: RefCell<Vec<Vec<u8>>>,
     free: RefCell<Vec<Vec<u8>>>,
+    wide: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
-    large_lent: Cell<usize>,
+    /// How many blocks beyond small ones are lent, and what they cost.
+    lent: Cell<usize>,
+    lent_cost: Cell<usize>,
     out: RefCell<Vec<Vec<u8>>>,
+    /// Where it is known how much memory there is; none in tests.
+    process: Option<Arc<Publisher>>,
 }
 
 impl Blocks {
+    /// Those of a worker of this process.
+    pub(crate) fn of(process: &Arc<Publisher>) -> Rc<Self> {
+        Rc::new(Self {
+            process: Some(Arc::clone(process)),
+            ..Self::default()
+        })
+    }
+
+    /// Whether memory is so short that no more of it may be taken for what is not known to be worth it.
+    #[cold]
+    pub(crate) fn is_short(&self) -> bool {
+        let pressure = self.process.as_ref().map(|process| process.pressure());
+        pressure.is_some_and(|pressure| pressure.level().turns_away() || pressure.is_out_of_room())
+    }
+
     /// An empty block. It takes its memory when room is first asked for, which is when bytes are there.
     pub(crate) fn take(self: &Rc<Self>) -> Block {
         Block {
@@ -75,39 +122,71 @@ impl Blocks {
     /// The memory of a small block.
     fn take_small(&self) -> Vec<u8> {
         let free = self.small.borrow_mut().pop();
-        free.unwrap_or_else(|| new_block(SMALL))
+        free.unwrap_or_else(|| self.new_block(SMALL))
     }
 
     /// The memory of a usual block.
     fn take_usual(&self) -> Vec<u8> {
         let free = self.free.borrow_mut().pop();
-        free.unwrap_or_else(|| new_block(BLOCK))
+        let block = free.unwrap_or_else(|| self.new_block(BLOCK));
+        self.lend(block.len());
+        block
     }
 
-    /// The memory of a large block, when there is one to be had.
-    fn take_large(&self) -> Option<Vec<u8>> {
-        let lent = self.large_lent.get();
-        if lent >= MAX_LARGE {
+    /// The memory of a block of at most that size, when there is one to be had in the place of one of `now` bytes, and larger than
+    /// that.
+    fn take_up_to(&self, size: usize, now: usize) -> Option<Vec<u8>> {
+        let (lent, others) = if now > SMALL {
+            (self.lent.get(), self.lent_cost.get() - cost(now))
+        } else {
+            (self.lent.get() + 1, self.lent_cost.get())
+        };
+        let most = lent * SHARE + SLACK;
+        let fits = |wanted: &usize| *wanted <= size && others + cost(*wanted) <= most;
+        let size = [LARGE, WIDE].into_iter().find(fits)?;
+        if size <= now {
             return None;
         }
-        self.large_lent.set(lent + 1);
-        let free = self.large.borrow_mut().pop();
-        Some(free.unwrap_or_else(|| new_block(LARGE)))
+        let kept = if size == LARGE {
+            &self.large
+        } else {
+            &self.wide
+        };
+        let free = kept.borrow_mut().pop();
+        let block = free.unwrap_or_else(|| self.new_block(size));
+        self.lend(block.len());
+        Some(block)
+    }
+
+    /// A block with so many bytes, which is no small one, is lent.
+    fn lend(&self, bytes: usize) {
+        self.lent.set(self.lent.get() + 1);
+        self.lent_cost.set(self.lent_cost.get() + cost(bytes));
+    }
+
+    /// A block that is lent has grown.
+    fn grown(&self, from: usize, to: usize) {
+        self.lent_cost
+            .set(self.lent_cost.get() + cost(to) - cost(from));
+        self.count_new(to);
     }
 
     /// Takes the memory of a block back.
     fn give(&self, bytes: Vec<u8>) {
         // A block that grew for one large head is not kept: the next user would hold more than it needs.
         let (kept, most) = match bytes.len() {
+            0 => return,
             SMALL => (&self.small, MAX_SMALL_FREE),
-            BLOCK => (&self.free, MAX_FREE),
-            LARGE => {
-                // Saturating, for a limit of heads by which one grows to just this size.
-                let lent = self.large_lent.get();
-                self.large_lent.set(lent.saturating_sub(1));
-                (&self.large, MAX_LARGE_FREE)
+            size => {
+                self.lent.set(self.lent.get() - 1);
+                self.lent_cost.set(self.lent_cost.get() - cost(size));
+                match size {
+                    BLOCK => (&self.free, MAX_FREE),
+                    WIDE => (&self.wide, MAX_WIDE_FREE),
+                    LARGE => (&self.large, MAX_LARGE_FREE),
+                    _ => return,
+                }
             }
-            _ => return,
         };
         let mut kept = kept.borrow_mut();
         if kept.len() < most {
@@ -115,9 +194,23 @@ impl Blocks {
         }
     }
 
+    /// The memory of a block that no other one has left behind.
+    #[cold]
+    fn new_block(&self, size: usize) -> Vec<u8> {
+        self.count_new(size);
+        vec![0; size]
+    }
+
+    /// So much memory is taken from the allocator.
+    fn count_new(&self, bytes: usize) {
+        if let Some(process) = &self.process {
+            process.pressure().take_room(bytes as u64);
+        }
+    }
+
     /// Gives all free memory back to the allocator.
     pub(crate) fn trim(&self) {
-        for kept in [&self.small, &self.free, &self.large, &self.out] {
+        for kept in [&self.small, &self.free, &self.wide, &self.large, &self.out] {
             kept.take();
         }
     }
@@ -135,12 +228,6 @@ impl Blocks {
             out.push(buffer);
         }
     }
-}
-
-/// The memory of a block that no other one has left behind.
-#[cold]
-fn new_block(size: usize) -> Vec<u8> {
-    vec![0; size]
 }
 
 /// A buffer with a message in it: `start..pos` is used (the head), `pos..end` is unread, the rest is room.
@@ -245,9 +332,9 @@ impl Block {
         }
         self.move_to_front();
         if self.end == self.bytes.len() && self.end < limit.saturating_add(1) {
-            let size = (self.bytes.len() * 2)
-                .min(limit.saturating_add(1))
-                .max(self.bytes.len());
+            let now = self.bytes.len();
+            let size = (now * 2).min(limit.saturating_add(1)).max(now);
+            self.pool.grown(now, size);
             self.bytes.resize(size, 0);
         }
     }
@@ -275,6 +362,7 @@ impl Block {
             return self.make_room_for_body(head, want);
         }
         if self.bytes.len() - base < MIN_ROOM {
+            self.pool.grown(self.bytes.len(), base + MIN_ROOM);
             self.bytes.resize(base + MIN_ROOM, 0);
         }
         if self.end == self.bytes.len() && self.pos > base {
@@ -285,12 +373,12 @@ impl Block {
         self.end < self.bytes.len()
     }
 
-    /// Takes the memory of a large block when it holds none yet and there is one to be had, else of a usual one.
+    /// Takes the memory of a wide block when it holds none yet and there is one to be had, else of a usual one.
     #[inline]
-    pub(crate) fn begin_large(&mut self) {
+    pub(crate) fn begin_wide(&mut self) {
         if self.bytes.is_empty() {
-            let large = self.pool.take_large();
-            self.bytes = large.unwrap_or_else(|| self.pool.take_usual());
+            let wide = self.pool.take_up_to(WIDE, 0);
+            self.bytes = wide.unwrap_or_else(|| self.pool.take_usual());
         }
     }
 
@@ -305,17 +393,35 @@ impl Block {
         self.start = 0;
     }
 
-    /// Goes on in a large block behind the head of `head` bytes, when nothing is unread and there is such a block.
+    /// Goes on in a large block behind the head of `head` bytes, or a wide one, when nothing is unread and there is such a block.
     pub(crate) fn enlarge(&mut self, head: usize) {
         if self.pos < self.end || self.bytes.len() >= LARGE {
             return;
         }
-        let Some(mut large) = self.pool.take_large() else {
-            return;
-        };
-        large[..head].copy_from_slice(&self.bytes[self.start..self.start + head]);
-        self.pool.give(std::mem::replace(&mut self.bytes, large));
+        if let Some(large) = self.pool.take_up_to(LARGE, self.bytes.len()) {
+            self.go_on_behind(head, large);
+        }
+    }
+
+    /// Goes on in a small block with the head of `head` bytes, when that fits and nothing is unread: what follows does not come
+    /// into it.
+    pub(crate) fn keep_head(&mut self, head: usize) {
+        if self.pos == self.end && self.bytes.len() > SMALL && head < SMALL {
+            let small = self.pool.take_small();
+            self.go_on_behind(head, small);
+        }
+    }
+
+    fn go_on_behind(&mut self, head: usize, mut block: Vec<u8>) {
+        block[..head].copy_from_slice(&self.bytes[self.start..self.start + head]);
+        self.pool.give(std::mem::replace(&mut self.bytes, block));
         (self.start, self.pos, self.end) = (0, head, head);
+    }
+
+    /// Whether it is full, so that more can come only into another one.
+    #[inline]
+    pub(crate) const fn is_full(&self) -> bool {
+        !self.bytes.is_empty() && self.end == self.bytes.len()
     }
 
     /// Moves the message to the front of the block; spans count from its first byte and stay right.

@@ -9,6 +9,7 @@
 //! This file is the road; each stage has a file of its own. It knows no codec: `Downstream` and `Upstream` do.
 
 mod attempt;
+mod call;
 mod client;
 mod converse;
 mod cookie;
@@ -23,23 +24,27 @@ mod observe;
 mod patience;
 mod race;
 mod rate;
+mod reach;
 mod relay;
 mod reply;
 mod seat;
 mod side;
 mod stage;
 mod sticky;
+mod way;
 
 use std::time::Instant;
 
-use evenkeel_base::{Fault, Method, RouteId};
+use evenkeel_base::{Fault, Method, RequestView, RouteId, grpc};
 use evenkeel_config::model::{self, Action};
 use evenkeel_http1::has_dot_segments;
+use evenkeel_state::Ended;
 
 use crate::access_log;
 use crate::body::Length;
 use crate::downstream::{Downstream, Expect};
 use crate::exchange::client::Client;
+use crate::exchange::reply::host_of;
 use crate::exchange::stage::Forward;
 use crate::record::Record;
 use crate::scene::{After, Scene};
@@ -49,7 +54,7 @@ pub(crate) async fn run<D: Downstream>(scene: &Scene<'_>, down: &mut D) -> (Afte
     let mut record = Record::new(scene.began, scene.worker.make_request_id());
     scene.worker.counters().exchanges.add(1);
     let after = answer(scene, down, &mut record).await;
-    log(scene, down, &record);
+    finish(scene, down, &record);
     (after, record.ended)
 }
 
@@ -65,8 +70,40 @@ pub(crate) async fn refuse<D: Downstream>(
     record.detail = detail;
     scene.worker.counters().exchanges.add(1);
     let after = reply::fault(scene, down, None, fault, &mut record).await;
-    log(scene, down, &record);
+    finish(scene, down, &record);
     after
+}
+
+/// Counts the exchange where it belongs, and writes its record.
+fn finish<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
+    count(scene, record);
+    log(scene, down, record);
+}
+
+fn count(scene: &Scene<'_>, record: &Record) {
+    let (snapshot, worker) = (scene.snapshot, scene.worker.id);
+    let ended = Ended {
+        status: record.status,
+        fault: record.fault,
+        bytes_in: record.bytes_in,
+        bytes_out: record.bytes_out,
+        queue: record.queued,
+        connect: record.connect,
+        first_byte: record.first_byte,
+        total: record.ended.saturating_duration_since(record.began),
+    };
+    let listener = snapshot.listeners().get(scene.listener_id.index());
+    if let Some(counters) = listener.and_then(|state| state.traffic.of(worker)) {
+        counters.exchange(&ended);
+    }
+    let route = record.route.and_then(|id| snapshot.route_traffic(id));
+    if let Some(counters) = route.and_then(|traffic| traffic.of(worker)) {
+        counters.exchange(&ended);
+    }
+    let cluster = record.endpoint.and_then(|(id, _)| snapshot.cluster(id));
+    if let Some(times) = cluster.and_then(|cluster| cluster.state.times.of(worker)) {
+        times.exchange(&ended);
+    }
 }
 
 fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
@@ -74,6 +111,7 @@ fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
         snapshot: scene.snapshot,
         listener: &scene.listener.name,
         from: (scene.from.ip, &scene.from.text),
+        proof: scene.from.proof.as_deref(),
         request: down.request(),
         record,
     });
@@ -86,6 +124,10 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
         record.client = scene.from.ip;
         let well = asked.is_well(scene.worker.is_ready());
         return Box::pin(reply::health(scene, down, well, record)).await;
+    }
+    if let Some(port) = scene.listener.redirect_to_https {
+        record.client = scene.from.ip;
+        return Box::pin(reply::to_https(scene, down, port, record)).await;
     }
     let client = Client::find(
         scene.from.ip,
@@ -121,6 +163,7 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
                         rewrite,
                         host,
                         client,
+                        call: grpc::is_call(&down.request()),
                     };
                     forward::run(scene, down, &forward, record).await
                 }
@@ -149,6 +192,20 @@ fn is_refused(scene: &Scene<'_>, route: &model::Route) -> bool {
     refused
 }
 
+/// Whether the request is for a host that needs another TLS connection than the one it came by (RFC 9110 §15.5.20).
+#[inline]
+fn is_misdirected(scene: &Scene<'_>, request: &RequestView<'_>) -> bool {
+    let Some(proof) = &scene.from.proof else {
+        // The connection may be older than the listener's TLS.
+        return scene.listener.tls.is_some();
+    };
+    let Some(now) = scene.snapshot.tls(scene.listener_id) else {
+        return true;
+    };
+    std::str::from_utf8(host_of(request.authority()))
+        .is_ok_and(|host| proof.is_misdirected(host, now))
+}
+
 type Refusal = (Option<RouteId>, Fault);
 
 /// Finds the route, and refuses what must not go further.
@@ -160,6 +217,9 @@ fn admit<'s, D: Downstream>(
     let request = down.request();
     if matches!(request.method(), Method::Connect | Method::Trace) {
         return Err((None, Fault::MethodRefused));
+    }
+    if is_misdirected(scene, &request) {
+        return Err((None, Fault::Misdirected));
     }
     let Some((id, route)) = scene.snapshot.route(scene.listener_id, &request) else {
         return Err((None, Fault::NoRoute));

@@ -22,10 +22,10 @@ use evenkeel_base::head::Field;
 use evenkeel_base::{Fault, Side};
 use evenkeel_http1::{Limits, Refusal};
 use evenkeel_net::{Pipe, Stream};
-use evenkeel_state::OpenConnection;
+use evenkeel_state::{Dial, OpenConnection};
 
 use incoming::Chunked;
-pub(crate) use incoming::Incoming;
+pub(crate) use incoming::{Incoming, MAX_TRAILERS};
 pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
 
 use crate::block::{Block, Blocks, FIRST_READ};
@@ -43,8 +43,14 @@ pub(crate) struct Boundary {
 
 impl Boundary {
     /// The stream.
-    pub(crate) const fn stream(&self) -> &Stream {
-        &self.channel.stream
+    pub(crate) const fn stream(&mut self) -> &mut Stream {
+        &mut self.channel.stream
+    }
+
+    /// The serial of the dial that it was made by ([`OpenConnection::dial`]).
+    pub(crate) fn dial(&self) -> u32 {
+        let open = self.channel.open.as_ref();
+        open.map_or(Dial::PLAIN.serial, OpenConnection::dial)
     }
 
     /// The stream alone, to wait long.
@@ -165,7 +171,10 @@ impl Channel {
     ) -> Poll<io::Result<bool>> {
         ready!(self.poll_worth_reading(cx))?;
         if self.side == Side::Upstream {
-            self.block.begin_large();
+            self.block.begin_wide();
+        } else if self.block.is_full() && self.block.pool().is_short() {
+            // Most heads fit a small block. Whose does not may be worth it or not, and it cannot be known.
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         }
         self.block.make_room_for_head(limit);
         self.poll_read_room(cx, FIRST_READ)
@@ -253,7 +262,7 @@ impl Channel {
                 }
                 Incoming::Chunked => {
                     let limits = Limits {
-                        head_bytes: incoming::MAX_TRAILERS,
+                        head_bytes: MAX_TRAILERS,
                         ..Limits::default()
                     };
                     match self.chunked.advance(&mut self.block, &limits) {
@@ -425,7 +434,7 @@ impl Sink for Channel {
     }
 
     fn takes_pipe(&self) -> bool {
-        self.outgoing.takes_pipe()
+        self.outgoing.takes_pipe() && self.stream.takes_pipe()
     }
 
     fn poll_piped(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<usize, Fault>> {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{ClusterId, Fault, RouteId};
+use evenkeel_base::{ClusterId, Fault, GrpcStatus, RouteId};
 use evenkeel_policy::Failure;
 use evenkeel_policy::rate::{Decision, RateLimiter};
 
@@ -19,6 +19,8 @@ pub(crate) struct Record {
     pub(crate) client: Option<IpAddr>,
     /// The status the client got, or would have got; 0 before there is one.
     pub(crate) status: u16,
+    /// How the call of gRPC ended, when it was one and that is known.
+    pub(crate) grpc: Option<GrpcStatus>,
     /// What went wrong.
     pub(crate) fault: Option<Fault>,
     /// The reason in more detail: the name of a refusal of the codec.
@@ -84,6 +86,7 @@ impl Record {
             ended: began,
             client: None,
             status: 0,
+            grpc: None,
             fault: None,
             detail: None,
             rate: None,

@@ -2,6 +2,7 @@
 //!
 //! The thread outlives a panic of its event loop: the listening sockets are kept outside of it, and a new loop takes over.
 
+use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -20,6 +21,8 @@ use crate::worker::Worker;
 
 /// How often each idle upstream connection is looked at, and how late a closed one is noticed at most.
 const POOL_SWEEP: Duration = Duration::from_secs(1);
+/// How often connections that carry many requests are looked after: so late they close, or are asked whether they are alive.
+const TRUNK_SWEEP: Duration = Duration::from_secs(1);
 /// Endpoints whose connections are looked at in one go: some ten microseconds.
 const POOL_TURN: usize = 64;
 /// And so many times a second at most; with more endpoints than that allows, more are looked at in one go.
@@ -32,6 +35,8 @@ const LOG_FLUSH: Duration = Duration::from_millis(50);
 const NO_LOG: Duration = Duration::from_secs(1);
 /// How long exchanges that are stopped may take to end; none of them waits for anything by then.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long connections that carry many requests may take to say that they close; a write each.
+const GOODBYES: Duration = Duration::from_millis(100);
 /// The pause before a loop that could not be started is tried again: descriptors may be free by then.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
@@ -95,6 +100,7 @@ fn run_loop(
         let mut services = JoinSet::new();
         services.spawn_local(Rc::clone(&worker.deadlines).sweep());
         services.spawn_local(sweep_pool(Rc::clone(&worker)));
+        services.spawn_local(sweep_trunks(Rc::clone(&worker)));
         services.spawn_local(Rc::clone(&worker).answer_letters());
         services.spawn_local(flush_log(Rc::clone(&worker)));
         services.spawn_local(relieve(Rc::clone(&worker)));
@@ -140,14 +146,18 @@ async fn obey(
         .await;
     // Only now are connections closed after their response: who connects anew must not meet a port that is about to close.
     worker.begin_drain();
-    tokio::select! {
+    let is_done = tokio::select! {
         biased;
-        _ = orders.wait_for(|order| *order == Order::Stop) => {}
-        _ = open.wait_for(|open| *open == 0) => return,
+        _ = orders.wait_for(|order| *order == Order::Stop) => false,
+        _ = open.wait_for(|open| *open == 0) => true,
+    };
+    if !is_done {
+        // Every wait ends now, so that each exchange ends by its own road: cut where it must not look complete, and recorded.
+        worker.deadlines.stop();
+        let _ = time::timeout(LAST_WORDS, open.wait_for(|open| *open == 0)).await;
     }
-    // Every wait ends now, so that each exchange ends by its own road: cut where it must not look complete, and recorded.
-    worker.deadlines.stop();
-    let _ = time::timeout(LAST_WORDS, open.wait_for(|open| *open == 0)).await;
+    worker.trunks.drain();
+    let _ = time::timeout(GOODBYES, worker.trunks.closed()).await;
 }
 
 /// Lets a listener come or go, or another access log take the place of the one that was.
@@ -191,10 +201,30 @@ async fn sweep_pool(worker: Rc<Worker>) {
         // Counted anew: the first connections may have come since.
         let shelves = worker.pool.shelves().div_ceil(turns);
         worker.pool.sweep(Instant::now(), shelves);
-        let now = worker.pool.len() as u64;
+        let now = (worker.pool.len() + worker.trunks.idle()) as u64;
         gauge.sub(was);
         gauge.add(now);
         was = now;
+    }
+}
+
+/// Looks after the connections that carry many requests, and closes those of endpoints that have left.
+async fn sweep_trunks(worker: Rc<Worker>) {
+    let mut generation = 0;
+    loop {
+        time::sleep(TRUNK_SWEEP).await;
+        let snapshot = worker.snapshot();
+        if snapshot.generation != generation && !worker.trunks.is_empty() {
+            generation = snapshot.generation;
+            let lists = snapshot
+                .clusters()
+                .iter()
+                .flat_map(|one| &one.endpoints.list);
+            let there: HashSet<u32> = lists.map(|one| one.state.serial).collect();
+            worker.trunks.keep_only(|serial| there.contains(&serial));
+        }
+        drop(snapshot);
+        worker.trunks.sweep(Instant::now());
     }
 }
 

@@ -23,12 +23,17 @@ use crate::kept::Kept;
 use crate::mirror::Mirrors;
 use crate::pool::Pool;
 use crate::replay;
+use crate::roll::Roll;
 use crate::shared::Shared;
 use crate::spare::Spares;
+use crate::trunks::Trunks;
 use crate::turned_away::TurnedAway;
 
 /// So many connections of a worker keep what their next request needs (about 2 KB each); the others make it anew.
 const MAX_RESTING: usize = 512;
+
+/// What a connection with a request takes beside its blocks, or more.
+const OF_CONNECTION: u64 = 8 * 1024;
 
 /// The part of what is idle that goes in one go: a sixteenth.
 const IDLE_PART: usize = 16;
@@ -40,9 +45,13 @@ pub(crate) struct Worker {
     pub(crate) blocks: Rc<Blocks>,
     pub(crate) request_heads: Spares<RequestHead>,
     pub(crate) pool: Pool,
+    /// Connections to endpoints that carry many requests at once.
+    pub(crate) trunks: Trunks,
     pub(crate) deadlines: Rc<Deadlines>,
     /// Connections that wait for another request.
     pub(crate) idles: Idles,
+    /// Connections that carry several exchanges at once.
+    pub(crate) roll: Roll,
     /// Connections that were too many.
     pub(crate) turned_away: Rc<TurnedAway>,
     /// What exchanges keep of their requests' bodies for other attempts.
@@ -66,11 +75,13 @@ impl Worker {
     pub(crate) fn new(id: usize, shared: &Arc<Shared>, seed: u64) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             id,
-            blocks: Rc::default(),
+            blocks: Blocks::of(&shared.publisher),
             request_heads: Spares::default(),
             pool: Pool::default(),
+            trunks: Trunks::default(),
             deadlines: Rc::default(),
             idles: Idles::default(),
+            roll: Roll::default(),
             turned_away: Rc::default(),
             kept: Kept::new(replay::MOST_OF_A_WORKER),
             mirrors: Rc::default(),
@@ -123,17 +134,21 @@ impl Worker {
     /// Closes an idle connection to one of these endpoints, or asks the other workers to close one of theirs; true when one is
     /// closed now.
     pub(crate) fn reclaim(&self, serials: &[u32]) -> bool {
-        self.pool.close_one(serials) || {
-            self.shared.reclaim.ask(self.id, serials.into());
-            false
+        if self.pool.close_one(serials) {
+            return true;
         }
+        // One that carries many says goodbye first, and whoever waits is called in when it is closed.
+        if !self.trunks.close_one(serials) {
+            self.shared.reclaim.ask(self.id, serials.into());
+        }
+        false
     }
 
     /// Answers what other workers ask for, for ever: an idle connection to be closed.
     pub(crate) async fn answer_letters(self: Rc<Self>) {
         loop {
             let letter = poll_fn(|cx| self.shared.reclaim.poll(self.id, cx)).await;
-            if !self.pool.close_one(&letter.serials) {
+            if !self.pool.close_one(&letter.serials) && !self.trunks.close_one(&letter.serials) {
                 self.shared.reclaim.pass_on(self.id, letter);
             }
         }
@@ -166,6 +181,8 @@ impl Worker {
     pub(crate) fn begin_drain(&self) {
         self.draining.set(true);
         self.pool.clear();
+        self.trunks.drain();
+        self.roll.call();
     }
 
     /// How many client connections are open, as it changes.
@@ -205,6 +222,12 @@ impl Worker {
         self.shared.publisher.pressure().level()
     }
 
+    /// Whether new connections are turned away: the level says so, or more came since it was looked at than there is memory for.
+    pub(crate) fn turns_away(&self) -> bool {
+        let pressure = self.shared.publisher.pressure();
+        pressure.level().turns_away() || pressure.is_out_of_room()
+    }
+
     /// Whether a part of what is idle is to go.
     pub(crate) fn wants_room(&self) -> bool {
         self.shared.publisher.pressure().wants_room()
@@ -219,15 +242,17 @@ impl Worker {
     /// for half of the connections, so that no more go than are needed.
     pub(crate) fn relieve(&self) {
         let part = |count: usize| count.div_ceil(IDLE_PART);
-        let closed = self.idles.close_oldest(part(self.idles.len()));
+        let most = part(self.idles.len());
+        let closed = self.idles.close_oldest(most, Instant::now());
         self.counters().idle_closed.add(closed as u64);
-        self.trim_pool(part(self.pool.len()));
+        self.trim_pool(part(self.pool.len() + self.trunks.idle()));
         self.blocks.trim();
     }
 
     /// Closes so many idle connections to endpoints; whether there was one.
     pub(crate) fn trim_pool(&self, most: usize) -> bool {
-        let closed = self.pool.trim(most);
+        let mut closed = self.pool.trim(most);
+        closed += self.trunks.trim(most - closed);
         self.counters().idle_trimmed.add(closed as u64);
         closed > 0
     }
@@ -243,9 +268,11 @@ impl Worker {
 
     /// Counts a client connection as open until the guard is dropped; none when the process has as many as it may.
     pub(crate) fn open_connection(self: &Rc<Self>) -> Option<OpenConnection> {
-        if !self.shared.publisher.pressure().open() {
+        let pressure = self.shared.publisher.pressure();
+        if !pressure.open() {
             return None;
         }
+        pressure.take_room(OF_CONNECTION);
         self.counters().accepted.add(1);
         self.counters().connections.add(1);
         self.open.send_modify(|open| *open += 1);

@@ -31,6 +31,10 @@ pub(crate) fn text(entry: &Entry<'_>, line: &mut Line<'_>) {
     target(request, line);
     line.put(b"\" ");
     line.number(record.status.into());
+    if let Some(status) = record.grpc {
+        line.put(b" grpc_status=");
+        line.text(status.name().as_bytes());
+    }
     line.put(b" in=");
     line.number(record.bytes_in);
     line.put(b" out=");
@@ -90,6 +94,11 @@ pub(crate) fn json(entry: &Entry<'_>, line: &mut Line<'_>) {
     asked(entry, line);
     line.put(b"\",\"status\":");
     line.number(record.status.into());
+    if let Some(status) = record.grpc {
+        line.put(b",\"grpc_status\":\"");
+        line.text(status.name().as_bytes());
+        line.put(b"\"");
+    }
     if let Some(name) = route(entry) {
         line.put(b",\"route\":\"");
         line.text(name.as_bytes());
@@ -126,6 +135,7 @@ pub(crate) fn json(entry: &Entry<'_>, line: &mut Line<'_>) {
         line.text(detail.as_bytes());
         line.put(b"\"");
     }
+    secured(entry, line);
     told(entry, line);
     line.put(b"}\n");
 }
@@ -169,10 +179,25 @@ fn asked(entry: &Entry<'_>, line: &mut Line<'_>) {
     line.put(b"\",\"target\":\"");
     target(request, line);
     line.put(b"\",\"version\":\"");
-    line.put(match request.version() {
-        Version::Http10 => b"1.0",
-        Version::Http11 => b"1.1",
-    });
+    match request.version() {
+        Version::Http10 => line.put(b"1.0"),
+        Version::Http11 => line.put(b"1.1"),
+        Version::Http2 => line.put(b"2"),
+    }
+}
+
+/// The version of TLS, and the name that the client asked for by it.
+fn secured(entry: &Entry<'_>, line: &mut Line<'_>) {
+    let Some(proof) = entry.exchange.proof else {
+        return;
+    };
+    line.put(b",\"tls\":\"");
+    line.text(proof.version().as_bytes());
+    if let Some(name) = proof.name() {
+        line.put(b"\",\"sni\":\"");
+        line.text(name.as_bytes());
+    }
+    line.put(b"\"");
 }
 
 /// The end of the object: what the client says about the request and itself.
@@ -231,11 +256,12 @@ fn tried<'a>(entry: &Entry<'a>) -> impl Iterator<Item = (&'a str, Why)> {
         .map(move |past| (name(past.endpoint), past.why))
 }
 
-/// What became of an attempt: a fault's name, a status, or that another one was faster.
+/// What became of an attempt: a fault's name, a status, the name of a call's, or that another one was faster.
 fn outcome(why: Why, line: &mut Line<'_>) {
     match why {
         Why::Failed(Failure::Fault(fault)) => line.text(fault.name().as_bytes()),
         Why::Failed(Failure::Status(status)) => line.number(status.into()),
+        Why::Failed(Failure::Grpc(status)) => line.text(status.name().as_bytes()),
         Why::Cancelled => line.put(b"cancelled"),
     }
 }

@@ -1,7 +1,6 @@
 //! The way of records to the log: none twice, none lost unseen, and memory that goes round.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
 
 use evenkeel_base::RequestHead;
 use evenkeel_config::{Nowhere, check};
@@ -71,6 +70,7 @@ impl Bench {
             snapshot: &self.snapshot,
             listener: "a",
             from: (None, ""),
+            proof: None,
             request: head.view(b""),
             record: &record,
         };
@@ -175,4 +175,54 @@ fn a_log_that_takes_nothing_does_not_hold_up_the_end() {
     assert!(began.elapsed() < Duration::from_secs(30));
     assert_eq!(slow.text(), "");
     drop(let_go);
+}
+
+/// A disk with so much room.
+#[derive(Clone)]
+struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (written, room) = &mut *self.0.lock().unwrap();
+        let taken = bytes.len().min(*room);
+        if taken == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        written.extend_from_slice(&bytes[..taken]);
+        *room -= taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_is_counted_and_no_line_begins_in_another() {
+    let disk = Disk(Arc::new(Mutex::new((Vec::new(), 1000))));
+    let log = AccessLog::to(Box::new(disk.clone()), LogFormat::Text).unwrap();
+    let bench = Bench::new(&log);
+    let total = 40;
+    (0..total).for_each(|number| bench.record(number));
+    bench.log.flush(&bench.counters);
+    // What could not be written is known when its page is back.
+    let until = Instant::now() + Duration::from_secs(30);
+    while bench.dropped() == 0 {
+        assert!(Instant::now() < until);
+        bench.log.flush(&bench.counters);
+        std::thread::yield_now();
+    }
+    let lost = bench.dropped();
+    disk.0.lock().unwrap().1 = 10_000;
+    bench.record(total);
+    bench.log.finish(&bench.counters);
+    assert_eq!(bench.dropped(), lost);
+    drop(bench);
+    drop(log);
+    let text = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    // Those that were written, the one that the end of the disk tore, and the one behind it.
+    assert_eq!(lines.len() as u64, total - lost + 2, "{text}");
+    assert_eq!(numbers(lines[lines.len() - 1]), [total]);
 }

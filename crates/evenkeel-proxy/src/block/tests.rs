@@ -68,52 +68,105 @@ fn pipelined_messages_do_not_make_the_block_grow() {
     }
 }
 
-#[test]
-fn a_long_body_goes_on_in_one_of_few_large_blocks() {
-    let blocks = Rc::new(Blocks::default());
-    let mut many: Vec<Block> = (0..=MAX_LARGE).map(|_| blocks.take()).collect();
-    for (n, block) in many.iter_mut().enumerate() {
-        fill(block, b"gonehead+");
-        block.consume(4);
-        block.begin_message();
-        block.consume(4);
-        block.enlarge(4);
-        assert_eq!(block.unread(), b"+", "what is unread keeps it where it is");
-        assert!(block.is_small());
-        block.consume(1);
-        block.enlarge(4);
-        assert_eq!(&block.message()[..4], b"head");
-        assert!(block.is_empty() && block.make_room_for_body(4, usize::MAX));
-        let size = if n < MAX_LARGE { LARGE } else { BLOCK };
-        assert_eq!(block.bytes.len(), size);
-        assert_eq!(block.message(), b"head");
-    }
-    drop(many);
-    assert_eq!(blocks.large.borrow().len(), MAX_LARGE_FREE);
-    assert_eq!(blocks.large_lent.get(), 0);
-    let mut block = blocks.take();
-    fill(&mut block, b"head");
-    assert!(block.is_small(), "the next message begins small");
-    block.consume(4);
-    block.enlarge(4);
-    block.begin_message();
-    block.release();
-    assert!(!block.is_held());
-    assert_eq!(blocks.large.borrow().len(), MAX_LARGE_FREE);
+/// What all of them cost.
+fn held(blocks: &[Block]) -> usize {
+    blocks.iter().map(|block| cost(block.bytes.len())).sum()
 }
 
 #[test]
-fn who_asks_for_a_large_block_gets_one_while_there_are_some() {
+fn a_long_body_goes_on_in_a_large_block_and_the_next_message_begins_small() {
     let blocks = Rc::new(Blocks::default());
-    let mut many: Vec<Block> = (0..=MAX_LARGE).map(|_| blocks.take()).collect();
+    let mut block = blocks.take();
+    fill(&mut block, b"gonehead+");
+    block.consume(4);
+    block.begin_message();
+    block.consume(4);
+    block.enlarge(4);
+    assert_eq!(block.unread(), b"+", "what is unread keeps it where it is");
+    assert!(block.is_small());
+    block.consume(1);
+    block.enlarge(4);
+    assert_eq!(block.message(), b"head");
+    assert!(block.is_empty() && block.make_room_for_body(4, usize::MAX));
+    assert_eq!(block.bytes.len(), LARGE);
+    block.begin_message();
+    block.release();
+    assert!(!block.is_held());
+    assert_eq!(blocks.large.borrow().len(), 1);
+    fill(&mut block, b"head");
+    assert!(block.is_small());
+}
+
+#[test]
+fn readers_that_have_stopped_hold_no_more_than_their_share_however_many_they_are() {
+    for number in [1, 10, 64, 100, 1_000] {
+        let blocks = Rc::new(Blocks::default());
+        let mut many: Vec<Block> = Vec::new();
+        for _ in 0..number {
+            let mut block = blocks.take();
+            block.begin_wide();
+            fill(&mut block, b"head");
+            block.consume(4);
+            many.push(block);
+            // Whoever has something to read may have come first.
+            for block in &mut many {
+                block.enlarge(4);
+                assert!(block.make_room_for_body(4, usize::MAX));
+                assert_eq!(block.message(), b"head");
+            }
+            let most = many.len() * SHARE + SLACK;
+            assert!(held(&many) <= most, "{} of {most}", held(&many));
+            assert_eq!(held(&many), blocks.lent_cost.get());
+        }
+        // Nor less than they may, and not one of them less than a usual one.
+        let large = many.iter().filter(|block| block.bytes.len() == LARGE);
+        assert!(large.count() >= number.min(15), "{number}");
+        assert!(many.iter().all(|block| block.bytes.len() >= BLOCK));
+        drop(many);
+        assert_eq!((blocks.lent.get(), blocks.lent_cost.get()), (0, 0));
+    }
+}
+
+#[test]
+fn the_first_responses_begin_in_wide_blocks_and_the_others_in_usual_ones() {
+    let blocks = Rc::new(Blocks::default());
+    let mut many: Vec<Block> = (0..50).map(|_| blocks.take()).collect();
     for (n, block) in many.iter_mut().enumerate() {
-        block.begin_large();
-        let size = if n < MAX_LARGE { LARGE } else { BLOCK };
-        assert_eq!(block.room().len(), size);
+        block.begin_wide();
+        // Behind them the usual ones make room for some more.
+        if n < 32 {
+            assert_eq!(block.room().len(), WIDE);
+        }
         fill(block, b"head");
-        block.begin_large();
+        block.begin_wide();
         assert_eq!(block.message(), b"head", "what is held stays");
     }
+    assert!(held(&many) <= 50 * SHARE + SLACK);
+}
+
+#[test]
+fn a_body_that_passes_by_leaves_its_head_in_a_small_block() {
+    let blocks = Rc::new(Blocks::default());
+    let mut block = blocks.take();
+    block.begin_wide();
+    fill(&mut block, b"head+");
+    block.consume(4);
+    block.keep_head(4);
+    assert_eq!(block.unread(), b"+", "what is unread keeps it where it is");
+    block.consume(1);
+    block.keep_head(4);
+    assert!(block.is_small() && block.is_empty());
+    assert_eq!(block.message(), b"head");
+    assert_eq!(blocks.lent.get(), 0);
+    assert!(block.make_room_for_body(4, usize::MAX));
+    assert_eq!((block.bytes.len(), block.message()), (BLOCK, &b"head"[..]));
+    // A head that no small one holds stays where it is.
+    let mut block = blocks.take();
+    block.begin_wide();
+    block.received(SMALL + 1);
+    block.consume(SMALL + 1);
+    block.keep_head(SMALL + 1);
+    assert_eq!(block.bytes.len(), WIDE);
 }
 
 #[test]

@@ -3,27 +3,33 @@
 //! Whether there is an attempt, at which endpoint, and what follows when it fails is decided elsewhere.
 
 use std::future::Future;
-use std::io;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{Fault, Method, RequestView, Target};
+use evenkeel_base::{Fault, Known, Method, RequestView, grpc};
 use evenkeel_config::model::{HostRewrite, PathRewrite};
-use evenkeel_net::{Stream, connect};
+use evenkeel_net::Stream;
 use evenkeel_policy::{Failure, Sent};
 use evenkeel_state::OpenConnection;
-use rustix::io::Errno;
+use tokio::task;
 
 use crate::body::{Length, Pump};
 use crate::downstream::{Asker, Downstream, Expect};
 use crate::exchange::converse::Conversation;
-use crate::exchange::fields;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
-use crate::h1::{Boundary, Channel};
+use crate::exchange::way::{Asked, Way};
+use crate::exchange::{fields, reach, way};
 use crate::replay::Replay;
+use crate::trunks::{Outcome, Place, Waiter};
+use crate::upstream::any::AnyUpstream;
 use crate::upstream::h1::H1Upstream;
+use crate::upstream::h2::H2Upstream;
 use crate::upstream::{Ask, Upstream};
+
+/// So often a request looks anew for a connection without an attempt of its own having failed: an endpoint that lets every
+/// connection go as soon as it is there would keep it for ever.
+pub(super) const MOST_ANEW: u32 = 8;
 
 /// An attempt that failed before its response was passed on.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +58,7 @@ impl Failed {
 
     /// One that ended on a connection that had been idle for so long.
     pub(crate) fn on(
-        up: &H1Upstream,
+        up: &AnyUpstream,
         talk: &Conversation,
         idle: Option<Duration>,
         fault: Fault,
@@ -64,7 +70,7 @@ impl Failed {
             } else {
                 Sent::Nothing
             },
-            idle,
+            idle: up.stale_after(idle),
             within_body: talk.pump.bytes > 0 && !talk.pump.done,
             took: talk.latency(Instant::now()),
         }
@@ -78,22 +84,14 @@ impl Failed {
                 None
             }
             Failure::Fault(fault) => Some(fault),
-            Failure::Status(_) => None,
+            Failure::Status(_) | Failure::Grpc(_) => None,
         }
     }
 }
 
-/// The way to an endpoint.
-pub(crate) enum Way {
-    /// A connection that was idle for so long.
-    Idle(Boundary, Duration),
-    /// One that is still to be made, within the limits.
-    Fresh(OpenConnection),
-}
-
 /// A connection to an endpoint, for one attempt.
 pub(crate) struct Link {
-    pub(crate) channel: Box<Channel>,
+    pub(crate) up: AnyUpstream,
     /// How long it was idle; none: it is fresh.
     pub(crate) idle: Option<Duration>,
     /// When it was there.
@@ -103,51 +101,76 @@ pub(crate) struct Link {
 }
 
 impl Stage<'_> {
-    /// The connection of the attempt: the idle one that was found for it, or a fresh one.
+    /// The connection of the attempt: one that was found for it, or a fresh one; none when what there is by now has to be looked
+    /// for anew.
     pub(crate) async fn obtain<A: Asker>(
         &self,
         asker: &mut A,
         way: Option<Way>,
-    ) -> Result<Link, Fault> {
+    ) -> Result<Option<Link>, Fault> {
         let open = match way.ok_or(Fault::Internal)? {
             Way::Idle(connection, idle) => {
-                self.counters.reuses.add(1);
-                return Ok(Link {
-                    channel: connection.into_channel(),
-                    idle: Some(idle),
-                    at: self.began,
-                    connect: Duration::ZERO,
-                });
+                let up = H1Upstream::new(connection.into_channel());
+                return Ok(Some(self.reused(AnyUpstream::H1(up), idle)));
             }
+            Way::Place(place, idle) => return Ok(Some(self.reused(self.on_trunk(place), idle))),
+            // Boxed, all of these: an exchange's future is as large as its widest state, and most find what they need.
+            Way::Shared(waiter) => return Box::pin(self.share(asker, waiter)).await,
             Way::Fresh(open) => open,
         };
-        // Boxed: an exchange's future is as large as its widest state, and most find an idle connection.
-        let stream = Box::pin(self.connect(asker, self.began)).await?;
+        let upgrade = asker.facts().upgrade.is_some();
+        let stream = Box::pin(self.connect(asker, upgrade)).await?;
         self.counters.connects.add(1);
-        let connected = Instant::now();
-        Ok(Link {
-            channel: H1Upstream::channel(stream, open, self.scene.worker),
-            idle: None,
-            at: connected,
-            connect: connected.saturating_duration_since(self.began),
-        })
+        if reach::is_h2(&stream, &self.endpoint.dial) {
+            let link = Box::pin(self.multiply(asker, (stream, open))).await?;
+            return Ok(Some(link));
+        }
+        let channel = H1Upstream::channel(stream, open, self.scene.worker);
+        Ok(Some(self.fresh(AnyUpstream::H1(H1Upstream::new(channel)))))
+    }
+
+    /// The same for an attempt that stays where it is, also when what there is by now has to be looked for anew.
+    pub(crate) async fn obtain_here<A: Asker>(
+        &self,
+        asker: &mut A,
+        mut way: Option<Way>,
+        repeatable: bool,
+    ) -> Result<Link, Fault> {
+        let asked = Asked {
+            cluster: self.cluster,
+            repeatable,
+            upgrade: asker.facts().upgrade.is_some(),
+        };
+        let mut anew = 0;
+        loop {
+            if let Some(link) = self.obtain(asker, way).await? {
+                return Ok(link);
+            }
+            if anew == MOST_ANEW {
+                return Err(Fault::EndpointClosed);
+            }
+            anew += 1;
+            let found = way::find(self.scene, asked, self.index, (Instant::now(), true));
+            // It has its seat already, so what is full are the connections and those that wait for one.
+            way = Some(found.map_err(|_| Fault::QueueFull)?);
+        }
     }
 
     /// Begins the request, from what was kept of its body when something was.
     pub(crate) fn ask<D: Downstream>(
         &self,
         down: &D,
-        up: &mut H1Upstream,
+        up: &mut AnyUpstream,
         at: Instant,
         replay: Option<Box<Replay>>,
     ) -> Conversation {
-        self.begin_request(down, up);
+        self.begin_request(down, up, at);
         let limit = self.forward.route.max_request_body.bytes();
-        let pump = Pump::new(at, limit, self.passes_request_trailers(&down.request()));
+        let pump = Pump::new(at, limit, self.passes_request_trailers());
         Conversation::new(pump, down.facts(), replay)
     }
 
-    fn begin_request<D: Downstream>(&self, down: &D, up: &mut H1Upstream) {
+    fn begin_request<D: Downstream>(&self, down: &D, up: &mut AnyUpstream, at: Instant) {
         let (view, facts) = (down.request(), down.facts());
         let mut rewritten = Vec::new();
         let path = rewrite(view.path(), self.forward.rewrite, &mut rewritten);
@@ -164,8 +187,11 @@ impl Stage<'_> {
             host,
             request_id: self.request_id,
             expect: facts.expect == Expect::Continue,
-            trailers: self.passes_request_trailers(&view),
+            trailers: self.passes_request_trailers(),
+            grpc_timeout: self.grpc_timeout(at),
             edits: &self.forward.route.request_headers,
+            proof: self.scene.from.proof.as_deref(),
+            told: self.scene.told_of_clients(),
         };
         // RFC 9110 §8.6: a method that usually has a body says so when it has none.
         let length = match (facts.length, view.method()) {
@@ -175,6 +201,7 @@ impl Stage<'_> {
         let ask = Ask {
             head: view.method() == Method::Head,
             upgrade: asked_protocol(down),
+            trailers: up.carries_te() && (self.forward.call || takes_trailers(&view)),
         };
         let line = (view.method_name(), path, view.query());
         up.begin_request(line, length, ask, |sink| {
@@ -182,76 +209,144 @@ impl Stage<'_> {
         });
     }
 
-    async fn connect<A: Asker>(&self, asker: &mut A, now: Instant) -> Result<Stream, Fault> {
-        let connect_at = now.checked_add(self.cluster.config.timeouts.connect);
-        self.scene
-            .deadline
-            .set(earliest(self.ends_at(), connect_at));
-        let mut connecting = pin!(connect(&self.endpoint.target));
-        let mut may_trim = true;
+    async fn connect<A: Asker>(&self, asker: &mut A, upgrade: bool) -> Result<Stream, Fault> {
+        let worker = self.scene.worker;
+        // An endpoint that speaks both mostly takes upgrades by HTTP/1.1 only.
+        let only_h1 = upgrade && self.endpoint.dial.may_multiplex();
+        let name = &self.cluster.config.name;
+        let connecting = pin!(reach::connect(worker, name, self.endpoint, only_h1));
+        self.within_connect_time(asker, connecting).await
+    }
+
+    /// The outcome of what is part of connecting, unless it takes too long or the client leaves.
+    async fn within_connect_time<A: Asker, T>(
+        &self,
+        asker: &mut A,
+        mut connecting: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+    ) -> Result<T, Fault> {
+        let connect_at = self.began.checked_add(self.cluster.config.timeouts.connect);
+        self.wait(asker, connect_at, Fault::ConnectTimeout, |cx| {
+            connecting.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Waits for something, until then at most.
+    async fn wait<A: Asker, T>(
+        &self,
+        asker: &mut A,
+        until: Option<Instant>,
+        late: Fault,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        self.scene.deadline.set(earliest(self.ends_at(), until));
         std::future::poll_fn(|cx| {
-            while let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-                match result {
-                    Err(error) if is_shortage(&error) && may_trim => {
-                        may_trim = false;
-                        // What is idle is worth less than a request that waits.
-                        if self.scene.worker.trim_pool(TRIMMED) {
-                            connecting.set(connect(&self.endpoint.target));
-                            continue;
-                        }
-                        return Poll::Ready(Err(Fault::NoDescriptors));
-                    }
-                    result => {
-                        return Poll::Ready(
-                            result.map_err(|error| connect_fault(&error, &self.endpoint.target)),
-                        );
-                    }
-                }
+            if let Poll::Ready(result) = poll(cx) {
+                return Poll::Ready(result);
             }
             if asker.request_done() && asker.poll_gone(cx).is_ready() {
                 return Poll::Ready(Err(Fault::ClientGone));
             }
             self.scene.deadline.poll_expired(cx).map(|()| {
-                Err(self
-                    .expired(Instant::now(), self.attempt_at)
-                    .unwrap_or(Fault::ConnectTimeout))
+                let why = self.expired(Instant::now(), self.attempt_at);
+                Err(why.unwrap_or(late))
             })
         })
         .await
     }
 
-    /// Trailers of requests pass for gRPC and where the route says so.
-    fn passes_request_trailers(&self, request: &RequestView<'_>) -> bool {
-        let grpc = |value: &[u8]| {
-            value
-                .get(..16)
-                .is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/grpc"))
+    /// Waits for a connection with others.
+    async fn share<A: Asker>(&self, asker: &mut A, waiter: Waiter) -> Result<Option<Link>, Fault> {
+        let config = &self.cluster.config;
+        let connect = if waiter.is_connecting() {
+            config.timeouts.connect
+        } else {
+            Duration::ZERO
         };
-        self.forward.route.request_trailers
-            || request
-                .known(evenkeel_base::Known::ContentType)
-                .is_some_and(grpc)
+        let until = self
+            .began
+            .checked_add(connect + config.limits.queue.timeout);
+        let outcome = self
+            .wait(asker, until, Fault::QueueTimeout, |cx| {
+                waiter.poll(cx).map(Ok)
+            })
+            .await?;
+        let up = match outcome {
+            Outcome::Place(place) => self.on_trunk(place),
+            Outcome::Own(channel) => AnyUpstream::H1(H1Upstream::new(channel)),
+            Outcome::Again => return Ok(None),
+            Outcome::Failed(fault) => return Err(fault),
+        };
+        Ok(Some(self.fresh(up)))
+    }
+
+    /// A connection that was made for one and can carry many: it is there for others as well.
+    async fn multiply<A: Asker>(
+        &self,
+        asker: &mut A,
+        made: (Stream, OpenConnection),
+    ) -> Result<Link, Fault> {
+        let worker = self.scene.worker;
+        let beginning = pin!(reach::trunk(worker, self.cluster, self.endpoint, made));
+        let (trunk, driver) = self.within_connect_time(asker, beginning).await?;
+        let place = Place::on(&trunk);
+        let (serial, dial) = (self.endpoint.state.serial, self.endpoint.dial.serial);
+        let shelf = worker.trunks.shelf(serial, dial);
+        shelf.add(&trunk, &self.cluster.config.http2);
+        task::spawn_local(driver.run());
+        Ok(self.fresh(self.on_trunk(place)))
+    }
+
+    fn on_trunk(&self, place: Place) -> AnyUpstream {
+        let https = self.endpoint.dial.tls.is_some();
+        AnyUpstream::H2(H2Upstream::new(place, https, &self.scene.worker.blocks))
+    }
+
+    /// A connection that is there now.
+    fn fresh(&self, up: AnyUpstream) -> Link {
+        let connected = Instant::now();
+        Link {
+            up,
+            idle: None,
+            at: connected,
+            connect: connected.saturating_duration_since(self.began),
+        }
+    }
+
+    /// A connection that was there when the attempt began.
+    fn reused(&self, up: AnyUpstream, idle: Duration) -> Link {
+        self.counters.reuses.add(1);
+        Link {
+            up,
+            idle: Some(idle),
+            at: self.began,
+            connect: Duration::ZERO,
+        }
+    }
+
+    /// Trailers of requests pass for gRPC and where the route says so.
+    fn passes_request_trailers(&self) -> bool {
+        // What is told of the client's certificate could be told otherwise behind the body.
+        let told = self.scene.told_of_clients();
+        if told.is_some_and(|told| told.names().next().is_some()) {
+            return false;
+        }
+        self.forward.route.request_trailers || self.forward.call
+    }
+
+    /// What the endpoint is told of the end of a call: the time that is left of it when the attempt is sent at `at`. The protocol
+    /// passes deadlines on as what remains of them, and another attempt has less than the first.
+    fn grpc_timeout(&self, at: Instant) -> Option<grpc::Timeout> {
+        let ends_at = self.total_at.filter(|_| self.forward.call)?;
+        Some(grpc::Timeout(ends_at.saturating_duration_since(at)))
     }
 }
 
-/// Idle connections that are closed when the system has no descriptor left for another: a few, for others will need some next.
-const TRIMMED: usize = 8;
-
-/// Whether the system is out of something, whichever endpoint it is.
-fn is_shortage(error: &io::Error) -> bool {
-    let shortage = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|errno| shortage.contains(&errno))
-}
-
-fn connect_fault(error: &io::Error, target: &Target) -> Fault {
-    match error.kind() {
-        _ if is_shortage(error) => Fault::NoDescriptors,
-        io::ErrorKind::ConnectionRefused => Fault::ConnectRefused,
-        // A Unix socket that is not there is a port nobody listens on.
-        io::ErrorKind::NotFound if matches!(target, Target::Unix(_)) => Fault::ConnectRefused,
-        io::ErrorKind::TimedOut => Fault::ConnectTimeout,
-        _ => Fault::ConnectFailed,
-    }
+/// Whether the client reads trailers (RFC 9110 §10.1.4).
+fn takes_trailers(request: &RequestView<'_>) -> bool {
+    let te = request.known(Known::Te).unwrap_or_default();
+    te.split(|byte| *byte == b',')
+        .any(|one| one.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// The path as it is sent on: the request's own bytes, or the route's prefix replaced.

@@ -242,7 +242,7 @@ fn pass_interim<A: Asker, U: Upstream>(
         talk.give_leave(Instant::now());
     }
     if wanted {
-        let line = (response.status(), response.reason());
+        let line = up.status_line();
         down.interim(line, |sink| {
             fields::response(&response, false, &Edits::default(), None, sink);
         });
@@ -252,11 +252,17 @@ fn pass_interim<A: Asker, U: Upstream>(
 
 /// The next instant at which something is late.
 fn deadline(stage: &Stage<'_>, talk: &Conversation) -> Option<Instant> {
+    let timeouts = &stage.cluster.config.timeouts;
     let phase = match talk.asked_at {
-        Some(asked) => asked.checked_add(stage.cluster.config.timeouts.response_header),
+        // A server of gRPC may begin its response with the first thing it has to say, and how long that may take says the client. One
+        // that is frozen is found by a PING.
+        Some(asked) if stage.forward.call => asked.checked_add(timeouts.idle),
+        Some(asked) => asked.checked_add(timeouts.response_header),
         // Whoever waits for leave to send is not late with sending.
         None if talk.leave_at.is_some() => None,
         None => talk.pump.moved.checked_add(match talk.pump.waiting {
+            // A stream of calls may pause as it likes, before the response as after it.
+            Waiting::Source if stage.forward.call => timeouts.idle,
             Waiting::Source => stage.scene.listener.request_body_idle_timeout,
             Waiting::Sink => stage.scene.listener.write_timeout,
         }),
@@ -288,6 +294,7 @@ fn expired<A: Asker>(stage: &Stage<'_>, down: &mut A, talk: &mut Conversation) -
     }
     Some(match (talk.asked_at, talk.pump.waiting) {
         (Some(_), _) => Fault::ResponseHeaderTimeout,
+        (None, Waiting::Source) if stage.forward.call => Fault::IdleTimeout,
         (None, Waiting::Source) => Fault::RequestBodyTimeout,
         (None, Waiting::Sink) => Fault::EndpointStalled,
     })

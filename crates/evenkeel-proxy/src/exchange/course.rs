@@ -1,10 +1,11 @@
 //! What an exchange carries from attempt to attempt: which endpoints it has tried, what it may still do, and what is kept of
 //! its body. The verdicts are `evenkeel-policy`'s; here they are asked for and acted upon.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_base::rules::{Priority, RetryRules};
-use evenkeel_base::{Fault, Known, RequestView, ResponseView, Side};
+use evenkeel_base::{Fault, GrpcStatus, Known, RequestView, ResponseView, Side};
 use evenkeel_config::model::Mirror;
 use evenkeel_policy::outlier::Cause;
 use evenkeel_policy::{
@@ -16,6 +17,7 @@ use evenkeel_state::ClusterSnapshot;
 use crate::body::Length;
 use crate::downstream::Downstream;
 use crate::exchange::attempt::Failed;
+use crate::exchange::call;
 use crate::exchange::converse::Conversation;
 use crate::exchange::draw;
 use crate::exchange::stage::{Forward, Stage};
@@ -24,14 +26,18 @@ use crate::record::{Record, Why};
 use crate::replay::{Replay, Wish};
 use crate::scene::Scene;
 use crate::upstream::Upstream;
-use crate::upstream::h1::H1Upstream;
+use crate::upstream::any::AnyUpstream;
 
 /// The detail in the access record of a fault that was not tried again because the cluster's retry budget was spent.
 const BUDGET_SPENT: &str = "retry-budget-spent";
 
 /// One exchange's way through its attempts.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not depend on each other, each named where it is set"
+)]
 pub(crate) struct Course<'a> {
-    pub(crate) cluster: &'a ClusterSnapshot,
+    pub(crate) cluster: &'a Arc<ClusterSnapshot>,
     pub(crate) priority: Priority,
     /// The end of the whole exchange.
     pub(crate) total_at: Option<Instant>,
@@ -50,6 +56,8 @@ pub(crate) struct Course<'a> {
     pub(crate) was_stale: bool,
     /// Whether an endpoint may see the request though another one has, as far as is known before it is sent.
     pub(crate) repeatable: bool,
+    /// Whether it asks for another protocol.
+    pub(crate) upgrade: bool,
     /// Whether the request goes to the route's mirror as well.
     pub(crate) mirrored: bool,
     rules: &'a RetryRules,
@@ -65,7 +73,7 @@ impl<'a> Course<'a> {
     pub(crate) fn new<D: Downstream>(
         scene: &Scene<'_>,
         forward: &Forward<'a>,
-        cluster: &'a ClusterSnapshot,
+        cluster: &'a Arc<ClusterSnapshot>,
         down: &D,
         total_at: Option<Instant>,
     ) -> Self {
@@ -78,7 +86,11 @@ impl<'a> Course<'a> {
             Length::Known(n) => n <= most as u64,
             Length::Unknown => true,
         };
-        let keeps = may_fit && most > 0 && is_repeatable(idempotent, rules);
+        // Streams of HTTP/2 may be refused with the body on its way, and whatever the method it is then sent elsewhere.
+        let may_be_refused = cluster.config.may_multiplex() && rules.attempts > 0;
+        let keeps = may_fit
+            && most > 0
+            && (is_repeatable(idempotent, forward.call, rules) || may_be_refused);
         let mirror = forward.route.mirror;
         let mirrored = matches!(mirror, Mirror::To { .. })
             && draw::is_drawn(scene, mirror, down)
@@ -107,7 +119,7 @@ impl<'a> Course<'a> {
     /// The course of a request that is whole already and is sent once, whatever comes of it.
     pub(crate) fn once<D: Downstream>(
         forward: &Forward<'a>,
-        cluster: &'a ClusterSnapshot,
+        cluster: &'a Arc<ClusterSnapshot>,
         down: &D,
         total_at: Option<Instant>,
     ) -> Self {
@@ -123,6 +135,7 @@ impl<'a> Course<'a> {
             replay: None,
             was_stale: false,
             repeatable: down.request().method().is_idempotent(),
+            upgrade: down.facts().upgrade.is_some(),
             mirrored: false,
             rules: &forward.route.retry,
             left: Allowance::new(0),
@@ -189,18 +202,19 @@ impl<'a> Course<'a> {
     pub(crate) fn refuses<D: Downstream>(
         &mut self,
         stage: &Stage<'_>,
-        up: &H1Upstream,
+        up: &AnyUpstream,
         talk: &mut Conversation,
         idle: Option<Duration>,
         down: &D,
     ) -> Option<Failed> {
-        let response = up.response();
-        let status = response.status();
-        if self.rules.statuses.is_empty() || !self.rules.statuses.contains(status) {
+        if self.rules.statuses.is_empty() && self.rules.grpc_statuses.is_empty() {
             return None;
         }
+        let response = up.response();
+        let status = response.status();
+        let grpc = call::status_in_head(stage, up, talk);
         let failed = Failed {
-            failure: Failure::Status(status),
+            failure: self.names(status, grpc)?,
             sent: Sent::Some,
             idle,
             within_body: false,
@@ -214,7 +228,10 @@ impl<'a> Course<'a> {
         if self.ask(&failed, &down.request(), replayable) != Verdict::Retry {
             return None;
         }
-        let wait = retry_after(&response, SystemTime::now()).unwrap_or_default();
+        let wait = match call::pushback(&response).filter(|_| grpc.is_some()) {
+            Some(pushback) => pushback.ok()?,
+            None => retry_after(&response, SystemTime::now()).unwrap_or_default(),
+        };
         let mut tried = self.tried;
         tried.insert(stage.index);
         // What the endpoint asks for is its own matter: others may be asked at once.
@@ -232,10 +249,19 @@ impl<'a> Course<'a> {
         }
         self.pause_after(stage.scene, wait);
         let now = Instant::now();
-        stage.saw(&response, talk.latency(now), now);
+        stage.saw(&response, grpc, talk.latency(now), now);
         stage.counters.response(status);
-        stage.answered(status);
+        stage.answered(status, grpc);
         Some(failed)
+    }
+
+    /// What a response is refused for, when the route names its status or that of the call.
+    fn names(&self, status: u16, grpc: Option<GrpcStatus>) -> Option<Failure> {
+        if self.rules.statuses.contains(status) {
+            return Some(Failure::Status(status));
+        }
+        let grpc = grpc.filter(|grpc| self.rules.grpc_statuses.contains(*grpc))?;
+        Some(Failure::Grpc(grpc))
     }
 
     /// An attempt failed, and no other follows from that: of two at once the other goes on, or it was one that is made once.

@@ -7,8 +7,11 @@ use std::net::IpAddr;
 
 use evenkeel_base::FieldSink;
 use evenkeel_base::edits::Edits;
+use evenkeel_base::grpc;
 use evenkeel_base::head::Field;
 use evenkeel_base::{FieldName, Known, RequestView, ResponseView, Run};
+use evenkeel_config::model::ClientHeaders;
+use evenkeel_tls::Proof;
 
 use crate::exchange::client::Client;
 use crate::request_id;
@@ -31,7 +34,13 @@ pub(crate) struct RequestRules<'a> {
     pub(crate) expect: bool,
     /// Whether trailers pass, and with them the `Trailer` field.
     pub(crate) trailers: bool,
+    /// What is left of a call's time, to stand in the place of what its client said.
+    pub(crate) grpc_timeout: Option<grpc::Timeout>,
     pub(crate) edits: &'a Edits,
+    /// What the client's handshake has proven; none: it speaks without TLS.
+    pub(crate) proof: Option<&'a Proof>,
+    /// By what fields endpoints are told of the client's certificate; none: by none.
+    pub(crate) told: Option<&'a ClientHeaders>,
 }
 
 /// Writes the fields of a request on its way to an endpoint.
@@ -42,9 +51,15 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
     let (mut has_id, mut proto, mut host) = (false, false, false);
     let mut passing = Passing::new(view.run());
     let edited = !rules.edits.is_empty();
+    let retimed = rules.grpc_timeout.is_some();
     for (place, field) in view.fields().enumerate() {
         let passes = match field.known {
-            Known::Other => !shadows(field.name) && !nominated.names(field.name),
+            Known::Other if retimed && is_grpc_timeout(field.name) => false,
+            Known::Other => {
+                !shadows(field.name)
+                    && !nominated.names(field.name)
+                    && !is_of_proof(rules.told, field.name)
+            }
             Known::Host | Known::ContentLength | Known::XForwardedFor => false,
             Known::Expect => rules.expect,
             Known::Trailer => rules.trailers,
@@ -72,7 +87,12 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
         set(FieldName::X_FORWARDED_FOR, rules.from_text.as_bytes());
     }
     if !proto {
-        set(FieldName::X_FORWARDED_PROTO, b"http");
+        let proto: &[u8] = if rules.proof.is_some() {
+            b"https"
+        } else {
+            b"http"
+        };
+        set(FieldName::X_FORWARDED_PROTO, proto);
     }
     if !host {
         set(FieldName::X_FORWARDED_HOST, view.authority());
@@ -80,7 +100,53 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
     if !has_id {
         set(FieldName::X_REQUEST_ID, rules.request_id);
     }
+    if let Some(timeout) = rules.grpc_timeout {
+        tell_time(timeout, rules.edits, sink);
+    }
     rules.edits.write(sink);
+    // Behind the edits, which must not be able to say it in its place.
+    if let Some((told, certificate)) = rules.told.zip(rules.proof.and_then(Proof::certificate)) {
+        for (name, value) in [
+            (&told.subject, &certificate.subject),
+            (&told.san, &certificate.alternatives),
+            (&told.fingerprint, &certificate.fingerprint),
+        ] {
+            if let Some(name) = name {
+                sink.field(name.as_bytes(), value.as_bytes());
+            }
+        }
+    }
+}
+
+/// Whether a client speaks by this field of what only its handshake can prove, also where an endpoint reads `_` as `-`.
+fn is_of_proof(told: Option<&ClientHeaders>, name: &[u8]) -> bool {
+    let same = |a: &u8, b: &u8| {
+        let fold = |c: &u8| {
+            if *c == b'_' {
+                b'-'
+            } else {
+                c.to_ascii_lowercase()
+            }
+        };
+        fold(a) == fold(b)
+    };
+    told.is_some_and(|told| {
+        told.names().map(str::as_bytes).any(|of_proof| {
+            of_proof.len() == name.len() && of_proof.iter().zip(name).all(|(a, b)| same(a, b))
+        })
+    })
+}
+
+/// Tells what is left of a call's time, unless the route says something of it.
+fn tell_time(timeout: grpc::Timeout, edits: &Edits, sink: &mut dyn FieldSink) {
+    let name = grpc::TIMEOUT.as_bytes();
+    if !edits.names(name) {
+        sink.field(name, timeout.to_string().as_bytes());
+    }
+}
+
+fn is_grpc_timeout(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(grpc::TIMEOUT.as_bytes())
 }
 
 /// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is, `cookie` what

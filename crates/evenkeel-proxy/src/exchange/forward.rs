@@ -11,14 +11,13 @@
 use evenkeel_base::Fault;
 
 use crate::downstream::Downstream;
-use crate::exchange::attempt::Failed;
+use crate::exchange::attempt::{Failed, MOST_ANEW};
 use crate::exchange::course::Course;
 use crate::exchange::seat::{self, Choice};
 use crate::exchange::stage::Forward;
 use crate::exchange::{converse, mirror, race, relay};
 use crate::record::Record;
 use crate::scene::{After, Scene};
-use crate::upstream::h1::H1Upstream;
 
 /// Forwards a request; fails with the fault to reply with, and only while the response has not begun.
 pub(crate) async fn run<D: Downstream>(
@@ -38,6 +37,7 @@ pub(crate) async fn run<D: Downstream>(
     if race::is_on(forward.route, down) {
         return Box::pin(race::run(scene, down, forward, course, record)).await;
     }
+    let mut anew = 0;
     loop {
         let mut seat = match seat::choose(scene, &course) {
             Choice::Seat(seat) => seat,
@@ -48,10 +48,10 @@ pub(crate) async fn run<D: Downstream>(
         let made_id = record.made_id;
         let stage = seat.stage(scene, forward, &course, &made_id);
         let failed = match stage.obtain(down, seat.way.take()).await {
-            Ok(link) => {
+            Ok(Some(link)) => {
                 record.connect = link.connect;
                 let idle = link.idle;
-                let mut up = H1Upstream::new(link.channel);
+                let mut up = link.up;
                 let mut talk = stage.ask(down, &mut up, link.at, course.replay.take());
                 match converse::run(&stage, down, &mut up, &mut talk).await {
                     Ok(()) => {
@@ -80,6 +80,13 @@ pub(crate) async fn run<D: Downstream>(
                     }
                 }
             }
+            // What was waited for has become something else, such as a connection that others cannot use.
+            Ok(None) if anew < MOST_ANEW => {
+                anew += 1;
+                record.attempts -= 1;
+                continue;
+            }
+            Ok(None) => Failed::unconnected(Fault::EndpointClosed),
             Err(fault) => Failed::unconnected(fault),
         };
         course.judge(&stage, &failed, &down.request(), record)?;

@@ -45,14 +45,14 @@ use crate::exchange::relay::{self, Relayed};
 use crate::exchange::stage::Stage;
 use crate::record::Record;
 use crate::replay::NoCopy;
-use crate::upstream::h1::H1Upstream;
+use crate::upstream::any::AnyUpstream;
 use crate::upstream::{Answer, Upstream};
 
 /// Relays the response to a request that is to be mirrored, and sends the copy on its way.
 pub(crate) async fn relay<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
-    up: &mut H1Upstream,
+    up: &mut AnyUpstream,
     talk: &mut Conversation,
     record: &mut Record,
 ) -> Relayed {
@@ -69,7 +69,7 @@ pub(crate) async fn relay<D: Downstream>(
 }
 
 /// Whether the response is here whole: it leaves in one write.
-fn is_here(up: &mut H1Upstream, talk: &Conversation) -> bool {
+fn is_here(up: &mut AnyUpstream, talk: &Conversation) -> bool {
     match talk.answer {
         Answer::Final(Length::Empty) => true,
         Answer::Final(Length::Known(length)) => up.body().data().len() as u64 >= length,

@@ -6,19 +6,26 @@
 
 use std::time::{Duration, Instant};
 
-use evenkeel_base::ResponseView;
+use evenkeel_base::{GrpcStatus, ResponseView};
 use evenkeel_policy::outlier::Cause;
 use evenkeel_policy::{Observed, Report};
 
 use crate::exchange::stage::Stage;
 
 impl Stage<'_> {
-    /// The response's head came. `latency`: see [`Conversation::latency`](crate::exchange::converse::Conversation::latency).
+    /// The response's head came, and said how the call ended when it was one and that was all. `latency`: see
+    /// [`Conversation::latency`](crate::exchange::converse::Conversation::latency).
     #[inline]
-    pub(crate) fn saw(&self, response: &ResponseView<'_>, latency: Option<Duration>, now: Instant) {
+    pub(crate) fn saw(
+        &self,
+        response: &ResponseView<'_>,
+        grpc: Option<GrpcStatus>,
+        latency: Option<Duration>,
+        now: Instant,
+    ) {
         let needs = self.cluster.endpoints.tiers.needs();
         if needs.observations {
-            self.tell_head(response, latency, now, needs.reports);
+            self.tell_head(response, grpc, latency, now);
         }
     }
 
@@ -52,11 +59,11 @@ impl Stage<'_> {
     fn tell_head(
         &self,
         response: &ResponseView<'_>,
+        grpc: Option<GrpcStatus>,
         latency: Option<Duration>,
         now: Instant,
-        reports: bool,
     ) {
-        let report = if reports {
+        let report = if self.cluster.endpoints.tiers.needs().reports {
             let name = self.cluster.config.balancer.report_field();
             report(response, name.as_bytes())
         } else {
@@ -64,8 +71,8 @@ impl Stage<'_> {
         };
         let observed = Observed {
             latency,
-            failed: Cause::of_status(response.status()).is_some(),
-            erred: Observed::is_error(response.status()),
+            failed: Cause::of_response(response.status(), grpc).is_some(),
+            erred: Observed::is_error(response.status(), grpc),
             in_flight: self.in_flight,
             report: report.unwrap_or_default(),
         };

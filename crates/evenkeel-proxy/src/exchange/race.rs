@@ -23,15 +23,16 @@ use tokio::time;
 
 use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::downstream::{Asker, Downstream, Facts};
-use crate::exchange::attempt::{Failed, Way};
+use crate::exchange::attempt::Failed;
 use crate::exchange::converse::{self, Conversation};
 use crate::exchange::course::Course;
 use crate::exchange::seat::{self, Choice, Seat};
 use crate::exchange::stage::{Forward, Stage};
+use crate::exchange::way::Way;
 use crate::exchange::{mirror, relay};
 use crate::record::{Record, Why};
 use crate::scene::{After, Scene};
-use crate::upstream::h1::H1Upstream;
+use crate::upstream::any::AnyUpstream;
 
 /// Longer than any attempt.
 const NEVER: Duration = Duration::from_hours(1);
@@ -167,7 +168,7 @@ fn second_seat<'c>(course: &Course<'c>, first: &Stage<'_>) -> Option<Seat<'c>> {
 
 /// An attempt that has its response's head.
 struct Reached {
-    up: H1Upstream,
+    up: AnyUpstream,
     talk: Conversation,
     idle: Option<Duration>,
     connect: Duration,
@@ -245,11 +246,10 @@ async fn lane<D: Downstream>(
     down: &RefCell<&mut D>,
 ) -> Result<Box<Reached>, Failed> {
     let mut quiet = Quiet::new(down.borrow().facts());
-    let link = stage
-        .obtain(&mut quiet, way)
-        .await
-        .map_err(Failed::unconnected)?;
-    let mut up = H1Upstream::new(link.channel);
+    // Only what may be sent again is raced.
+    let link = stage.obtain_here(&mut quiet, way, true).await;
+    let link = link.map_err(Failed::unconnected)?;
+    let mut up = link.up;
     let mut talk = stage.ask(&**down.borrow(), &mut up, link.at, None);
     match converse::run(&stage, &mut quiet, &mut up, &mut talk).await {
         Ok(()) => Ok(Box::new(Reached {
@@ -342,3 +342,6 @@ impl Sink for Nothing {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

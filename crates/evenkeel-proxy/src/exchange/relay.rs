@@ -11,17 +11,17 @@ use crate::body::{Fill, Length, Pump, Source, Waiting, discard_received};
 use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::Conversation;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
-use crate::exchange::{fields, reply, sticky};
+use crate::exchange::{call, fields, reply, sticky};
 use crate::record::Record;
 use crate::scene::{After, LINGER, LINGER_BYTES};
-use crate::upstream::h1::H1Upstream;
+use crate::upstream::any::AnyUpstream;
 use crate::upstream::{Answer, Upstream};
 
 /// Passes the response on, and what is left of the request; ends with the connections put where they belong.
 pub(crate) async fn run<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
-    up: &mut H1Upstream,
+    up: &mut AnyUpstream,
     talk: &mut Conversation,
     record: &mut Record,
 ) -> Relayed {
@@ -41,8 +41,14 @@ pub(crate) async fn run<D: Downstream>(
     if let Some(latency) = latency {
         stage.counters.latency().record(latency);
     }
-    stage.saw(&up.response(), latency, now);
+    let grpc = call::status_in_head(stage, up, talk);
+    stage.saw(&up.response(), grpc, latency, now);
     let length = match talk.answer {
+        // Passed on it would say that the tunnel stands.
+        Answer::Final(_) if down.is_tunnel() && (200..300).contains(&status) => {
+            stage.answered(status, None);
+            return Box::pin(fail(stage, down, Fault::UpgradeMismatch, record)).await;
+        }
         Answer::Final(length) => length,
         // Boxed: tunnels and faults are rare, and an exchange's future is as large as its widest state.
         Answer::Tunnel => return Box::pin(tunnel(stage, down, up, talk, record)).await,
@@ -60,10 +66,13 @@ pub(crate) async fn run<D: Downstream>(
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
     count(stage, talk, &relay, record);
+    if relay.response.done {
+        record.grpc = grpc.or_else(|| call::status_in_trailers(stage, up));
+    }
     match ended {
-        Ok(()) => stage.answered(status),
+        Ok(()) => stage.answered(status, record.grpc),
         // An endpoint that has answered may leave the rest of the request unread, and how long that is the client decides.
-        Err(Fault::EndpointStalled) => stage.answered(status),
+        Err(Fault::EndpointStalled) => stage.answered(status, record.grpc),
         Err(fault) if fault.side() == Side::Upstream => stage.cut(fault),
         // A client that left, or the end of its time, says nothing of an endpoint that was still at it.
         Err(_) => {}
@@ -149,12 +158,12 @@ impl Relayed {
 fn begin_response<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
-    up: &H1Upstream,
+    up: &AnyUpstream,
     length: Length,
     close: bool,
 ) {
     let response = up.response();
-    let line = (response.status(), response.reason());
+    let line = up.status_line();
     let edits = &stage.forward.route.response_headers;
     let cookie = set_cookie(stage, down);
     // A length that frames the body passes as it came, for it was read as strictly as it would be written. Without a body to
@@ -172,31 +181,14 @@ fn set_cookie<'s, D: Downstream>(stage: &Stage<'s>, down: &D) -> Option<Cow<'s, 
     sticky::set_cookie(snapshot, stage.cookie, stage.index, &down.request())
 }
 
-/// Keeps the endpoint's connection for the next exchange, when both sides want that and both directions allow it.
-pub(crate) fn give_back(stage: &Stage<'_>, up: H1Upstream, since: Instant) {
-    let worker = stage.scene.worker;
-    if let Some((connection, announced)) = up.into_reusable()
-        && !worker.is_draining()
-    {
-        let state = &stage.endpoint.state;
-        if let Some(seconds) = announced {
-            state.keepalive.announced(seconds.into());
-        }
-        let keep = state
-            .keepalive
-            .limit(stage.cluster.config.timeouts.keepalive);
-        worker.pool.put(
-            state,
-            connection,
-            keep,
-            stage.cluster.config.max_idle_connections,
-            since,
-        );
-    }
+/// Gives the endpoint's connection, which has been free since then, back to where others get theirs.
+pub(crate) fn give_back(stage: &Stage<'_>, up: AnyUpstream, since: Instant) {
+    let (endpoint, cluster) = (&stage.endpoint.state, &stage.cluster.config);
+    up.give_back(stage.scene.worker, endpoint, cluster, since);
 }
 
 /// Throws a response away that is not passed on. Its connection is kept when that takes no waiting.
-pub(crate) fn discard(stage: &Stage<'_>, mut up: H1Upstream) {
+pub(crate) fn discard(stage: &Stage<'_>, mut up: AnyUpstream) {
     if discard_received(up.body()) {
         give_back(stage, up, Instant::now());
     }
@@ -222,7 +214,7 @@ async fn fail<D: Downstream>(
 async fn tunnel<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
-    up: &mut H1Upstream,
+    up: &mut AnyUpstream,
     talk: &mut Conversation,
     record: &mut Record,
 ) -> Relayed {
@@ -237,7 +229,7 @@ async fn tunnel<D: Downstream>(
         fields::response(&response, false, edits, cookie.as_deref(), sink);
     });
     up.begin_tunnel();
-    stage.answered(101);
+    stage.answered(101, None);
     let now = Instant::now();
     talk.pump = Pump::new(now, u64::MAX, false);
     let mut relay = Relay {
@@ -252,14 +244,17 @@ async fn tunnel<D: Downstream>(
 }
 
 /// The protocol both sides named: RFC 9110 §7.8 and, for WebSocket, RFC 6455 §4.1.
-fn matching_protocol<D: Downstream>(down: &D, up: &H1Upstream) -> Option<Vec<u8>> {
+fn matching_protocol<D: Downstream>(down: &D, up: &AnyUpstream) -> Option<Vec<u8>> {
     let (asked, response) = (asked_protocol(down)?, up.response());
     let given = response.known(Known::Upgrade)?;
     let offered = asked
         .split(|b| *b == b',')
         .any(|one| one.trim_ascii().eq_ignore_ascii_case(given));
     let websocket = given.eq_ignore_ascii_case(b"websocket");
-    let accepted = !websocket || response.known(Known::SecWebSocketAccept).is_some();
+    let accepted = !websocket
+        || response
+            .known(Known::SecWebSocketAccept)
+            .is_some_and(|accept| down.takes_accept(accept));
     (offered && accepted).then(|| given.to_vec())
 }
 

@@ -7,7 +7,8 @@ use std::time::{Instant, SystemTime};
 use evenkeel_base::FieldSink;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::field::is_field_value;
-use evenkeel_base::{Fault, Method, RequestView};
+use evenkeel_base::grpc::{self, encode_message};
+use evenkeel_base::{Fault, GrpcStatus, Method, RequestView};
 use evenkeel_config::model::{Redirect, Respond, Route};
 use evenkeel_http1::reason_phrase;
 use evenkeel_policy::rate::{LimitField, PolicyField, retry_after};
@@ -28,6 +29,8 @@ struct Reply<'a> {
     content_type: &'a str,
     body: &'a [u8],
     fault: Option<Fault>,
+    /// How a call of gRPC ends with it.
+    grpc: Option<GrpcStatus>,
     /// The limit it was refused by, and the route that has it.
     rate: Option<(&'a Limited, &'a str)>,
     location: Option<&'a str>,
@@ -54,6 +57,7 @@ pub(crate) async fn fixed<D: Downstream>(
         content_type,
         body,
         fault: None,
+        grpc: None,
         rate: None,
         location: None,
         edits,
@@ -78,6 +82,7 @@ pub(crate) async fn health<D: Downstream>(
         content_type: "text/plain; charset=utf-8",
         body,
         fault: None,
+        grpc: None,
         rate: None,
         location: None,
         edits: None,
@@ -102,6 +107,7 @@ pub(crate) async fn redirect<D: Downstream>(
         content_type: "text/plain; charset=utf-8",
         body: body.as_bytes(),
         fault: None,
+        grpc: None,
         rate: None,
         location: Some(&location),
         edits: Some(&route.response_headers),
@@ -109,7 +115,32 @@ pub(crate) async fn redirect<D: Downstream>(
     send(scene, down, &reply, record).await
 }
 
-/// Tells the client of a fault, by the route's error page when it has one for the status.
+/// Sends the client to the same by `https`.
+pub(crate) async fn to_https<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    port: u16,
+    record: &mut Record,
+) -> After {
+    let Some(location) = https(&down.request(), port) else {
+        return fault(scene, down, None, Fault::RequestMalformed, record).await;
+    };
+    let reply = Reply {
+        // Unlike 301 it leaves the method as it is.
+        status: 308,
+        content_type: "text/plain; charset=utf-8",
+        body: b"Permanent Redirect\n",
+        fault: None,
+        grpc: None,
+        rate: None,
+        location: Some(&location),
+        edits: None,
+    };
+    send(scene, down, &reply, record).await
+}
+
+/// Tells the client of a fault, by the route's error page when it has one for the status. A call of gRPC ends with the status that
+/// the fault is to it, in a response that is a head alone.
 pub(crate) async fn fault<D: Downstream>(
     scene: &Scene<'_>,
     down: &mut D,
@@ -121,12 +152,32 @@ pub(crate) async fn fault<D: Downstream>(
     if fault.status() == 499 {
         return After::Cut;
     }
-    let page = route.and_then(|route| {
-        route
-            .error_pages
-            .iter()
-            .find(|page| page.status == fault.status())
-    });
+    let limited = record.rate.take();
+    let told = Reply {
+        status: fault.status(),
+        content_type: "",
+        body: &[],
+        fault: Some(fault),
+        grpc: None,
+        rate: limited
+            .as_deref()
+            .zip(route.map(|route| route.name.as_str())),
+        location: None,
+        edits: route.map(|route| &route.response_headers),
+    };
+    if grpc::is_call(&down.request()) {
+        let status = GrpcStatus::of_fault(fault);
+        record.grpc = Some(status);
+        let reply = Reply {
+            status: 200,
+            content_type: grpc::CONTENT_TYPE,
+            grpc: Some(status),
+            ..told
+        };
+        return send(scene, down, &reply, record).await;
+    }
+    let mut pages = route.iter().flat_map(|route| &route.error_pages);
+    let page = pages.find(|page| page.status == fault.status());
     let text = format!(
         "{} {}\n\n{} ({fault})\n",
         fault.status(),
@@ -137,18 +188,10 @@ pub(crate) async fn fault<D: Downstream>(
         .map_or(("text/plain; charset=utf-8", text.as_bytes()), |page| {
             (page.content_type.as_str(), &page.body)
         });
-    let edits = route.map(|route| &route.response_headers);
-    let limited = record.rate.take();
     let reply = Reply {
-        status: fault.status(),
         content_type,
         body,
-        fault: Some(fault),
-        rate: limited
-            .as_deref()
-            .zip(route.map(|route| route.name.as_str())),
-        location: None,
-        edits,
+        ..told
     };
     send(scene, down, &reply, record).await
 }
@@ -258,6 +301,11 @@ fn write_fields(reply: &Reply<'_>, proxy_status: bool, sink: &mut dyn FieldSink)
     set("Content-Type", reply.content_type);
     set("Location", reply.location.unwrap_or_default());
     if let Some(fault) = reply.fault {
+        if let Some(status) = reply.grpc {
+            set("grpc-status", status.digits());
+            let message = encode_message(&format!("{fault}: {}", fault.about()));
+            set("grpc-message", &message);
+        }
         if proxy_status {
             let value = format!(
                 "{NAME}; error={}; details=\"{fault}\"",
@@ -313,6 +361,37 @@ fn wants_html(request: &RequestView<'_>) -> bool {
                 .windows(html.len())
                 .any(|window| window.eq_ignore_ascii_case(html))
         })
+}
+
+/// What was asked for, by `https` at that port; none when the request names no host, or no path.
+fn https(request: &RequestView<'_>, port: u16) -> Option<String> {
+    let text = |bytes| std::str::from_utf8(bytes).ok();
+    let host = text(host_of(request.authority())).filter(|host| !host.is_empty())?;
+    // Brackets belong to the address, and no other host has a colon.
+    let mut location = if host.contains(':') {
+        format!("https://[{host}]")
+    } else {
+        format!("https://{host}")
+    };
+    if port != 443 {
+        location.push_str(&format!(":{port}"));
+    }
+    location.push_str(text(request.path()).filter(|path| path.starts_with('/'))?);
+    if let Some(query) = request.query() {
+        location.push('?');
+        location.push_str(text(query)?);
+    }
+    is_field_value(location.as_bytes()).then_some(location)
+}
+
+/// The host of an authority: without its port, and an IPv6 address without its brackets.
+pub(crate) fn host_of(authority: &[u8]) -> &[u8] {
+    if let Some(rest) = authority.strip_prefix(b"[") {
+        let end = rest.iter().position(|b| *b == b']');
+        return &rest[..end.unwrap_or(rest.len())];
+    }
+    let end = authority.iter().position(|b| *b == b':');
+    &authority[..end.unwrap_or(authority.len())]
 }
 
 /// The target of a redirect; parts that the route leaves open are the request's, as they were sent. None when they

@@ -15,11 +15,10 @@ use evenkeel_state::{ClusterSnapshot, Full, Newcomer, Permit, Ticket};
 use tokio::time;
 
 use crate::downstream::Asker;
-use crate::exchange::attempt::Way;
 use crate::exchange::course::Course;
 use crate::exchange::stage::{Forward, Stage, earliest};
 use crate::exchange::sticky;
-use crate::pool::Want;
+use crate::exchange::way::{self, Asked, NoWay, Way};
 use crate::record::Record;
 use crate::scene::Scene;
 
@@ -92,6 +91,8 @@ pub(crate) enum Choice<'a> {
         /// Whether it was looked for a place; else others were in front.
         has_looked: bool,
     },
+    /// Endpoints whose streams are all taken, and as many as may wait for one.
+    Crowded,
     /// Nothing.
     Nobody,
 }
@@ -108,7 +109,7 @@ pub(crate) fn choose<'a>(scene: &Scene<'_>, course: &Course<'a>) -> Choice<'a> {
     } else {
         Instant::now()
     };
-    choose_among(scene, course, &course.tried, at)
+    choose_among(scene, course, &course.tried, (at, true))
 }
 
 /// Whether it looks as if there were a seat beside an attempt that is under way.
@@ -131,9 +132,9 @@ pub(crate) fn beside<'a>(
     if !course.cluster.state.limits.may_pass() {
         return None;
     }
-    match choose_among(scene, course, tried, Instant::now()) {
+    match choose_among(scene, course, tried, (Instant::now(), false)) {
         Choice::Seat(seat) => Some(seat),
-        Choice::Again | Choice::Full { .. } | Choice::Nobody => None,
+        Choice::Again | Choice::Full { .. } | Choice::Crowded | Choice::Nobody => None,
     }
 }
 
@@ -150,6 +151,7 @@ pub(crate) async fn wait<'a, A: Asker>(
         choice = match choice {
             Choice::Seat(seat) => return Ok(seat),
             Choice::Nobody => return Err(Fault::NoEndpoint),
+            Choice::Crowded => return Err(Fault::QueueFull),
             Choice::Full { has_looked } => {
                 if course.was_stale {
                     // Nothing is wrong with that endpoint, so nobody is waited for in its place.
@@ -165,18 +167,18 @@ pub(crate) async fn wait<'a, A: Asker>(
                     pause(scene, asker, course, until).await?;
                 }
                 tried = Tried::new();
-                choose_among(scene, course, &tried, Instant::now())
+                choose_among(scene, course, &tried, (Instant::now(), true))
             }
         };
     }
 }
 
-/// Picks until one of the picked has what an attempt needs.
+/// Picks until one of the picked has what an attempt needs; with `waits` a wait for a stream will do in the end.
 fn choose_among<'a>(
     scene: &Scene<'_>,
     course: &Course<'a>,
     tried: &Tried,
-    at: Instant,
+    (at, waits): (Instant, bool),
 ) -> Choice<'a> {
     let cluster = course.cluster;
     // Before the pick: one that comes to nothing would turn a rotation, and may do so as often as there are endpoints.
@@ -184,15 +186,25 @@ fn choose_among<'a>(
         return Choice::Full { has_looked: true };
     }
     let mut passed = *tried;
+    let mut busy = None;
     for _ in 0..PICKS {
         let Some(index) = pick(scene, course, &passed, at) else {
             break;
         };
-        match take(scene, course, index, at) {
-            Ok(seat) => return Choice::Seat(seat),
-            Err(Full::Cluster) => return Choice::Full { has_looked: true },
-            Err(Full::Endpoint) => passed.insert(index),
+        // Waiting for a stream of one that is well is better than one that is not.
+        if busy.is_some() && !cluster.endpoints.list[index].state.standing.is_admitting() {
+            break;
         }
+        match take(scene, course, index, (at, false)) {
+            Ok(seat) => return Choice::Seat(seat),
+            Err(NoWay::Full(Full::Cluster)) => return Choice::Full { has_looked: true },
+            Err(NoWay::Full(Full::Endpoint)) => {}
+            Err(NoWay::Busy) => busy = busy.or(Some(index)),
+        }
+        passed.insert(index);
+    }
+    if let Some(index) = busy.filter(|_| waits) {
+        return wait_at(scene, course, index, at);
     }
     none_picked(cluster, tried)
 }
@@ -203,52 +215,38 @@ fn take<'a>(
     scene: &Scene<'_>,
     course: &Course<'a>,
     index: usize,
-    at: Instant,
-) -> Result<Seat<'a>, Full> {
+    (at, waits): (Instant, bool),
+) -> Result<Seat<'a>, NoWay> {
     let cluster = course.cluster;
     let endpoint = &cluster.endpoints.list[index];
-    let permit = cluster.state.limits.begin(&endpoint.state)?;
-    // A request that must not be sent twice takes an idle connection only when it was used a moment ago.
-    let want = if course.repeatable {
-        Want::Any
-    } else {
-        Want::JustUsed
+    let permit = cluster.state.limits.begin(&endpoint.state);
+    let permit = permit.map_err(NoWay::Full)?;
+    let asked = Asked {
+        cluster,
+        repeatable: course.repeatable,
+        upgrade: course.upgrade,
     };
-    let pool = &scene.worker.pool;
-    let way = if let Some((connection, idle)) = pool.take(&endpoint.state, want, at) {
-        Way::Idle(connection, idle)
-    } else {
-        let open = match cluster.connect(endpoint) {
-            Err(full) if reclaim(scene, cluster, index, full) => cluster.connect(endpoint),
-            done => done,
-        };
-        match open {
-            Ok(open) => Way::Fresh(open),
-            Err(full) => {
-                permit.unused();
-                return Err(full);
-            }
+    match way::find(scene, asked, index, (at, waits)) {
+        Ok(way) => Ok(Seat {
+            index,
+            at,
+            way: Some(way),
+            _permit: permit,
+        }),
+        Err(none) => {
+            permit.unused();
+            Err(none)
         }
-    };
-    Ok(Seat {
-        index,
-        at,
-        way: Some(way),
-        _permit: permit,
-    })
+    }
 }
 
-/// Makes room for a connection by closing an idle one that takes its place; true when that was done at once. What other workers
-/// hold they are asked for, and whoever waits is called in when they have closed it.
+/// Waits for a stream at an endpoint whose streams are all taken.
 #[cold]
-fn reclaim(scene: &Scene<'_>, cluster: &ClusterSnapshot, index: usize, full: Full) -> bool {
-    let list = &cluster.endpoints.list;
-    match full {
-        Full::Endpoint => scene.worker.reclaim(&[list[index].state.serial]),
-        Full::Cluster => {
-            let serials: Vec<u32> = list.iter().map(|one| one.state.serial).collect();
-            scene.worker.reclaim(&serials)
-        }
+fn wait_at<'a>(scene: &Scene<'_>, course: &Course<'a>, index: usize, at: Instant) -> Choice<'a> {
+    match take(scene, course, index, (at, true)) {
+        Ok(seat) => Choice::Seat(seat),
+        Err(NoWay::Full(Full::Cluster)) => Choice::Full { has_looked: true },
+        Err(_) => Choice::Crowded,
     }
 }
 
@@ -366,15 +364,15 @@ async fn queue<'a, A: Asker>(
     loop {
         called(scene, asker, course, &mut ticket).await?;
         let now = Instant::now();
-        match choose_among(scene, course, &tried, now) {
+        match choose_among(scene, course, &tried, (now, true)) {
             Choice::Seat(seat) => {
                 ticket.served();
                 return Ok(seat);
             }
-            Choice::Full { .. } => ticket.again(false, now),
+            Choice::Full { .. } | Choice::Crowded => ticket.again(false, now),
             Choice::Nobody => return Err(Fault::NoEndpoint),
             // What was full has gone; those that were tried are left.
-            Choice::Again => match choose_among(scene, course, &Tried::new(), now) {
+            Choice::Again => match choose_among(scene, course, &Tried::new(), (now, true)) {
                 Choice::Seat(seat) => {
                     ticket.served();
                     return Ok(seat);

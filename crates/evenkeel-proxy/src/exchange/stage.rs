@@ -1,8 +1,9 @@
 //! What the stages of forwarding have in common: the surroundings of one attempt.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{ClusterId, Fault};
+use evenkeel_base::{ClusterId, Fault, GrpcStatus, grpc};
 use evenkeel_config::model::{HostRewrite, PathRewrite, Route};
 use evenkeel_policy::outlier::{Attempted, Cause, Event};
 use evenkeel_state::sticky::Cookie;
@@ -20,21 +21,28 @@ pub(crate) struct Forward<'a> {
     pub(crate) rewrite: &'a PathRewrite,
     pub(crate) host: &'a HostRewrite,
     pub(crate) client: Client,
+    /// Whether the request is a call of gRPC.
+    pub(crate) call: bool,
 }
 
 impl Forward<'_> {
-    /// When the whole exchange ends: what the route says, or the client where it is less patient.
+    /// When the whole exchange ends: what the route says, or the client where it is less patient. A call of gRPC says so in a field
+    /// of its own, which is believed on every route.
     pub(crate) fn ends_at<D: Downstream>(&self, scene: &Scene<'_>, down: &D) -> Option<Instant> {
         let route = self.route;
-        let total_at = scene.began.checked_add(route.total_timeout);
-        if route.deadline_header.is_empty() {
-            return total_at;
+        let mut ends_at = scene.began.checked_add(route.total_timeout);
+        let mut believe = |name: &str| {
+            let told = patience(&down.request(), name);
+            let told_at = told.and_then(|told| scene.began.checked_add(told));
+            ends_at = earliest(ends_at, told_at);
+        };
+        if self.call {
+            believe(grpc::TIMEOUT);
         }
-        let told = patience(&down.request(), &route.deadline_header);
-        earliest(
-            total_at,
-            told.and_then(|told| scene.began.checked_add(told)),
-        )
+        if !route.deadline_header.is_empty() {
+            believe(&route.deadline_header);
+        }
+        ends_at
     }
 }
 
@@ -43,7 +51,7 @@ impl Forward<'_> {
 pub(crate) struct Stage<'a> {
     pub(crate) scene: &'a Scene<'a>,
     pub(crate) forward: &'a Forward<'a>,
-    pub(crate) cluster: &'a ClusterSnapshot,
+    pub(crate) cluster: &'a Arc<ClusterSnapshot>,
     pub(crate) endpoint: &'a Endpoint,
     /// Where it stands in the cluster's list.
     pub(crate) index: usize,
@@ -75,11 +83,14 @@ impl Stage<'_> {
         }
     }
 
-    /// A whole response came, whose status says whether the endpoint is well. Not before its end: an endpoint that closes in the
-    /// middle of every body would count as well with every head.
+    /// A whole response came, whose status says whether the endpoint is well, and how the call ended when it was one. Not before its
+    /// end: an endpoint that closes in the middle of every body would count as well with every head.
     #[inline]
-    pub(crate) fn answered(&self, status: u16) {
-        if let Some(cause) = Cause::of_status(status) {
+    pub(crate) fn answered(&self, status: u16, grpc: Option<GrpcStatus>) {
+        if let Some(grpc) = grpc {
+            self.counters.call(grpc);
+        }
+        if let Some(cause) = Cause::of_response(status, grpc) {
             return self.failed_by(cause);
         }
         let state = &self.endpoint.state;

@@ -254,7 +254,7 @@ impl Outgoing {
         }
     }
 
-    /// Writes what is pending.
+    /// Writes what is pending, and waits until the system has all that was written.
     #[inline]
     pub(crate) fn poll_flush(
         &mut self,
@@ -262,7 +262,7 @@ impl Outgoing {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         if self.pending.is_empty() {
-            return Poll::Ready(Ok(()));
+            return stream.poll_flush(cx);
         }
         self.poll_write_pending(stream, cx)
     }
@@ -277,7 +277,7 @@ impl Outgoing {
             self.begun = true;
         }
         self.release();
-        Poll::Ready(Ok(()))
+        stream.poll_flush(cx)
     }
 
     /// Shares out what one write took among pending bytes, data and tail.

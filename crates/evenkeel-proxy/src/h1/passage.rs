@@ -32,7 +32,11 @@ impl Channel {
             Incoming::Raw => usize::MAX,
             _ => return Poll::Ready(Ok(false)),
         };
-        if !self.is_long() || !self.block.is_empty() || self.lent.is_some() {
+        if !self.stream.takes_pipe()
+            || !self.is_long()
+            || !self.block.is_empty()
+            || self.lent.is_some()
+        {
             return Poll::Ready(Ok(false));
         }
         ready!(self.stream.poll_read_ready(cx)).map_err(|_| self.broken())?;
@@ -43,6 +47,8 @@ impl Channel {
             Poll::Ready(Ok(n)) if n > 0 => {
                 self.plenty = n as u64 >= WORTH_IT;
                 self.lent = Some(lent);
+                // A reader that stops now holds the pipe and no block besides.
+                self.block.keep_head(self.head);
                 Poll::Ready(Ok(true))
             }
             Poll::Pending => {

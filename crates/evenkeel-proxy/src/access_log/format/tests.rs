@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{ClusterId, Fault, RequestHead, RouteId};
+use evenkeel_base::{ClusterId, Fault, GrpcStatus, RequestHead, RouteId};
 use evenkeel_config::{Nowhere, check};
 use evenkeel_policy::Failure;
 use evenkeel_state::{Registry, Resolved, Snapshot};
@@ -46,6 +46,7 @@ fn write(
         snapshot: &snapshot,
         listener: "web",
         from: (Some(from), "203.0.113.9"),
+        proof: None,
         request: head.view(bytes),
         record,
     };
@@ -124,6 +125,26 @@ fn json_tells_everything_that_is_known() {
         "user_agent": "curl/8 \"x\"",
     });
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), expected);
+}
+
+#[test]
+fn both_forms_tell_how_a_call_ended() {
+    let head = rig::parse(REQUEST).unwrap();
+    let mut record = bare();
+    record.status = 200;
+    record.grpc = Some(GrpcStatus::DeadlineExceeded);
+    record.endpoint = Some((ClusterId::new(0), 1));
+    record.tried(0, Why::Failed(Failure::Grpc(GrpcStatus::Unavailable)));
+    let line = write(write_json, REQUEST, &head, &record);
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["status"], 200);
+    assert_eq!(line["grpc_status"], "deadline-exceeded");
+    assert_eq!(line["tried"][0]["why"], "unavailable");
+    let line = write(write_text, REQUEST, &head, &record);
+    assert!(
+        line.contains("\" 200 grpc_status=deadline-exceeded in="),
+        "{line}"
+    );
 }
 
 #[test]

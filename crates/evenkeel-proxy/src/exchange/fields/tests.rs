@@ -5,9 +5,11 @@
 //! network. [`Request::passes`] expects the fields that evenkeel sets beside; [`Request::gives`] takes them all.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
-use evenkeel_base::{Network, RequestHead, ResponseHead};
+use evenkeel_base::{Network, RequestHead, ResponseHead, grpc};
+use evenkeel_config::model::ClientHeaders;
 use evenkeel_http1::{Asked, Limits, RequestParser, ResponseParser};
 use proptest::prelude::*;
 
@@ -28,7 +30,9 @@ struct Request {
     host: Option<&'static str>,
     expect: bool,
     trailers: bool,
+    grpc_timeout: Option<grpc::Timeout>,
     edits: Edits,
+    told: Option<ClientHeaders>,
 }
 
 /// From a client in no trusted network.
@@ -39,7 +43,9 @@ fn stranger(fields: &str) -> Request {
         host: None,
         expect: false,
         trailers: false,
+        grpc_timeout: None,
         edits: Edits::default(),
+        told: None,
     }
 }
 
@@ -84,6 +90,26 @@ impl Request {
         }
     }
 
+    /// A call of gRPC that has so much time left.
+    fn with_time_left(self, time: Duration) -> Self {
+        Self {
+            grpc_timeout: Some(grpc::Timeout(time)),
+            ..self
+        }
+    }
+
+    /// Endpoints are told of the client's certificate, of which it has none.
+    fn told(self) -> Self {
+        Self {
+            told: Some(ClientHeaders {
+                subject: Some("X-Subject".to_owned()),
+                san: None,
+                fingerprint: Some("X_Print".to_owned()),
+            }),
+            ..self
+        }
+    }
+
     fn set(mut self, name: &str, value: &str) -> Self {
         self.edits.set.push((name.to_owned(), value.to_owned()));
         self
@@ -118,7 +144,10 @@ impl Request {
             request_id: b"made",
             expect: self.expect,
             trailers: self.trailers,
+            grpc_timeout: self.grpc_timeout,
             edits: &self.edits,
+            proof: None,
+            told: self.told.as_ref(),
         };
         let mut out = Vec::new();
         request(&view, &rules, &mut out);
@@ -499,4 +528,35 @@ proptest! {
         seen.sort_unstable();
         prop_assert_eq!(seen, ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"]);
     }
+}
+
+#[test]
+fn a_call_is_told_what_is_left_of_its_time_and_nothing_else() {
+    let left = Duration::from_millis(700);
+    let told = "grpc-timeout: 700m";
+    for fields in [
+        "",
+        "grpc-timeout: 1S",
+        "Grpc-Timeout: 1S | grpc-timeout: 9H",
+    ] {
+        stranger(fields)
+            .with_time_left(left)
+            .gives(&format!("Host: app.example | {SET} | {told}"));
+    }
+    stranger("grpc-timeout: 1S").passes("grpc-timeout: 1S");
+    stranger("grpc-timeout: 1S")
+        .with_time_left(left)
+        .set("grpc-timeout", "2S")
+        .gives(&format!("Host: app.example | {SET} | grpc-timeout: 2S"));
+}
+
+#[test]
+fn nobody_says_what_a_certificate_alone_can_prove() {
+    for field in ["X-Subject: a", "x_subject: a", "X-PRINT: a", "x_print: a"] {
+        stranger(field).told().drops();
+        stranger(field).passes(field);
+    }
+    stranger("X-Subjects: a | X-San: b")
+        .told()
+        .passes("X-Subjects: a | X-San: b");
 }

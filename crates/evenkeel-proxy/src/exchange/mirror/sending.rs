@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use std::rc::Rc;
 
-use evenkeel_base::Fault;
+use evenkeel_base::{Fault, grpc};
 use evenkeel_config::model::{Action, Mirror, Route};
 use evenkeel_state::Handle;
 
@@ -19,7 +19,6 @@ use crate::exchange::{converse, relay};
 use crate::mirror::UnderWay;
 use crate::record::Record;
 use crate::scene::Scene;
-use crate::upstream::h1::H1Upstream;
 use crate::worker::Worker;
 
 /// So long after its head the body of a response is read: a stream of events would hold its place for ever.
@@ -72,6 +71,7 @@ async fn send(scene: &Scene<'_>, route: &Route, copied: &mut Copied) {
         rewrite,
         host,
         client: copied.client,
+        call: grpc::is_call(&copied.request()),
     };
     let total_at = forward.ends_at(scene, copied);
     let mut course = Course::once(&forward, cluster, copied, total_at);
@@ -82,10 +82,11 @@ async fn send(scene: &Scene<'_>, route: &Route, copied: &mut Copied) {
     let made_id = copied.made_id;
     let mut record = Record::new(scene.began, made_id);
     let stage = seat.stage(scene, &forward, &course, &made_id);
-    let fault = match stage.obtain(copied, seat.way.take()).await {
+    let way = seat.way.take();
+    let fault = match stage.obtain_here(copied, way, course.repeatable).await {
         Ok(link) => {
             let idle = link.idle;
-            let mut up = H1Upstream::new(link.channel);
+            let mut up = link.up;
             let mut talk = stage.ask(copied, &mut up, link.at, None);
             match converse::run(&stage, copied, &mut up, &mut talk).await {
                 Ok(()) => {

@@ -2,23 +2,15 @@
 //! end-to-end tests.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use evenkeel_config::{Nowhere, check};
-use evenkeel_state::{Publisher, Reclaim, Registry, Resolved, WorkerCounters};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{spawn_local, yield_now};
 use tokio::time;
 
-use crate::connection::serve;
-use crate::door::Door;
+use crate::connection::bench::{client, one_at_a_time, run, worker};
 use crate::mirror::{MOST_BYTES, UnderWay};
-use crate::rig::pair;
-use crate::scene::From;
-use crate::shared::Shared;
 use crate::worker::Worker;
 
 /// A worker whose only route leads to one endpoint and is mirrored to another, and a client of it.
@@ -35,33 +27,21 @@ impl Bench {
 
     /// The same, and an admin state of the mirror's endpoint.
     async fn with(mirror: &str, admin: &str) -> Self {
-        let (first, second) = (endpoint().await, endpoint().await);
+        let second = endpoint().await;
+        Self::to(&second, mirror, admin).await
+    }
+
+    /// The same, and where the mirror's endpoint is.
+    async fn to(second: &str, mirror: &str, admin: &str) -> Self {
+        let first = endpoint().await;
         let text = format!(
             "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n\
              [[route]]\ncluster = \"app\"\nmirror = {{ cluster = \"shadow\", {mirror} }}\n\
              [cluster.app]\nendpoints = [\"{first}\"]\n\
              [cluster.shadow]\nendpoints = [{{ address = \"{second}\", admin = \"{admin}\" }}]\n"
         );
-        let config = check(&text, "test", &Nowhere).config.unwrap();
-        let snapshot = Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1);
-        let shared = Arc::new(Shared {
-            publisher: Publisher::new(Arc::new(snapshot)),
-            counters: [WorkerCounters::default()].into(),
-            reclaim: Reclaim::new(1),
-            log: std::sync::Mutex::default(),
-            is_ready: std::sync::atomic::AtomicBool::new(true),
-        });
-        let door = Door::new(&shared.publisher.current().listeners()[0]);
-        let worker = Worker::new(0, &shared, 1);
-        let (stream, client) = pair();
-        let served = Rc::clone(&worker);
-        spawn_local(async move {
-            let from = From {
-                ip: None,
-                text: String::new(),
-            };
-            serve(&served, &door, stream, from).await;
-        });
+        let (worker, door) = worker(&text);
+        let client = client(&worker, &door);
         Self { worker, client }
     }
 
@@ -111,12 +91,6 @@ async fn endpoint() -> String {
         }
     });
     address
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let mut builder = Builder::new_current_thread();
-    let local = builder.enable_all().build_local(LocalOptions::default());
-    local.unwrap().block_on(test);
 }
 
 #[test]
@@ -181,5 +155,23 @@ fn a_worker_that_drains_neither_mirrors_nor_drops() {
         bench.worker.begin_drain();
         bench.ask("hello").await;
         bench.expect(0, 0).await;
+    });
+}
+
+#[test]
+fn those_that_wait_for_one_connection_which_is_not_for_all_look_for_another_way() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("h2c://{}", listener.local_addr().unwrap());
+        let mut bench = Bench::to(&address, "percent = 100", "ready").await;
+        bench.ask("first").await;
+        bench.ask("the second").await;
+        // Nobody has accepted yet.
+        while bench.worker.mirrors.under_way() < 2 {
+            yield_now().await;
+        }
+        let lengths = time::timeout(Duration::from_secs(10), one_at_a_time(&listener, 2)).await;
+        assert_eq!(lengths, Ok(vec![Some(5), Some(10)]));
+        bench.expect(2, 0).await;
     });
 }

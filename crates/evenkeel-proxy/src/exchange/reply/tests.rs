@@ -1,7 +1,7 @@
 //! What replies of our own say: where a redirect leads, which fields tell of a fault, who gets the page for people.
 
-use evenkeel_base::Fault;
 use evenkeel_base::edits::Edits;
+use evenkeel_base::{Fault, GrpcStatus};
 use evenkeel_config::model::Redirect;
 use proptest::prelude::*;
 
@@ -145,10 +145,24 @@ const fn reply<'a>(fault: Option<Fault>, edits: Option<&'a Edits>) -> Reply<'a> 
         content_type: "text/plain",
         body: b"",
         fault,
+        grpc: None,
         rate: None,
         location: None,
         edits,
     }
+}
+
+#[test]
+fn a_call_is_told_how_it_ended_and_why() {
+    let reply = Reply {
+        grpc: Some(GrpcStatus::of_fault(Fault::ConnectRefused)),
+        ..reply(Some(Fault::ConnectRefused), None)
+    };
+    assert_eq!(
+        fields(&reply, true),
+        "Content-Type: text/plain | grpc-status: 14 | grpc-message: connect-refused: The endpoint refused the connection. | \
+         Proxy-Status: evenkeel; error=connection_refused; details=\"connect-refused\""
+    );
 }
 
 #[test]
