@@ -173,7 +173,7 @@ fn wanted(snapshot: &Snapshot) -> BTreeMap<Sought, Duration> {
     for cluster in snapshot.clusters() {
         for sought in Sought::all(&cluster.config) {
             let ceiling = match sought {
-                Sought::List(_) => list::INTERVAL,
+                Sought::List(..) => list::INTERVAL,
                 Sought::Name(..) | Sought::Service(_) => cluster.config.resolve_interval,
             };
             let known = wanted.entry(sought).or_insert(ceiling);
@@ -192,7 +192,7 @@ fn source_of(sought: &Sought, dns: &Arc<Dns>, known: &Resolved) -> Box<dyn Sourc
             Box::new(name::Named::new(dns, host, *port, known))
         }
         Sought::Service(name) => Box::new(service::Records::new(dns, name, known.services(name))),
-        Sought::List(path) => Box::new(list::List::new(path.clone())),
+        Sought::List(path, spoken) => Box::new(list::List::new(path.clone(), *spoken)),
     }
 }
 
@@ -346,7 +346,7 @@ fn unknown(outcome: &Result<Look, String>, known: &Resolved) -> BTreeSet<Sought>
     let unknown = |sought: &Sought| match sought {
         Sought::Name(host, port) => known.addresses(host, *port).is_empty(),
         Sought::Service(name) => known.services(name).is_empty(),
-        Sought::List(_) => false,
+        Sought::List(..) => false,
     };
     Sought::behind(endpoints).filter(unknown).collect()
 }
@@ -403,7 +403,7 @@ fn tell(word: Word, sought: &Sought, why: Option<&String>) {
     let why = why.map_or("", String::as_str);
     match (word, sought) {
         (Word::None, _) => {}
-        (Word::Failing, Sought::List(path)) => tracing::error!(
+        (Word::Failing, Sought::List(path, _)) => tracing::error!(
             list = %path.display(),
             "the list of endpoints stays as it was: {why}"
         ),
@@ -412,7 +412,7 @@ fn tell(word: Word, sought: &Sought, why: Option<&String>) {
             error = why,
             "a name does not resolve; its last addresses are kept"
         ),
-        (Word::Again, Sought::List(path)) => {
+        (Word::Again, Sought::List(path, _)) => {
             tracing::info!(list = %path.display(), "the list of endpoints can be read again");
         }
         (Word::Again, name) => tracing::info!(%name, "a name resolves again"),

@@ -1,4 +1,4 @@
-//! Plain connects, once a second, to endpoints that traffic ejected: one that accepts again need not wait out its time.
+//! Connects, once a second and with the handshake where there is TLS, to endpoints that traffic ejected: one that accepts again need not wait out its time.
 //! What a connect shows is decided in `evenkeel_policy::outlier`; endpoints that probes call down are
 //! [`crate::watch`]'s.
 
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_config::model::Cluster;
-use evenkeel_net::connect;
+use evenkeel_net::dial;
 use evenkeel_policy::Phase;
 use evenkeel_state::{Endpoint, Publisher, Snapshot};
 use tokio::task::{AbortHandle, JoinSet};
@@ -94,7 +94,8 @@ fn ejected(snapshot: &Snapshot) -> Vec<(&Arc<Cluster>, &Endpoint)> {
 
 async fn knock_at(cluster: Arc<Cluster>, endpoint: Endpoint, clock: Clock, _turn: Turn) {
     let state = &endpoint.state;
-    let connected = time::timeout(INTERVAL, connect(&endpoint.target)).await;
+    let connected =
+        time::timeout(INTERVAL, dial(&endpoint.target, endpoint.dial.tls.as_ref())).await;
     if matches!(connected, Ok(Ok(_))) {
         if let Some(event) = state.outlier.connected(&state.standing, clock.millis()) {
             Of::new(&cluster, &endpoint).event(&event);

@@ -125,8 +125,11 @@ fn asked(cluster: &ClusterSnapshot) -> Option<(&PrequalRules, &str)> {
     }
 }
 
-/// The endpoint that was asked, by its serial, and what came of it.
-type Outcome = (u32, Result<Option<Stream>, Bad>);
+/// An endpoint's serial and that of its dial: a connection that was made otherwise is not kept.
+type Key = (u32, u32);
+
+/// The endpoint that was asked, and what came of it.
+type Outcome = (Key, Result<Option<Stream>, Bad>);
 
 /// The probes for load of one cluster.
 #[derive(Debug)]
@@ -134,9 +137,8 @@ struct Probed {
     endpoints: Arc<EndpointSet>,
     /// Ends them when it is dropped.
     tasks: JoinSet<Outcome>,
-    /// By serial.
-    under_way: HashMap<u32, AbortHandle>,
-    kept: HashMap<u32, Stream>,
+    under_way: HashMap<Key, AbortHandle>,
+    kept: HashMap<Key, Stream>,
     /// When at least one is due; none before the first look.
     next: Option<Instant>,
     failures: Failures,
@@ -159,8 +161,8 @@ impl Probed {
         while let Some(ended) = self.tasks.try_join_next() {
             // One that panicked has no outcome; what it held was dropped with it.
             match ended {
-                Ok((serial, Ok(Some(stream)))) if self.kept.len() < MOST_KEPT => {
-                    self.kept.insert(serial, stream);
+                Ok((key, Ok(Some(stream)))) if self.kept.len() < MOST_KEPT => {
+                    self.kept.insert(key, stream);
                 }
                 Ok((_, Err(bad))) => self.failures.count(bad),
                 Ok(_) | Err(_) => {}
@@ -176,8 +178,8 @@ impl Probed {
             return;
         }
         let list = &endpoints.list;
-        let serials: HashSet<u32> = list.iter().map(|endpoint| endpoint.state.serial).collect();
-        self.kept.retain(|serial, _| serials.contains(serial));
+        let keys: HashSet<Key> = list.iter().map(key).collect();
+        self.kept.retain(|key, _| keys.contains(key));
         self.endpoints = Arc::clone(endpoints);
         self.next = None;
     }
@@ -223,17 +225,18 @@ impl Probed {
         (rules, path): (&PrequalRules, &str),
         clock: &Clock,
     ) {
-        let serial = endpoint.state.serial;
-        if self.under_way.contains_key(&serial) {
+        let key = key(endpoint);
+        if self.under_way.contains_key(&key) {
             return;
         }
         let request = LoadRequest::new(path, &endpoint.authority);
-        let kept = self.kept.remove(&serial);
+        let kept = self.kept.remove(&key);
         let (endpoints, clock) = (Arc::clone(&self.endpoints), clock.clone());
         let time = rules.max_age;
         let target = endpoint.target.clone();
+        let tls = endpoint.dial.tls.clone();
         let task = self.tasks.spawn(async move {
-            let outcome = match request.put(&target, kept, time).await {
+            let outcome = match request.put(&target, tls.as_ref(), kept, time).await {
                 Ok(Reported { report, kept }) => {
                     let observed = Observed {
                         report,
@@ -245,10 +248,14 @@ impl Probed {
                 }
                 Err(bad) => Err(bad),
             };
-            (serial, outcome)
+            (key, outcome)
         });
-        self.under_way.insert(serial, task);
+        self.under_way.insert(key, task);
     }
+}
+
+fn key(endpoint: &Endpoint) -> Key {
+    (endpoint.state.serial, endpoint.dial.serial)
 }
 
 /// Probes that failed since they were last told of.

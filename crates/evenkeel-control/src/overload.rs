@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use evenkeel_config::model::Ceilings;
 use evenkeel_policy::Overload;
-use evenkeel_policy::overload::{Change, Level, Usage, connections_within};
+use evenkeel_policy::overload::{Change, Level, Usage, connections_within, room_within};
 use evenkeel_state::Publisher;
 use tokio::time::{self, MissedTickBehavior};
 
@@ -59,6 +59,9 @@ struct Watch {
     own: u64,
     /// Whether there is a limit of memory, as of the last look.
     limits_memory: bool,
+    /// What workers had taken at the last glances, the oldest first to be replaced.
+    taken: [u64; GLANCES as usize],
+    glances: usize,
 }
 
 impl Watch {
@@ -69,6 +72,8 @@ impl Watch {
             overload: Overload::default(),
             own,
             limits_memory: false,
+            taken: [0; GLANCES as usize],
+            glances: 0,
         }
     }
 
@@ -86,6 +91,7 @@ impl Watch {
         };
         let memory = self.resources.memory(ceilings.memory.bytes());
         self.limits_memory = memory.most < u64::MAX;
+        let memory = self.with_what_is_taken(memory);
         let change = self.overload.look([memory, descriptors, connections]);
         if self.overload.wants_room() {
             stir_allocator();
@@ -96,10 +102,27 @@ impl Watch {
     fn glance(&mut self) {
         let ceiling = self.publisher.current().config.ceilings.memory;
         let memory = self.resources.memory(ceiling.bytes());
+        let memory = self.with_what_is_taken(memory);
         let change = self
             .overload
             .glance([memory, Usage::UNLIMITED, Usage::UNLIMITED]);
         self.follow(change);
+    }
+
+    /// Tells workers how much they may take until the next look. What they took in the last tenth of a second may not show yet: memory
+    /// is used when bytes come into it. When that was more than there was, it counts as used.
+    fn with_what_is_taken(&mut self, memory: Usage) -> Usage {
+        let pressure = self.publisher.pressure();
+        let (now, was_too_much) = (pressure.taken(), pressure.is_out_of_room());
+        let before = std::mem::replace(&mut self.taken[self.glances], now);
+        self.glances = (self.glances + 1) % self.taken.len();
+        let lately = now - before;
+        let left = room_within(memory).saturating_sub(lately);
+        pressure.set_room(now.saturating_add(left));
+        Usage {
+            used: memory.used + if was_too_much { lately } else { 0 },
+            ..memory
+        }
     }
 
     fn follow(&self, change: Option<Change>) {
@@ -216,6 +239,24 @@ mod tests {
         pressure.close();
         (0..10).for_each(|_| watch.look());
         assert_eq!(pressure.level(), Level::Normal);
+    }
+
+    #[test]
+    fn workers_may_take_what_is_left_and_no_more_until_it_is_seen() {
+        let mut watch = watch("max_memory = \"4GiB\"");
+        let publisher = Arc::clone(&watch.publisher);
+        let pressure = publisher.pressure();
+        watch.look();
+        pressure.take_room(1 << 30);
+        assert!(!pressure.is_out_of_room());
+        pressure.take_room(2 << 30);
+        watch.glance();
+        assert!(!pressure.is_out_of_room(), "something is left");
+        pressure.take_room(1 << 30);
+        assert!(pressure.is_out_of_room());
+        // Nobody has used what was taken: after a while that is known.
+        (0..GLANCES).for_each(|_| watch.glance());
+        assert!(!pressure.is_out_of_room());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod bad;
 mod good;
+mod grpc;
 mod http;
 mod patience;
 mod tcp;
@@ -17,7 +18,9 @@ use evenkeel_base::rules::ProbeRules;
 use evenkeel_base::{Address, Target};
 use evenkeel_config::model::{Probe, ProbeAddress};
 use evenkeel_net::resolve::resolve;
-use evenkeel_net::{Stream, connect};
+use evenkeel_net::{NotConnected, Stream, dial};
+use evenkeel_state::Dial;
+use evenkeel_tls::client::EndpointTls;
 
 use bad::Awaited;
 pub(crate) use bad::Bad;
@@ -38,6 +41,7 @@ pub(crate) struct Plan {
 enum Ask {
     Tcp(tcp::Ask),
     Http(http::Ask),
+    Grpc(grpc::Ask),
 }
 
 impl Plan {
@@ -52,6 +56,7 @@ impl Plan {
                 expect,
             } => (rules, at, Ask::Tcp(tcp::Ask::new(send, expect))),
             Probe::Http { rules, at, request } => (rules, at, Ask::Http(http::Ask::new(request))),
+            Probe::Grpc { rules, at, service } => (rules, at, Ask::Grpc(grpc::Ask::new(service))),
         };
         Some(Arc::new(Self {
             rules: *rules,
@@ -68,15 +73,20 @@ impl Plan {
     /// What a result says about the endpoint's own address.
     pub(crate) const fn shows(&self) -> Shows {
         match (&self.ask, &self.at) {
-            (Ask::Http(_), _) => Shows::Answers,
+            (Ask::Http(_) | Ask::Grpc(_), _) => Shows::Answers,
             (Ask::Tcp(ask), _) if ask.waits() => Shows::Answers,
             (Ask::Tcp(_), ProbeAddress::Endpoint) => Shows::Accepts,
             (Ask::Tcp(_), ProbeAddress::Port(_) | ProbeAddress::Fixed(_)) => Shows::Nothing,
         }
     }
 
-    /// Makes it ready for one endpoint: where it takes requests, and what `Host` says to it.
-    pub(crate) fn prober(self: &Arc<Self>, target: &Target, authority: &str) -> Prober {
+    /// Makes it ready for one endpoint: where it takes requests and how connections are made to it, and what `Host` says to it.
+    pub(crate) fn prober(
+        self: &Arc<Self>,
+        target: &Target,
+        dial: &Dial,
+        authority: &str,
+    ) -> Prober {
         let place = match (&self.at, target) {
             (ProbeAddress::Port(port), Target::Ip(address)) => {
                 let mut address = *address;
@@ -101,11 +111,18 @@ impl Plan {
         };
         let request = match &self.ask {
             Ask::Http(ask) => ask.request(authority),
+            Ask::Grpc(_) => authority.into(),
             Ask::Tcp(_) => Vec::new(),
+        };
+        let tls = match &self.ask {
+            Ask::Http(_) => dial.tls.as_ref().map(EndpointTls::for_http1),
+            Ask::Grpc(_) => dial.tls.as_ref().map(EndpointTls::for_http2),
+            Ask::Tcp(_) => dial.tls.clone(),
         };
         Prober {
             plan: Arc::clone(self),
             place,
+            tls,
             request,
         }
     }
@@ -127,7 +144,9 @@ pub(crate) enum Shows {
 pub(crate) struct Prober {
     plan: Arc<Plan>,
     place: Place,
-    /// Written once: it is the same each time.
+    /// The endpoint's own, also where it is probed at another port or address.
+    tls: Option<EndpointTls>,
+    /// Written once: it is the same each time. Of a call, which its codec writes, what it is made to.
     request: Vec<u8>,
 }
 
@@ -150,6 +169,15 @@ impl Prober {
         match &self.plan.ask {
             Ask::Tcp(ask) => ask.put(&mut stream, &patience).await,
             Ask::Http(ask) => ask.put(&mut stream, &self.request, &patience).await,
+            Ask::Grpc(ask) => {
+                let way = grpc::Way {
+                    tls: self.tls.is_some(),
+                    authority: &self.request,
+                    timeout: self.plan.rules.timeout,
+                };
+                let call = ask.put(stream, way);
+                patience.wait(Awaited::Health, call).await?
+            }
         }
     }
 
@@ -164,32 +192,39 @@ impl Prober {
 
     async fn open(&self) -> Result<Stream, Bad> {
         match &self.place {
-            Place::Target(target) => connect(target).await.map_err(|error| no_connection(&error)),
+            Place::Target(target) => self.dial(target).await,
             Place::Name { host, port } => {
                 let addresses = resolve(host, *port)
                     .await
                     .map_err(|error| Bad::Unresolved(host.clone(), error.to_string()))?;
                 let mut last = Bad::Refused;
                 for address in addresses.into_iter().take(MAX_ADDRESSES) {
-                    match connect(&Target::Ip(address)).await {
+                    match self.dial(&Target::Ip(address)).await {
                         Ok(stream) => return Ok(stream),
-                        Err(error) => last = no_connection(&error),
+                        Err(bad) => last = bad,
                     }
                 }
                 Err(last)
             }
         }
     }
+
+    async fn dial(&self, target: &Target) -> Result<Stream, Bad> {
+        let dialed = dial(target, self.tls.as_ref()).await;
+        dialed.map_err(|error| no_connection(&error))
+    }
 }
 
 /// How many addresses of a name are tried in one probe, one after the other.
 const MAX_ADDRESSES: usize = 4;
 
-fn no_connection(error: &io::Error) -> Bad {
-    if error.kind() == io::ErrorKind::ConnectionRefused {
-        Bad::Refused
-    } else {
-        Bad::NoConnection(error.to_string())
+fn no_connection(error: &NotConnected) -> Bad {
+    match error {
+        NotConnected::Socket(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Bad::Refused
+        }
+        NotConnected::Socket(error) => Bad::NoConnection(error.to_string()),
+        NotConnected::Cut(_) | NotConnected::Tls(_) => Bad::Tls(error.to_string()),
     }
 }
 

@@ -1,13 +1,13 @@
-//! Whether endpoints answer at all, asked once at start: what is still wrong is told, and nothing depends on it. Those that
+//! Whether endpoints accept connections at all, with TLS where that is spoken, asked once at start: what is still wrong is told, and nothing depends on it. Those that
 //! have probes are not asked: their first probe tells more.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use evenkeel_base::Target;
 use evenkeel_base::rules::AdminState;
-use evenkeel_net::connect;
-use evenkeel_state::Snapshot;
+use evenkeel_net::{NotConnected, dial};
+use evenkeel_state::{Endpoint, Snapshot};
 use tokio::task::JoinSet;
 use tokio::time;
 
@@ -41,14 +41,14 @@ impl fmt::Display for Unreachable {
 
 /// Connects to the endpoints without probes and closes the connections again; says which accepted none.
 pub async fn unreachable_endpoints(snapshot: &Snapshot) -> Vec<Unreachable> {
-    let mut waiting: Vec<(String, Target)> = snapshot
+    let mut waiting: Vec<(String, Endpoint)> = snapshot
         .clusters()
         .iter()
         .filter(|cluster| cluster.config.probe.rules().is_none())
         .flat_map(|cluster| {
             let list = cluster.endpoints.list.iter();
             list.filter(|endpoint| endpoint.admin != AdminState::Maint)
-                .map(|endpoint| (cluster.config.name.clone(), endpoint.target.clone()))
+                .map(|endpoint| (cluster.config.name.clone(), endpoint.clone()))
         })
         .take(AT_MOST)
         .collect();
@@ -56,9 +56,9 @@ pub async fn unreachable_endpoints(snapshot: &Snapshot) -> Vec<Unreachable> {
     let (mut asking, mut found) = (JoinSet::new(), Vec::new());
     loop {
         while asking.len() < AT_ONCE
-            && let Some((cluster, target)) = waiting.pop()
+            && let Some((cluster, endpoint)) = waiting.pop()
         {
-            asking.spawn(ask(cluster, target));
+            asking.spawn(ask(cluster, endpoint));
         }
         match asking.join_next().await {
             Some(Ok(answer)) => found.extend(answer),
@@ -70,13 +70,15 @@ pub async fn unreachable_endpoints(snapshot: &Snapshot) -> Vec<Unreachable> {
     found
 }
 
-async fn ask(cluster: String, target: Target) -> Option<Unreachable> {
-    let why = match time::timeout(PATIENCE, connect(&target)).await {
+async fn ask(cluster: String, endpoint: Endpoint) -> Option<Unreachable> {
+    let (target, tls) = (&endpoint.target, endpoint.dial.tls.as_ref());
+    let why = match time::timeout(PATIENCE, dial(target, tls)).await {
         Ok(Ok(_)) => return None,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+        Ok(Err(NotConnected::Socket(error))) if error.kind() == ErrorKind::ConnectionRefused => {
             "refuses connections".into()
         }
-        Ok(Err(error)) => format!("cannot be reached: {error}"),
+        Ok(Err(NotConnected::Socket(error))) => format!("cannot be reached: {error}"),
+        Ok(Err(error)) => format!("cannot be spoken to by TLS: {error}"),
         Err(_) => format!(
             "did not accept a connection within {} s",
             PATIENCE.as_secs()

@@ -63,6 +63,7 @@ impl Watched {
         same_rules
             && self.endpoint.id == endpoint.id
             && self.endpoint.authority == endpoint.authority
+            && self.endpoint.dial.serial == endpoint.dial.serial
     }
 }
 
@@ -133,7 +134,7 @@ impl Steward {
         let watch = Arc::new(Watch {
             cluster: Arc::clone(cluster),
             endpoint: endpoint.clone(),
-            prober: plan.prober(&endpoint.target, &endpoint.authority),
+            prober: plan.prober(&endpoint.target, &endpoint.dial, &endpoint.authority),
             shows: plan.shows(),
             rules: *plan.rules(),
             start: self.start(endpoint),

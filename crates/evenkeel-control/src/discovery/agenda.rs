@@ -129,7 +129,7 @@ impl Agenda {
             }
             (Err(why), Some(told)) => {
                 // A resolver fails now in this way and now in that; a list that fails in another way has another mistake.
-                let same = told == why || !matches!(sought, Sought::List(_));
+                let same = told == why || !matches!(sought, Sought::List(..));
                 entry.failing = Some(why.to_owned());
                 if same { Word::None } else { Word::Failing }
             }
@@ -143,6 +143,8 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_config::Spoken;
+
     use super::*;
 
     fn seconds(n: u64) -> Duration {
@@ -154,7 +156,7 @@ mod tests {
     }
 
     fn list() -> Sought {
-        Sought::List("list.toml".into())
+        Sought::List("list.toml".into(), Spoken::default())
     }
 
     /// An agenda with these, each with a ceiling in seconds; and the time it begins.

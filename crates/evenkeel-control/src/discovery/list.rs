@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
-use evenkeel_config::{check_list, render_all};
+use evenkeel_config::{Spoken, check_list, render_all};
 use evenkeel_state::{Found, Look, Source};
 
 use super::stamp::Stamp;
@@ -20,6 +20,8 @@ const MOST_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct List {
     path: PathBuf,
+    /// What its clusters speak with the endpoints in it.
+    spoken: Spoken,
     /// What was read last, when a change of it would show.
     seen: Option<Stamp>,
     /// What was wrong with that.
@@ -27,9 +29,10 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) const fn new(path: PathBuf) -> Self {
+    pub(super) const fn new(path: PathBuf, spoken: Spoken) -> Self {
         Self {
             path,
+            spoken,
             seen: None,
             wrong: None,
         }
@@ -40,14 +43,14 @@ impl List {
         if self.seen.as_ref() == Some(&stamp) {
             return self.wrong.clone().map_or(Ok(Found::Same), Err);
         }
-        let found = read(&self.path, &stamp);
+        let found = read(&self.path, self.spoken, &stamp);
         self.wrong = found.as_ref().err().cloned();
         self.seen = stamp.is_settled(SystemTime::now()).then_some(stamp);
         found
     }
 }
 
-fn read(path: &Path, stamp: &Stamp) -> Result<Found, String> {
+fn read(path: &Path, spoken: Spoken, stamp: &Stamp) -> Result<Found, String> {
     if stamp.length() > MOST_BYTES {
         return Err(format!(
             "it has {} bytes, and at most {MOST_BYTES} are read",
@@ -56,7 +59,7 @@ fn read(path: &Path, stamp: &Stamp) -> Result<Found, String> {
     }
     let text = fs::read(path).map_err(|error| error.to_string())?;
     let text = String::from_utf8(text).map_err(|_| "it is not UTF-8 text".to_owned())?;
-    let checked = check_list(&text, path);
+    let checked = check_list(&text, path, spoken);
     let endpoints = checked.endpoints.ok_or_else(|| {
         let shown = render_all(&checked.diagnostics, &text, false);
         format!("\n{}", shown.trim_end())
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn it_is_read_when_it_changes() {
         let path = std::env::temp_dir().join(format!("evenkeel-list-{}.toml", std::process::id()));
-        let mut list = List::new(path.clone());
+        let mut list = List::new(path.clone(), Spoken::default());
         assert!(look(&mut list).contains("No such file"));
         write(&path, "endpoints = \"10.0.0.1:80\"", 60);
         assert_eq!(look(&mut list), "10.0.0.1:80");

@@ -327,7 +327,9 @@ async fn an_answer_without_a_report_is_a_mistake_that_is_told() {
         ),
     ] {
         told.set(answer);
-        let outcome = request.put(&target, None, Duration::from_secs(1)).await;
+        let outcome = request
+            .put(&target, None, None, Duration::from_secs(1))
+            .await;
         let said = match outcome {
             Ok(Reported { report, .. }) => format!("{:?} {:?}", report.in_flight, report.latency),
             Err(bad) => bad.to_string(),
@@ -335,7 +337,9 @@ async fn an_answer_without_a_report_is_a_mistake_that_is_told() {
         assert!(said.starts_with(expected), "{answer}: {said}");
     }
     told.set("");
-    let outcome = request.put(&target, None, Duration::from_secs(1)).await;
+    let outcome = request
+        .put(&target, None, None, Duration::from_secs(1))
+        .await;
     assert_eq!(outcome.unwrap_err().to_string(), "no response within 1s");
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use evenkeel_base::GrpcStatus;
 use evenkeel_base::unit::format_duration;
 use evenkeel_http1::Refusal;
 
@@ -15,6 +16,8 @@ pub(crate) enum Bad {
     Refused,
     /// No connection, for another reason.
     NoConnection(String),
+    /// No TLS on it: why.
+    Tls(String),
     /// This did not come in time.
     Late(Awaited, Duration),
     /// The endpoint closed before this had come whole.
@@ -32,6 +35,14 @@ pub(crate) enum Bad {
         /// The ranges that are good.
         expected: Vec<(u16, u16)>,
     },
+    /// What came is no HTTP/2, or the stream was reset: what the codec says.
+    Http2(String),
+    /// The response is none to a call of gRPC: what is wrong with it.
+    NoCall(&'static str),
+    /// The call ended with another status than that it went well, and what the endpoint said of it.
+    Call(GrpcStatus, String),
+    /// The health service said something else than that it serves.
+    Health(&'static str),
     /// The answer to a probe for load says nothing of load.
     NoReport,
     /// The body, or what was read of it, is not as wanted: how it must be.
@@ -63,6 +74,8 @@ pub(crate) enum Awaited {
     Response,
     /// The body of its response.
     Body,
+    /// What its health service says.
+    Health,
 }
 
 impl Bad {
@@ -72,6 +85,7 @@ impl Bad {
             self,
             Self::Refused
                 | Self::NoConnection(_)
+                | Self::Tls(_)
                 | Self::Unresolved(..)
                 | Self::Late(Awaited::Connection, _)
         )
@@ -84,6 +98,7 @@ impl fmt::Display for Bad {
             Self::Unresolved(host, why) => write!(f, "{host} does not resolve: {why}"),
             Self::Refused => f.write_str("connection refused"),
             Self::NoConnection(why) => write!(f, "cannot connect: {why}"),
+            Self::Tls(why) => write!(f, "no TLS: {why}"),
             Self::Late(Awaited::Sending, time) => {
                 write!(f, "took no request within {}", format_duration(*time))
             }
@@ -98,6 +113,19 @@ impl fmt::Display for Bad {
                 let about = refusal.about().trim_end_matches('.');
                 write!(f, "malformed response: {about}")
             }
+            Self::Http2(why) => write!(f, "HTTP/2 failed: {why}"),
+            Self::NoCall(why) => write!(f, "the response is not gRPC's: {why}"),
+            Self::Call(GrpcStatus::Unimplemented, _) => f.write_str(
+                "it has no health service: the call of grpc.health.v1.Health ended with unimplemented",
+            ),
+            Self::Call(GrpcStatus::NotFound, _) => {
+                f.write_str("its health service does not know the service")
+            }
+            Self::Call(status, message) if message.is_empty() => {
+                write!(f, "the call ended with {status}")
+            }
+            Self::Call(status, message) => write!(f, "the call ended with {status}: {message}"),
+            Self::Health(status) => f.write_str(status),
             Self::NoReport => f.write_str(
                 "no report of in_flight or latency: answer with a line like in_flight=3, latency_ms=12.5",
             ),
@@ -137,6 +165,7 @@ impl fmt::Display for Awaited {
             Self::Answer => "answer",
             Self::Response => "response",
             Self::Body => "end of the body",
+            Self::Health => "answer of its health service",
         })
     }
 }

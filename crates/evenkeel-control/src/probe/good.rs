@@ -11,6 +11,8 @@ pub(crate) enum Good {
     Answered,
     /// A response with this status.
     Status(u16),
+    /// The health service said that it serves.
+    Serving,
 }
 
 impl fmt::Display for Good {
@@ -19,6 +21,7 @@ impl fmt::Display for Good {
             Self::Connected => f.write_str("connected"),
             Self::Answered => f.write_str("answered as expected"),
             Self::Status(status) => write!(f, "status {status}"),
+            Self::Serving => f.write_str("SERVING"),
         }
     }
 }

@@ -23,7 +23,7 @@ use super::wire;
 pub(super) const MAX_INTERIM: usize = 8;
 
 /// What is said in `User-Agent`, so that an endpoint's log can be read without the probes.
-const USER_AGENT: &str = "evenkeel-probe";
+pub(super) const USER_AGENT: &str = "evenkeel-probe";
 
 /// What is asked and what must be answered.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use evenkeel_base::rules::ProbeRules;
 use evenkeel_base::{Address, Target};
 use evenkeel_config::model::{BodyMatch, Probe, ProbeAddress, ProbeRequest};
+use evenkeel_state::Dial;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -51,7 +52,7 @@ fn tcp(send: &str, expect: &str) -> Probe {
 
 fn prober(probe: &Probe, at: SocketAddr) -> Prober {
     let plan = Plan::new(probe).unwrap();
-    plan.prober(&Target::Ip(at), "app.test:8080")
+    plan.prober(&Target::Ip(at), &Dial::PLAIN, "app.test:8080")
 }
 
 /// Sends each piece by itself.
@@ -322,7 +323,7 @@ async fn nobody_listens() {
     let missing = Target::Unix(std::sync::Arc::new("/nonexistent/a.sock".into()));
     let plan = Plan::new(&tcp("", "")).unwrap();
     let bad = plan
-        .prober(&missing, "localhost")
+        .prober(&missing, &Dial::PLAIN, "localhost")
         .probe()
         .await
         .unwrap_err();

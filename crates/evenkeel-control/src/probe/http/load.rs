@@ -8,8 +8,9 @@ use std::time::Duration;
 use evenkeel_base::head::ResponseView;
 use evenkeel_base::{FieldName, FieldSink, Target};
 use evenkeel_http1::write::HeadWriter;
-use evenkeel_net::{Stream, connect};
+use evenkeel_net::{Stream, dial};
 use evenkeel_policy::Report;
+use evenkeel_tls::client::EndpointTls;
 
 use super::body::{Body, End};
 use super::{Answer, USER_AGENT, is};
@@ -47,6 +48,7 @@ impl LoadRequest {
     pub(crate) async fn put(
         &self,
         target: &Target,
+        tls: Option<&EndpointTls>,
         kept: Option<Stream>,
         time: Duration,
     ) -> Result<Reported, Bad> {
@@ -58,7 +60,10 @@ impl LoadRequest {
                 answered => return answered,
             }
         }
-        let connected = patience.wait(Awaited::Connection, connect(target)).await?;
+        let tls = tls.map(EndpointTls::for_http1);
+        let connected = patience
+            .wait(Awaited::Connection, dial(target, tls.as_ref()))
+            .await?;
         let stream = connected.map_err(|error| no_connection(&error))?;
         self.put_on(stream, &patience).await
     }
