@@ -16,6 +16,7 @@ pub mod serve;
 pub mod view;
 
 mod look;
+mod metrics;
 mod order;
 mod percent;
 mod table;
@@ -25,7 +26,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use evenkeel_state::command::Desk;
-use evenkeel_state::{Life, Publisher, WorkerCounters};
+use evenkeel_state::{Events, Life, Publisher, WorkerCounters};
 
 pub use serve::{Console, inherit, open};
 
@@ -38,6 +39,8 @@ pub struct Office {
     pub counters: Arc<[WorkerCounters]>,
     /// What is known of the process.
     pub life: Arc<Life>,
+    /// What happened of late.
+    pub events: Arc<Events>,
     /// Where orders are carried out.
     pub desk: Arc<dyn Desk>,
 }

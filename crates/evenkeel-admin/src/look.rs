@@ -3,7 +3,7 @@
 use std::process;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use evenkeel_config::model::Bind;
+use evenkeel_config::model::{Bind, ListenerCertificate};
 use evenkeel_policy::Candidate;
 use evenkeel_state::counters::Counter;
 use evenkeel_state::life::Told;
@@ -31,6 +31,7 @@ pub(crate) fn status(office: &Office) -> view::Status {
         connections: sum(|counters| &counters.connections),
         active: in_flight(&snapshot),
         requests: sum(|counters| &counters.exchanges),
+        access_records_lost: sum(|counters| &counters.log_dropped),
         config: config(told),
         listeners: listeners(&snapshot),
         clusters: snapshot
@@ -48,14 +49,18 @@ fn in_flight(snapshot: &Snapshot) -> u64 {
 }
 
 fn config(told: Told) -> view::Config {
+    let failure = |failed: Option<(SystemTime, String)>| {
+        failed.map(|(at, text)| view::Failure {
+            at: seconds(at),
+            text,
+        })
+    };
     let left = |until: Instant| until.saturating_duration_since(Instant::now()).as_secs();
     view::Config {
         file: told.file.map(|path| path.display().to_string()),
         loaded_at: seconds(told.loaded),
-        error: told.failed.map(|(at, text)| view::Failure {
-            at: seconds(at),
-            text,
-        }),
+        error: failure(told.failed),
+        certificates_error: failure(told.certificates),
         trial_left: told.trial.map(left),
     }
 }
@@ -72,11 +77,30 @@ fn listeners(snapshot: &Snapshot) -> Vec<view::Listener> {
         view::Listener {
             name: config.name.clone(),
             address: state.address().map_or_else(configured, str::to_owned),
+            certificates: config
+                .tls
+                .iter()
+                .flat_map(|tls| &tls.certificates)
+                .map(certificate)
+                .collect(),
         }
     };
     pairs
         .map(|(config, state)| one((config, &**state)))
         .collect()
+}
+
+fn certificate(one: &ListenerCertificate) -> view::Certificate {
+    const DAY: i64 = 86_400;
+    let certificate = one.identity.certificate();
+    let now = i64::try_from(seconds(SystemTime::now())).unwrap_or(i64::MAX);
+    view::Certificate {
+        file: one.certificate.display().to_string(),
+        hosts: certificate.hosts.clone(),
+        fingerprint: certificate.fingerprint.clone(),
+        expires_at: certificate.not_after,
+        days_left: (certificate.not_after - now).div_euclid(DAY),
+    }
 }
 
 fn cluster(cluster: &ClusterSnapshot, now_ms: u64) -> view::Cluster {
@@ -85,6 +109,14 @@ fn cluster(cluster: &ClusterSnapshot, now_ms: u64) -> view::Cluster {
         name: cluster.config.name.clone(),
         balancer: cluster.config.balancer.kind().to_string(),
         panicking: cluster.state.is_panicking(),
+        tls: cluster.config.tls.rules().map(|rules| {
+            let verified = if rules.verify {
+                "verified"
+            } else {
+                "unverified"
+            };
+            verified.to_owned()
+        }),
         endpoints: list.map(|one| endpoint(one, now_ms)).collect(),
     }
 }
@@ -126,7 +158,34 @@ fn endpoint(endpoint: &Endpoint, now_ms: u64) -> view::Endpoint {
     }
 }
 
-fn seconds(at: SystemTime) -> u64 {
+/// What happened after that event.
+pub(crate) fn events(office: &Office, after: u64) -> view::Events {
+    let events = office.events.after(after);
+    let millis = |at: SystemTime| {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    };
+    view::Events {
+        last: office.events.last(),
+        events: events
+            .into_iter()
+            .map(|event| view::Event {
+                number: event.number,
+                at_ms: millis(event.at),
+                severity: event.severity.name().to_owned(),
+                text: event.text,
+                fields: event
+                    .fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            })
+            .collect(),
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn seconds(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }

@@ -12,7 +12,8 @@ use evenkeel_state::command::Refused;
 use evenkeel_state::life::Stage;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -22,9 +23,10 @@ use tokio::sync::watch;
 use tokio::task::{self, AbortHandle, JoinHandle, JoinSet};
 use tokio::time;
 
+use crate::metrics::Format;
 use crate::table::{Found, Page, find};
 use crate::wire::Wire;
-use crate::{Office, look, view};
+use crate::{Office, look, metrics, view};
 
 /// The longest head of a request; beyond it 431.
 const MAX_HEAD: usize = 16 * 1024;
@@ -244,7 +246,7 @@ async fn answer(
             Ok(body) => {
                 turn.send_replace(Turn::Working);
                 let body = body.to_bytes();
-                show(page, &names, &body, office).await
+                show(page, &names, &body, &head, office).await
             }
             Err(_) => wrong(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -256,8 +258,10 @@ async fn answer(
     Ok(answer)
 }
 
-async fn show(page: &Page, names: &[String], body: &[u8], office: &Office) -> Answer {
+async fn show(page: &Page, names: &[String], body: &[u8], head: &Parts, office: &Office) -> Answer {
     match page {
+        Page::Events => events(head, office),
+        Page::Metrics => numbers(head, office).await,
         Page::Status => status(office).await,
         Page::Live => fine(true, office),
         Page::Ready => fine(office.life.told().stage == Stage::Serving, office),
@@ -287,6 +291,40 @@ async fn status(office: &Office) -> Answer {
     shown.await.unwrap_or_else(panicked)
 }
 
+fn events(head: &Parts, office: &Office) -> Answer {
+    let after = match head.uri.query() {
+        None => 0,
+        Some(query) => match query.strip_prefix("after=").and_then(|n| n.parse().ok()) {
+            Some(after) => after,
+            None => {
+                return wrong(
+                    StatusCode::BAD_REQUEST,
+                    "the query is after=NUMBER, or left out",
+                );
+            }
+        },
+    };
+    json(StatusCode::OK, &look::events(office, after))
+}
+
+/// Of five thousand endpoints that is a page of thirty megabytes: made beside the event loop.
+async fn numbers(head: &Parts, office: &Office) -> Answer {
+    let accept = head
+        .headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let format = Format::preferred(accept.unwrap_or_default());
+    let office = office.clone();
+    let written = task::spawn_blocking(move || metrics::page(&office, format));
+    let Ok(text) = written.await else {
+        return wrong(StatusCode::INTERNAL_SERVER_ERROR, "counting it up panicked");
+    };
+    let mut answer = Response::new(Full::from(text));
+    let kind = HeaderValue::from_static(format.content_type());
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
+}
+
 fn fine(ok: bool, office: &Office) -> Answer {
     let state = office.life.told().stage.name().to_owned();
     let status = if ok {
@@ -308,7 +346,7 @@ fn json(status: StatusCode, value: &impl Serialize) -> Answer {
     text.push(b'\n');
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = status;
-    let json = hyper::header::HeaderValue::from_static("application/json");
+    let json = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(CONTENT_TYPE, json);
     answer
 }

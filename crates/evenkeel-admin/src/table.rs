@@ -9,6 +9,10 @@ use crate::{order, percent};
 pub(crate) enum Page {
     /// Everything there is to see.
     Status,
+    /// What happened of late.
+    Events,
+    /// Every number that is counted.
+    Metrics,
     /// Whether the process runs.
     Live,
     /// Whether it takes traffic.
@@ -23,9 +27,11 @@ type Ordering = fn(&[String], &[u8]) -> Result<Command, String>;
 /// A line of the table: `*` stands for a name.
 type Line = (&'static str, &'static str, Page);
 
-static TABLE: [Line; 9] = [
+static TABLE: [Line; 11] = [
     ("GET", "/live", Page::Live),
     ("GET", "/ready", Page::Ready),
+    ("GET", "/metrics", Page::Metrics),
+    ("GET", "/api/v1/events", Page::Events),
     ("GET", "/api/v1/status", Page::Status),
     (
         "POST",
@@ -113,6 +119,8 @@ mod tests {
             ("GET /live", "Live []"),
             ("HEAD /ready", "Ready []"),
             ("GET /api/v1/status", "Status []"),
+            ("GET /metrics", "Metrics []"),
+            ("GET /api/v1/events", "Events []"),
             ("POST /api/v1/stop", "Stop []"),
             (
                 "POST /api/v1/clusters/a/endpoints/x:1%2F10.0.0.1",

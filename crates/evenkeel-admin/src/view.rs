@@ -1,6 +1,8 @@
 //! What the API shows and takes, as it stands in JSON. Fields are added and never change their meaning; moments are seconds
 //! since 1970, spans are seconds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// `GET /api/v1/status`.
@@ -24,6 +26,9 @@ pub struct Status {
     pub active: u64,
     /// Requests since the start.
     pub requests: u64,
+    /// Access records since the start that the log did not take.
+    #[serde(default)]
+    pub access_records_lost: u64,
     /// What is served.
     pub config: Config,
     /// Where it listens.
@@ -41,6 +46,9 @@ pub struct Config {
     pub loaded_at: u64,
     /// Why the last reload changed nothing; null: it went well, or there was none.
     pub error: Option<Failure>,
+    /// Which certificates could not be read anew; null: all could.
+    #[serde(default)]
+    pub certificates_error: Option<Failure>,
     /// How much of its trial is left; null: it is on none.
     pub trial_left: Option<u64>,
 }
@@ -61,6 +69,24 @@ pub struct Listener {
     pub name: String,
     /// Where it is bound.
     pub address: String,
+    /// Its certificates; empty: it speaks without TLS.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate of a listener.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Certificate {
+    /// The file that it was read from.
+    pub file: String,
+    /// The hosts that it is for.
+    pub hosts: Vec<String>,
+    /// Its SHA-256.
+    pub fingerprint: String,
+    /// The last second of its validity.
+    pub expires_at: i64,
+    /// Whole days until then; less than 0: it has expired.
+    pub days_left: i64,
 }
 
 /// A cluster.
@@ -72,6 +98,9 @@ pub struct Cluster {
     pub balancer: String,
     /// Whether too few endpoints admit, so that all are used.
     pub panicking: bool,
+    /// `verified` or `unverified` when connections to its endpoints are TLS; null: they are plain.
+    #[serde(default)]
+    pub tls: Option<String>,
     /// Its endpoints, as names resolve.
     pub endpoints: Vec<Endpoint>,
 }
@@ -147,6 +176,30 @@ pub struct Ejection {
     pub cause: String,
     /// How long it still lasts at most.
     pub left: f64,
+}
+
+/// `GET /api/v1/events`: what happened of late, the oldest first. `?after=N` leaves out what was seen before.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Events {
+    /// The number of the newest there is: what to ask after next.
+    pub last: u64,
+    /// Those after the number that was named.
+    pub events: Vec<Event>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Counts up from 1; a gap tells that some are no longer kept.
+    pub number: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// `info`, `warn` or `error`.
+    pub severity: String,
+    /// What, for people.
+    pub text: String,
+    /// What it is about: `cluster`, `endpoint` and so on.
+    pub fields: BTreeMap<String, String>,
 }
 
 /// What came of an order.
