@@ -59,6 +59,11 @@ pub(crate) enum Command {
         after_help = "Example: evenkeel endpoint drain api/10.0.0.7:8080\n\nWhat is ordered stays over reloads, until `reset`."
     )]
     Endpoint(EndpointArgs),
+    /// Say what a fault means, what usually causes it, and what to look at; without a name all faults are listed
+    #[command(
+        after_help = "Example: evenkeel why connect-refused\n\nThe name stands in the access log, and in the `details` of a reply's Proxy-Status."
+    )]
+    Why(WhyArgs),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Print completions for a shell
@@ -153,6 +158,14 @@ pub(crate) struct OneEndpoint {
     /// Its cluster, and its id or address
     #[arg(value_name = "CLUSTER/ENDPOINT", value_parser = parse_endpoint)]
     pub(crate) endpoint: (String, String),
+}
+
+/// `evenkeel why`.
+#[derive(Args, Debug)]
+pub(crate) struct WhyArgs {
+    /// The fault, by its name
+    #[arg(value_name = "FAULT")]
+    pub(crate) fault: Option<String>,
 }
 
 /// `evenkeel check`.

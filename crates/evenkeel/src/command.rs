@@ -1,11 +1,13 @@
 //! The commands that are more than a flag and less than a file of their own.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 
 use crate::cli::{CheckArgs, Cli, CompletionsArgs, ProxyArgs, RunArgs};
+use crate::files::Files;
 use crate::handover::Handover;
 use crate::load::{Loaded, load};
 use crate::process::Origin;
@@ -19,8 +21,8 @@ pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<Exi
         handover.refuse(report);
     }
     match loaded.told() {
-        Some(config) => {
-            let origin = Origin::File(args.config.clone(), args.watch, seen);
+        Some((config, reading)) => {
+            let origin = Origin::File(args.config.clone(), args.watch, seen, reading);
             serve(config, origin, &args.control, handover, |_| {})
         }
         None => Ok(ExitCode::FAILURE),
@@ -29,7 +31,7 @@ pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<Exi
 
 /// `evenkeel check`.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = load(&args.file, is_colorful()).0?.told() else {
+    let Some((config, _)) = load(&args.file, is_colorful()).0?.told() else {
         return Ok(ExitCode::FAILURE);
     };
     let endpoints: usize = config
@@ -49,7 +51,8 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 
 /// `evenkeel proxy`.
 pub(crate) fn proxy(args: &ProxyArgs, handover: &mut Handover) -> anyhow::Result<ExitCode> {
-    let config = evenkeel_config::proxy(&args.listen, &args.to, args.balancer)
+    let source = Files::beside(Path::new(""));
+    let config = evenkeel_config::proxy(&args.listen, &args.to, args.balancer, &source)
         .map_err(anyhow::Error::msg)?;
     if args.print_config {
         return print(&evenkeel_config::print(&config));

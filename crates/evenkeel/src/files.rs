@@ -1,58 +1,142 @@
 //! What a configuration refers to outside of its own text: files beside it, variables of the environment.
+//!
+//! What was read is kept, so that certificates can be read anew while all else stays as it was ([`Kept`]).
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use evenkeel_config::Source;
+use evenkeel_tls::client::Roots;
 
 use crate::stamp::{Seen, Stamp};
 
 /// A value from elsewhere is at most this large: an error page, a token, a name.
 const MAX_FILE: u64 = 1024 * 1024;
 
-/// The operator's files and environment; relative paths count from the folder of the configuration file.
-#[derive(Debug)]
-pub(crate) struct Files {
-    folder: PathBuf,
-    seen: RefCell<Seen>,
+type Read = Result<Vec<u8>, String>;
+
+/// What was read, and what the files looked like then.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kept {
+    files: HashMap<PathBuf, Read>,
+    /// With what each looked like when it was read.
+    certificates: HashMap<PathBuf, (Option<Stamp>, Read)>,
+    variables: HashMap<String, Option<String>>,
+    /// The files, but for those of TLS.
+    pub(crate) seen: Seen,
 }
 
-impl Files {
+impl Kept {
+    /// The files of TLS.
+    pub(crate) fn certificates(&self) -> Seen {
+        let all = self.certificates.iter();
+        all.map(|(path, (stamp, _))| (path.clone(), *stamp))
+            .collect()
+    }
+}
+
+/// The operator's files and environment; relative paths count from the folder of the configuration file.
+#[derive(Debug)]
+pub(crate) struct Files<'a> {
+    folder: PathBuf,
+    /// What is not read again, and the files of TLS that are all the same.
+    before: Option<(&'a Kept, &'a HashSet<PathBuf>)>,
+    kept: RefCell<Kept>,
+    /// Read for the first cluster that needs them, and each time again: the system may have others by then.
+    roots: OnceCell<Result<Roots, String>>,
+}
+
+impl<'a> Files<'a> {
     /// What the configuration file at `path` refers to.
     pub(crate) fn beside(path: &Path) -> Self {
         Self {
             folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
-            seen: RefCell::default(),
+            before: None,
+            kept: RefCell::default(),
+            roots: OnceCell::new(),
         }
     }
 
-    /// The files that were asked for.
-    pub(crate) fn seen(self) -> Seen {
-        self.seen.into_inner()
-    }
-}
-
-impl Source for Files {
-    fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
+    /// The same as it was read before, but for those files of TLS that are `fresh`.
+    pub(crate) fn again(path: &Path, before: &'a Kept, fresh: &'a HashSet<PathBuf>) -> Self {
+        Self {
+            before: Some((before, fresh)),
+            ..Self::beside(path)
+        }
     }
 
-    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
-        let path = self.resolve(path);
-        // Looked at before it is read: what is written meanwhile is a change.
-        let stamp = Stamp::of(&path);
-        self.seen.borrow_mut().push((path.clone(), stamp));
-        let size = fs::metadata(&path)
-            .map_err(|error| error.to_string())?
-            .len();
+    /// What was read.
+    pub(crate) fn into_kept(self) -> Kept {
+        self.kept.into_inner()
+    }
+
+    fn read(&self, path: &Path) -> Read {
+        let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
         if size > MAX_FILE {
             return Err(format!(
                 "it has {size} bytes, and at most {MAX_FILE} are read"
             ));
         }
-        fs::read(&path).map_err(|error| error.to_string())
+        fs::read(path).map_err(|error| error.to_string())
+    }
+}
+
+impl Source for Files<'_> {
+    fn env(&self, name: &str) -> Option<String> {
+        let before = self.before.and_then(|(kept, _)| kept.variables.get(name));
+        let value = before.cloned().unwrap_or_else(|| std::env::var(name).ok());
+        let mut kept = self.kept.borrow_mut();
+        kept.variables.insert(name.to_owned(), value.clone());
+        value
+    }
+
+    fn file(&self, path: &str) -> Read {
+        let path = self.resolve(path);
+        // Looked at before it is read: what is written meanwhile is a change.
+        let stamp = Stamp::of(&path);
+        let before = self.before.and_then(|(kept, _)| kept.files.get(&path));
+        let read = before.cloned().unwrap_or_else(|| self.read(&path));
+        let mut kept = self.kept.borrow_mut();
+        kept.seen.push((path.clone(), stamp));
+        kept.files.insert(path, read.clone());
+        read
+    }
+
+    fn certificate(&self, path: &str) -> Read {
+        let path = self.resolve(path);
+        // Once for all that name it: a file that changes meanwhile must not be two.
+        if let Some((_, read)) = self.kept.borrow().certificates.get(&path) {
+            return read.clone();
+        }
+        let stamp = Stamp::of(&path);
+        let before = self.before.filter(|(_, fresh)| !fresh.contains(&path));
+        let before = before.and_then(|(kept, _)| kept.certificates.get(&path));
+        // What is not read anew looks as it did: it has changed still.
+        let (stamp, read) = before.cloned().unwrap_or_else(|| (stamp, self.read(&path)));
+        let mut kept = self.kept.borrow_mut();
+        kept.certificates.insert(path, (stamp, read.clone()));
+        read
+    }
+
+    fn now(&self, certificate: &str) -> Option<i64> {
+        let path = self.resolve(certificate);
+        let content = |kept: &Kept| kept.certificates.get(&path).map(|(_, read)| read.clone());
+        if let Some((before, _)) = self.before
+            && content(before) == content(&self.kept.borrow())
+        {
+            // It is served already: that it has expired meanwhile must not keep others from being renewed.
+            return None;
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_secs()).ok()
+    }
+
+    fn system_roots(&self) -> Result<Roots, String> {
+        self.roots.get_or_init(Roots::of_system).clone()
     }
 
     fn resolve(&self, path: &str) -> PathBuf {

@@ -1,11 +1,13 @@
 //! Reading and checking a configuration file: what every command that has one begins with.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use evenkeel_config::model::Config;
 use evenkeel_config::{Severity, render_all};
 
-use crate::files::{Files, read_config};
+use crate::files::{Files, Kept, read_config};
 use crate::stamp::{Seen, Stamp};
 use crate::startup::say;
 
@@ -17,6 +19,8 @@ pub(crate) enum Loaded {
         config: Box<Config>,
         /// What is doubtful in it, for people; empty: nothing.
         report: String,
+        /// What it was read from.
+        reading: Arc<Reading>,
     },
     /// It cannot.
     Bad {
@@ -25,11 +29,31 @@ pub(crate) enum Loaded {
     },
 }
 
+/// What a configuration was read from, to read its certificates anew and nothing else: an edit of the file that nobody has
+/// reloaded must not slip in with them.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    path: PathBuf,
+    text: String,
+    kept: Kept,
+}
+
+impl Reading {
+    /// The files of TLS, and what they looked like.
+    pub(crate) fn certificates(&self) -> Seen {
+        self.kept.certificates()
+    }
+}
+
 impl Loaded {
     /// Says what there is to say on stderr; the configuration, when it can be served.
-    pub(crate) fn told(self) -> Option<Config> {
+    pub(crate) fn told(self) -> Option<(Config, Arc<Reading>)> {
         let (config, report) = match self {
-            Self::Good { config, report } => (Some(*config), report),
+            Self::Good {
+                config,
+                report,
+                reading,
+            } => (Some((*config, reading)), report),
             Self::Bad { report } => (None, report),
         };
         if !report.is_empty() {
@@ -40,31 +64,117 @@ impl Loaded {
 }
 
 /// Reads and checks a file; what is wrong with it is told in colors, or without. Gives what it looked like as well, and the files
-/// that it names.
+/// that it names, but for those of TLS.
 pub(crate) fn load(path: &Path, color: bool) -> (anyhow::Result<Loaded>, Seen) {
     // Looked at before it is read: what is written meanwhile is a change.
     let mut seen = vec![(path.to_owned(), Stamp::of(path))];
-    let files = Files::beside(path);
-    let loaded = load_with(path, &files, color);
-    seen.extend(files.seen());
-    (loaded, seen)
+    let text = match read_config(path) {
+        Ok(text) => text,
+        Err(error) => return (Err(error), seen),
+    };
+    let (loaded, named) = check(path, text, Files::beside(path), color);
+    seen.extend(named);
+    (Ok(loaded), seen)
 }
 
-fn load_with(path: &Path, files: &Files, color: bool) -> anyhow::Result<Loaded> {
-    let text = read_config(path)?;
+/// What came of reading certificates anew.
+pub(crate) struct Renewed {
+    /// The configuration with all that fit; none: nothing that is new does.
+    pub(crate) config: Option<(Box<Config>, Arc<Reading>)>,
+    /// What did not fit, for people; none: all did.
+    pub(crate) report: Option<String>,
+    /// What the files look like now.
+    pub(crate) seen: Seen,
+}
+
+/// Reads the files of TLS anew that look other than they did. One pair that does not fit keeps back none of the others.
+pub(crate) fn renew(reading: &Reading, config: &Config) -> Renewed {
+    let before = reading.certificates();
+    let look = |(path, _): &(PathBuf, _)| (path.clone(), Stamp::of(path));
+    let seen: Seen = before.iter().map(look).collect();
+    let both = before.iter().zip(&seen);
+    let changed = both.filter(|(before, now)| before != now);
+    let changed: HashSet<PathBuf> = changed.map(|(_, (path, _))| path.clone()).collect();
+    let try_with = |fresh: &HashSet<PathBuf>| {
+        let files = Files::again(&reading.path, &reading.kept, fresh);
+        check(&reading.path, reading.text.clone(), files, false).0
+    };
+    let report = match try_with(&changed) {
+        Loaded::Good {
+            config, reading, ..
+        } => {
+            return Renewed {
+                config: Some((config, reading)),
+                report: None,
+                seen,
+            };
+        }
+        Loaded::Bad { report } => report,
+    };
+    let (mut fit, mut renewed) = (HashSet::new(), None);
+    for group in groups(config, &changed) {
+        let mut fresh: HashSet<PathBuf> = fit.clone();
+        fresh.extend(group.into_iter().filter(|path| changed.contains(path)));
+        if fresh.len() > fit.len()
+            && let Loaded::Good {
+                config, reading, ..
+            } = try_with(&fresh)
+        {
+            renewed = Some((config, reading));
+            fit = fresh;
+        }
+    }
+    Renewed {
+        config: renewed,
+        report: Some(report),
+        seen,
+    }
+}
+
+/// Files that change together: a certificate and its key, authorities and their lists; and all others.
+fn groups(config: &Config, changed: &HashSet<PathBuf>) -> Vec<Vec<PathBuf>> {
+    let mut groups = Vec::new();
+    for tls in config
+        .listeners
+        .iter()
+        .filter_map(|listener| listener.tls.as_ref())
+    {
+        for one in &tls.certificates {
+            groups.push(vec![one.certificate.clone(), one.key.clone()]);
+        }
+        if let Some(client) = &tls.client {
+            let mut group = client.crl.clone();
+            group.push(client.ca.clone());
+            groups.push(group);
+        }
+    }
+    let known: HashSet<PathBuf> = groups.iter().flatten().cloned().collect();
+    groups.push(changed.difference(&known).cloned().collect());
+    groups
+}
+
+fn check(path: &Path, text: String, files: Files<'_>, color: bool) -> (Loaded, Seen) {
     let name = path.display().to_string();
-    let checked = evenkeel_config::check(&text, &name, files);
+    let checked = evenkeel_config::check(&text, &name, &files);
+    let kept = files.into_kept();
+    let seen = kept.seen.clone();
     let report = render_all(&checked.diagnostics, &text, color);
     let report = report.trim_end().to_owned();
     let wrong = checked
         .diagnostics
         .iter()
         .any(|one| one.severity == Severity::Error);
-    Ok(match checked.config.filter(|_| !wrong) {
+    let loaded = match checked.config.filter(|_| !wrong) {
         Some(config) => Loaded::Good {
             config: Box::new(config),
             report,
+            reading: Arc::new(Reading {
+                path: path.to_owned(),
+                text,
+                kept,
+            }),
         },
         None => Loaded::Bad { report },
-    })
+    };
+    (loaded, seen)
 }

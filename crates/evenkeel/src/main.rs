@@ -4,6 +4,7 @@
 //! with a request in it.
 
 mod activation;
+mod certificates;
 mod cli;
 mod command;
 mod control_socket;
@@ -26,6 +27,7 @@ mod status;
 mod trial;
 mod upgrade;
 mod watched_files;
+mod why;
 
 use std::process::ExitCode;
 
@@ -64,6 +66,7 @@ fn run(handover: &mut Handover) -> anyhow::Result<ExitCode> {
         Command::Drain(args) => operate::order(&args, "drain"),
         Command::Stop(args) => operate::order(&args, "stop"),
         Command::Endpoint(args) => operate::endpoint(&args),
+        Command::Why(args) => why::run(&args),
         Command::Schema => command::schema(),
         Command::Completions(args) => command::completions(&args),
     }

@@ -1,13 +1,21 @@
-//! evenkeel's own log, on stderr: what happened to evenkeel, not what requests passed.
+//! evenkeel's own log, on stderr: what happened to evenkeel, not what requests passed. Its lines are kept as events, too.
 
+use std::fmt;
 use std::panic;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use evenkeel_config::model::{LogFormat, LogLevel, OperatorLog};
+use evenkeel_state::Events;
+use evenkeel_state::events::Severity;
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::fmt::writer::MakeWriterExt;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Registry, fmt};
+use tracing_subscriber::{Registry, fmt as lines_of};
 
 type Written = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -15,13 +23,20 @@ type Written = Box<dyn Layer<Registry> + Send + Sync>;
 pub(crate) struct Log {
     handle: Handle<Written, Registry>,
     config: OperatorLog,
+    /// Its lines of late.
+    pub(crate) events: Arc<Events>,
 }
 
 /// Starts the log. Called once, before anything runs.
 pub(crate) fn start(config: &OperatorLog) -> Log {
     let (layer, handle) = reload::Layer::new(written(config));
     // A second start finds the first log in place, which is as good.
-    let _ = tracing_subscriber::registry().with(layer).try_init();
+    let events = Arc::new(Events::new());
+    let kept = Kept(Arc::clone(&events));
+    let _ = tracing_subscriber::registry()
+        .with(layer)
+        .with(kept)
+        .try_init();
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(
@@ -32,6 +47,7 @@ pub(crate) fn start(config: &OperatorLog) -> Log {
     Log {
         handle,
         config: *config,
+        events,
     }
 }
 
@@ -48,14 +64,56 @@ impl Log {
 
 fn written(config: &OperatorLog) -> Written {
     let level = match config.level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
     };
-    let lines = fmt::layer().with_target(false).with_writer(std::io::stderr);
+    let lines = lines_of::layer()
+        .with_target(false)
+        .with_writer(std::io::stderr.with_max_level(level));
+    // Events are kept down to their own level, whatever is written.
+    let seen = LevelFilter::from_level(level.max(Level::INFO));
     match config.format {
-        LogFormat::Text => level.and_then(lines.with_ansi(false)).boxed(),
-        LogFormat::Json => level.and_then(lines.json().flatten_event(true)).boxed(),
+        LogFormat::Text => seen.and_then(lines.with_ansi(false)).boxed(),
+        LogFormat::Json => seen.and_then(lines.json().flatten_event(true)).boxed(),
+    }
+}
+
+/// Keeps what is said as an event.
+struct Kept(Arc<Events>);
+
+impl<S: Subscriber> Layer<S> for Kept {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let severity = match *event.metadata().level() {
+            Level::ERROR => Severity::Error,
+            Level::WARN => Severity::Warn,
+            Level::INFO => Severity::Info,
+            _ => return,
+        };
+        let mut read = Read::default();
+        event.record(&mut read);
+        self.0
+            .add(SystemTime::now(), severity, read.text, read.fields);
+    }
+}
+
+/// What an event says.
+#[derive(Default)]
+struct Read {
+    text: String,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Visit for Read {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.text),
+            name => self.fields.push((name, value.to_owned())),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
     }
 }

@@ -20,7 +20,7 @@ use tokio::task;
 use crate::desk::Order;
 use crate::handover::{Estate, Taken};
 use crate::listeners::Difference;
-use crate::load::{Loaded, load};
+use crate::load::{Loaded, Reading, load};
 use crate::notify::Notify;
 use crate::operator_log::Log;
 use crate::stamp::Seen;
@@ -31,9 +31,9 @@ use crate::watched_files::WatchedFiles;
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
-    /// A file, which may change; whether it is to be looked at for that, and what it and those that it names looked like when they
-    /// were read.
-    File(PathBuf, bool, Seen),
+    /// A file, which may change; whether it is to be looked at for that, what it and those that it names looked like when they
+    /// were read, and what came of it.
+    File(PathBuf, bool, Seen, Arc<Reading>),
     /// The command line: there is nothing to read again.
     CommandLine,
 }
@@ -57,6 +57,10 @@ pub(crate) struct Process {
     pub(crate) control: Arc<Control>,
     pub(crate) life: Arc<Life>,
     pub(crate) files: Option<WatchedFiles>,
+    /// Files of TLS; none: none is named.
+    pub(crate) certificates: Option<WatchedFiles>,
+    /// What the configuration that is served was read from; none: the command line.
+    pub(crate) reading: Option<Arc<Reading>>,
     pub(crate) trial: Option<Trial>,
     pub(crate) upgrade: Option<Upgrade>,
     /// What is told of an upgrade that went well.
@@ -69,7 +73,15 @@ pub(crate) struct Process {
     origin: Origin,
     log: Log,
     /// The configuration before the current one, and when it was read, to go back to.
-    before: Option<(Arc<Config>, SystemTime)>,
+    before: Option<Before>,
+}
+
+/// A configuration to go back to.
+#[derive(Clone)]
+struct Before {
+    config: Arc<Config>,
+    read: SystemTime,
+    reading: Option<Arc<Reading>>,
 }
 
 /// What an order leads to beside its answer.
@@ -104,11 +116,16 @@ impl Process {
             notify,
             program,
         } = parts;
-        let files = match &origin {
-            Origin::File(_, watched, read) => watched.then(|| WatchedFiles::new(read.clone())),
-            Origin::CommandLine => None,
+        let (files, reading) = match &origin {
+            Origin::File(_, watched, read, reading) => (
+                watched.then(|| WatchedFiles::new(read.clone())),
+                Some(Arc::clone(reading)),
+            ),
+            Origin::CommandLine => (None, None),
         };
         Self {
+            certificates: watch_certificates(reading.as_deref()),
+            reading,
             plane,
             control,
             life,
@@ -224,7 +241,7 @@ impl Process {
     pub(crate) async fn reload(&mut self) -> anyhow::Result<u64> {
         self.notify.reloading();
         let reloaded = match self.read().await {
-            Ok(config) => self.replace(config).await,
+            Ok((config, reading)) => self.replace(config, Some(reading)).await,
             Err(error) => Err(error),
         };
         self.notify.ready(self.plane.workers());
@@ -287,17 +304,22 @@ impl Process {
     }
 
     async fn go_back(&mut self) -> anyhow::Result<u64> {
-        let Some((config, read)) = self.before.clone() else {
+        let Some(Before {
+            config,
+            read,
+            reading,
+        }) = self.before.clone()
+        else {
             bail!("there is no configuration before this one");
         };
         tracing::info!("going back to the configuration before");
-        let generation = self.replace(config).await?;
+        let generation = self.replace(config, reading).await?;
         self.life.loaded(read);
         Ok(generation)
     }
 
     /// Reads and checks the file, in a thread that has time: a large one takes a while.
-    async fn read(&mut self) -> anyhow::Result<Arc<Config>> {
+    async fn read(&mut self) -> anyhow::Result<(Arc<Config>, Arc<Reading>)> {
         let Some(path) = self.origin.path().map(Path::to_owned) else {
             bail!("this evenkeel was started without a file: there is nothing to reload");
         };
@@ -309,18 +331,26 @@ impl Process {
             files.were_read(seen);
         }
         match loaded? {
-            Loaded::Good { config, report } => {
+            Loaded::Good {
+                config,
+                report,
+                reading,
+            } => {
                 if !report.is_empty() {
                     tracing::warn!("{report}");
                 }
-                Ok(Arc::from(config))
+                Ok((Arc::from(config), reading))
             }
             Loaded::Bad { report } => bail!("{report}"),
         }
     }
 
     /// Lets a configuration take the place of the current one: everything that can go wrong first.
-    async fn replace(&mut self, config: Arc<Config>) -> anyhow::Result<u64> {
+    async fn replace(
+        &mut self,
+        config: Arc<Config>,
+        reading: Option<Arc<Reading>>,
+    ) -> anyhow::Result<u64> {
         if self.upgrade.is_some() {
             bail!("{UPGRADING}");
         }
@@ -362,7 +392,13 @@ impl Process {
         if let Some(log) = log {
             self.plane.change_log(log).await;
         }
-        self.before = Some((Arc::clone(&current.config), self.life.told().loaded));
+        // From what its certificates looked like when they were read: those of a configuration from before may have changed since.
+        self.certificates = watch_certificates(reading.as_deref());
+        self.before = Some(Before {
+            config: Arc::clone(&current.config),
+            read: self.life.told().loaded,
+            reading: std::mem::replace(&mut self.reading, reading),
+        });
         tracing::info!(generation, "a new configuration is served");
         Ok(generation)
     }
@@ -444,6 +480,12 @@ impl Process {
         }
         self.end_trial("evenkeel ends");
     }
+}
+
+/// Looks at the files of TLS, where there are any.
+fn watch_certificates(reading: Option<&Reading>) -> Option<WatchedFiles> {
+    let seen = reading?.certificates();
+    (!seen.is_empty()).then(|| WatchedFiles::of_tls(seen))
 }
 
 /// The new access log, opened, when it is another; the inner none: there is none any more.

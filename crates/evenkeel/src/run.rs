@@ -26,6 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::{runtime, time};
 
+use crate::certificates::{Days, tell_of_soon};
 use crate::cli::ControlArgs;
 use crate::control_socket;
 use crate::desk::{Counter, Order};
@@ -81,6 +82,7 @@ pub(crate) fn serve(
             publisher: Arc::clone(control.publisher()),
             counters: plane.counters(),
             life: Arc::clone(&life),
+            events: Arc::clone(&operator_log.events),
             desk: Arc::new(desk.clone()),
         };
         let console = socket.map(|socket| Console::start(socket, office));
@@ -172,9 +174,11 @@ async fn serve_until_end(
     signals: &mut Signals,
     orders: &mut mpsc::Receiver<Order>,
 ) -> End {
+    let mut days = Days::begin();
     loop {
         let Process {
             files,
+            certificates,
             trial,
             upgrade,
             control,
@@ -197,6 +201,11 @@ async fn serve_until_end(
                 tracing::info!("the configuration file, or one that it names, has changed");
                 drop(process.reload().await);
             }
+            // A trial is of one configuration, and an upgrade has its own.
+            () = changed(certificates.as_mut()), if trial.is_none() && upgrade.is_none() => {
+                process.renew_certificates().await;
+            }
+            () = days.next() => tell_of_soon(&control.publisher().current().config),
             verdict = judged(trial.as_mut(), control) => process.judged(verdict).await,
             outcome = upgraded(upgrade.as_mut()) => {
                 if let Some(end) = process.upgraded(outcome) {

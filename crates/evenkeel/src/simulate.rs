@@ -38,7 +38,7 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::FAILURE);
     };
     if let Some(path) = &args.config {
-        let Some(config) = load(path, is_colorful()).0?.told() else {
+        let Some((config, _)) = load(path, is_colorful()).0?.told() else {
             return Ok(ExitCode::FAILURE);
         };
         let cluster = one_of(&config.clusters, args.cluster.as_deref(), path)?;

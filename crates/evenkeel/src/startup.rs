@@ -19,10 +19,10 @@ pub(crate) fn table(config: &Config, bound: &[Listener], workers: usize) -> Stri
     let listeners = config.listeners.iter().zip(bound);
     let listeners: Vec<[String; 3]> = listeners
         .map(|(listener, bound)| {
-            let scheme = if matches!(listener.bind, Bind::Ip(_)) {
-                "http://"
-            } else {
-                ""
+            let scheme = match (&listener.bind, &listener.tls) {
+                (Bind::Ip(_), None) => "http://",
+                (Bind::Ip(_), Some(_)) => "https://",
+                (Bind::Unix(_), _) => "",
             };
             [
                 "listener".into(),
@@ -43,7 +43,13 @@ pub(crate) fn table(config: &Config, bound: &[Listener], workers: usize) -> Stri
             .collect();
         let more = endpoints.len().saturating_sub(4);
         endpoints.truncate(4);
-        let mut text = format!("{}: {}", cluster.balancer.kind(), endpoints.join(", "));
+        let tls = match cluster.tls.rules() {
+            None => "",
+            Some(rules) if rules.verify => ", TLS",
+            Some(_) => ", TLS UNVERIFIED",
+        };
+        let balancer = cluster.balancer.kind();
+        let mut text = format!("{balancer}{tls}: {}", endpoints.join(", "));
         if more > 0 {
             let _ = write!(text, " and {more} more");
         }

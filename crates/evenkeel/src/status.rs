@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use evenkeel_admin::view::{Cluster, Endpoint, Status};
+use evenkeel_admin::view::{Certificate, Cluster, Endpoint, Status};
 
 use crate::command::plural;
 
@@ -51,6 +51,12 @@ fn render(status: &Status, now: u64) -> String {
         let text = lines.collect::<Vec<_>>().join(" ");
         let _ = writeln!(out, "LAST RELOAD FAILED {ago} ago: {text}");
     }
+    if let Some(failure) = &config.certificates_error {
+        let ago = span(now.saturating_sub(failure.at));
+        let lines = failure.text.lines().take(2).map(str::trim);
+        let text = lines.collect::<Vec<_>>().join(" ");
+        let _ = writeln!(out, "CERTIFICATES NOT RENEWED {ago} ago: {text}");
+    }
     let _ = writeln!(
         out,
         "{} open, {} under way, {} so far",
@@ -58,9 +64,17 @@ fn render(status: &Status, now: u64) -> String {
         count(status.active, "request"),
         status.requests,
     );
+    if status.access_records_lost > 0 {
+        let lost = status.access_records_lost;
+        let _ = writeln!(out, "{lost} access records LOST: the log did not take them");
+    }
     let listeners = status.listeners.iter().take(MOST_LISTENERS);
     let rows: Vec<_> = listeners
-        .map(|one| vec![format!("listener {}", one.name), one.address.clone()])
+        .map(|one| {
+            let mut row = vec![format!("listener {}", one.name), one.address.clone()];
+            row.extend(expiry(&one.certificates));
+            row
+        })
         .collect();
     table(&mut out, &rows);
     more(&mut out, status.listeners.len(), MOST_LISTENERS, "listener");
@@ -74,15 +88,33 @@ fn render(status: &Status, now: u64) -> String {
     out
 }
 
+/// When the first of a listener's certificates expires; none without certificates.
+fn expiry(certificates: &[Certificate]) -> Option<String> {
+    let first = certificates.iter().min_by_key(|one| one.days_left)?;
+    let which = first.hosts.first().unwrap_or(&first.file);
+    Some(match first.days_left {
+        days if days < 0 => format!("THE CERTIFICATE FOR {which} HAS EXPIRED"),
+        1 => format!("certificate for {which} expires in 1 day"),
+        days => format!("certificate for {which} expires in {days} days"),
+    })
+}
+
 fn list(out: &mut String, cluster: &Cluster) {
     let panic = if cluster.panicking {
         ", PANIC: too few endpoints admit, so all are used"
     } else {
         ""
     };
+    let tls = match cluster.tls.as_deref() {
+        None => "",
+        Some("unverified") => {
+            ", TLS UNVERIFIED: whoever is in between can read and change everything"
+        }
+        Some(_) => ", TLS",
+    };
     let _ = writeln!(
         out,
-        "\ncluster {} ({}{panic})",
+        "\ncluster {} ({}{tls}{panic})",
         cluster.name, cluster.balancer
     );
     let mut endpoints: Vec<&Endpoint> = cluster.endpoints.iter().collect();
@@ -265,6 +297,22 @@ cluster api (least-request)
   b            1       up     2          40        0
 ";
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn endpoints_that_prove_nothing_are_loud() {
+        let mut status = status(r#"{"id": "b"}"#);
+        for (tls, expected) in [
+            ("verified", "cluster api (least-request, TLS)\n"),
+            (
+                "unverified",
+                "cluster api (least-request, TLS UNVERIFIED: whoever is in between can read and change everything)\n",
+            ),
+        ] {
+            status.clusters[0].tls = Some(tls.to_owned());
+            let seen = render(&status, 1_000);
+            assert!(seen.contains(expected), "{seen}");
+        }
     }
 
     #[test]

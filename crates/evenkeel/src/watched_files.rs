@@ -14,7 +14,7 @@ use crate::stamp::{Seen, Stamp};
 /// From one look to the next.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The files; the configuration file is the first. There are no more of them than it names.
+/// The files. There are no more of them than the configuration names.
 #[derive(Debug)]
 pub(crate) struct WatchedFiles {
     looks: Interval,
@@ -22,19 +22,31 @@ pub(crate) struct WatchedFiles {
 }
 
 impl WatchedFiles {
-    /// Files that were just read, and what they looked like.
+    /// The configuration file and those that it names, which were just read, and what they looked like.
     pub(crate) fn new(read: Seen) -> Self {
+        Self::with(Changes::since(read))
+    }
+
+    /// Files of TLS: each counts for itself, and one that is gone is a change.
+    pub(crate) fn of_tls(read: Seen) -> Self {
+        Self::with(Changes {
+            needs_first: false,
+            ..Changes::since(read)
+        })
+    }
+
+    fn with(changes: Changes) -> Self {
         let mut looks = time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
-            looks,
-            changes: Changes::since(read),
-        }
+        Self { looks, changes }
     }
 
     /// These were read when they looked so, whatever came of it; from now on they are looked at.
     pub(crate) fn were_read(&mut self, read: Seen) {
-        self.changes = Changes::since(read);
+        self.changes = Changes {
+            needs_first: self.changes.needs_first,
+            ..Changes::since(read)
+        };
     }
 
     /// Waits until one has changed since it was read.
@@ -65,6 +77,8 @@ struct Changes {
     read: Seen,
     /// At the last look.
     last: Seen,
+    /// Whether there is nothing to read without the first of them, the configuration file.
+    needs_first: bool,
 }
 
 impl Changes {
@@ -72,14 +86,16 @@ impl Changes {
         Self {
             last: read.clone(),
             read,
+            needs_first: true,
         }
     }
 
-    /// Whether they are to be read, now that they look so. Without the configuration file there is nothing to read.
+    /// Whether they are to be read, now that they look so.
     fn look(&mut self, now: Seen) -> bool {
         let is_settled = now == self.last;
         self.last = now;
-        let is_there = self.last.first().is_some_and(|(_, stamp)| stamp.is_some());
+        let is_there =
+            !self.needs_first || self.last.first().is_some_and(|(_, stamp)| stamp.is_some());
         is_there && is_settled && self.last != self.read
     }
 }

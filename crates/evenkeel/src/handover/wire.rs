@@ -81,8 +81,9 @@ pub(super) fn receive_descriptors(stream: &UnixStream, number: usize) -> io::Res
                 all.extend(some);
             }
         }
-        // Fewer come when this process may have no more.
-        if received.bytes == 0 || all.len() == before {
+        // Fewer than were sent come when this process may have no more.
+        let sent = (number - before).min(PER_MESSAGE);
+        if received.bytes == 0 || all.len() - before < sent {
             return Err(wrong(
                 "descriptors are missing: is the limit of open files too low?",
             ));
@@ -119,6 +120,16 @@ mod tests {
         assert_eq!(receive(&new, 3).unwrap(), b"end");
         sender.join().unwrap();
         receive(&new, 3).unwrap_err();
+    }
+
+    #[test]
+    fn fewer_descriptors_than_were_to_come_are_missed_at_once() {
+        let (old, new) = UnixStream::pair().unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        send_descriptors(&old, &[file.as_fd()]).unwrap();
+        // Nobody sends more, and nobody is waited for.
+        let error = receive_descriptors(&new, 2).unwrap_err();
+        assert!(error.to_string().contains("limit of open files"), "{error}");
     }
 
     #[test]
