@@ -10,7 +10,8 @@ use crate::ends;
 use crate::message::{Framing, Head, Response};
 use crate::patience::PATIENCE;
 use crate::stream::{Sender, Stream};
-use crate::wire::Wire;
+use crate::tls::{Handshake, TlsClient};
+use crate::wire::{Body, Wire};
 
 /// One connection. What goes wrong on it panics, unless a method says otherwise.
 #[derive(Debug)]
@@ -44,6 +45,45 @@ impl Client {
         let stream = UnixStream::connect(path)
             .unwrap_or_else(|error| panic!("no connection to {}: {error}", path.display()));
         Self::over(Stream::Unix(stream))
+    }
+
+    /// Connects over TLS, and does the handshake.
+    ///
+    /// # Panics
+    /// When nobody listens, or the handshake fails.
+    #[must_use]
+    #[track_caller]
+    pub fn tls(address: SocketAddr, tls: &TlsClient) -> Self {
+        Self::try_tls(address, tls)
+            .unwrap_or_else(|broken| panic!("no TLS with {address}: {broken}"))
+    }
+
+    /// The same for a case in which the handshake may fail. Of TLS 1.3 this side's part may succeed all the same: that the
+    /// other refuses a client's certificate shows when something is read.
+    ///
+    /// # Errors
+    /// Why it does.
+    ///
+    /// # Panics
+    /// When nobody listens.
+    #[track_caller]
+    pub fn try_tls(address: SocketAddr, tls: &TlsClient) -> Result<Self, Broken> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)
+            .and_then(Stream::tcp)
+            .unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+        let client = Self::over(stream.secured(tls.connection("http/1.1"))?);
+        client.stream.handshake()?;
+        Ok(client)
+    }
+
+    /// What was agreed on by TLS.
+    ///
+    /// # Panics
+    /// When there is no TLS.
+    #[must_use]
+    #[track_caller]
+    pub fn handshake(&self) -> Handshake {
+        self.stream.agreed().expect("it is a connection with TLS")
     }
 
     fn over(stream: Stream) -> Self {
@@ -174,17 +214,7 @@ impl Client {
     /// A response that visibly ends before its framing says so: closed or reset, never complete.
     #[track_caller]
     pub fn cut_response(&mut self, method: &str) -> Box<Cut> {
-        match self.try_response(method) {
-            Ok(response) => panic!("expected a cut response, but it is whole: {response}"),
-            Err(cut) => {
-                let ended = matches!(cut.why, Broken::Closed | Broken::Reset);
-                assert!(
-                    ended && cut.head.is_some(),
-                    "expected a cut response: {cut:?}"
-                );
-                cut
-            }
-        }
+        Cut::expected(self.try_response(method))
     }
 
     /// The next head alone: an interim response, or one whose body is read piece by piece.
@@ -203,6 +233,16 @@ impl Client {
         if let Err(broken) = self.wire.body(framing, sink) {
             panic!("expected a whole body, but {broken}");
         }
+    }
+
+    /// The next piece of a body; `None` after its last one.
+    pub(crate) fn piece(&mut self, body: &mut Body) -> Result<Option<Vec<u8>>, Broken> {
+        self.wire.piece(body)
+    }
+
+    /// Ends the connection in both directions.
+    pub(crate) fn hang_up(&self) {
+        self.stream.shutdown(Shutdown::Both);
     }
 
     /// Exactly so many bytes.
@@ -259,6 +299,13 @@ impl Client {
         self
     }
 
+    /// Makes the end of TLS come without the goodbye (`close_notify`) that tells it from a cut.
+    #[must_use]
+    pub fn no_goodbye(self) -> Self {
+        self.stream.no_goodbye();
+        self
+    }
+
     /// Ends the connection with a reset.
     pub fn reset(self) {
         self.stream
@@ -279,12 +326,27 @@ pub struct Cut {
 }
 
 impl Cut {
-    fn before_head(why: Broken) -> Box<Self> {
+    pub(crate) fn before_head(why: Broken) -> Box<Self> {
         Box::new(Self {
             head: None,
             body: Vec::new(),
             why,
         })
+    }
+
+    /// The response had a head, and was cut after it.
+    #[track_caller]
+    pub(crate) fn expected(response: Result<Response, Box<Self>>) -> Box<Self> {
+        match response {
+            Ok(response) => panic!("expected a cut response, but it is whole: {response}"),
+            Err(cut) => {
+                assert!(
+                    cut.why.is_cut() && cut.head.is_some(),
+                    "expected a cut response: {cut:?}"
+                );
+                cut
+            }
+        }
     }
 }
 

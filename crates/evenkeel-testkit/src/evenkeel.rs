@@ -24,8 +24,10 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::ends;
 use crate::folder::Folder;
+use crate::h2;
 use crate::patience::eventually;
 use crate::setup::Setup;
+use crate::tls::TlsClient;
 use process::Process;
 
 /// A running evenkeel.
@@ -132,8 +134,8 @@ impl Evenkeel {
         }
     }
 
-    /// Its endpoints live in its own process (as those of `evenkeel demo` do) and will not hang up at the test's end: only
-    /// connections from clients are expected to be closed then.
+    /// Its endpoints live in its own process (as those of `evenkeel demo` do) or are no origins of this crate, and will not hang up
+    /// at the test's end: only connections from clients are expected to be closed then.
     #[must_use]
     pub fn with_own_endpoints(mut self) -> Self {
         self.own_endpoints = true;
@@ -176,6 +178,27 @@ impl Evenkeel {
     #[track_caller]
     pub fn client(&self) -> Client {
         Client::connect(self.address())
+    }
+
+    /// A new connection with TLS to its first listener.
+    #[must_use]
+    #[track_caller]
+    pub fn tls(&self, tls: &TlsClient) -> Client {
+        Client::tls(self.address(), tls)
+    }
+
+    /// A new connection of HTTP/2 to its first listener, by prior knowledge.
+    #[must_use]
+    #[track_caller]
+    pub fn h2(&self) -> h2::Client {
+        h2::Client::connect(self.address())
+    }
+
+    /// A new connection of HTTP/2 with TLS to its first listener.
+    #[must_use]
+    #[track_caller]
+    pub fn h2_tls(&self, tls: &TlsClient) -> h2::Client {
+        h2::Client::tls(self.address(), tls)
     }
 
     /// A new connection to the listener of that name.
@@ -387,8 +410,7 @@ fn listener(line: &str) -> Option<(String, String)> {
     words.find(|&word| word == "listener")?;
     let name = words.next()?;
     let address = words.next()?;
-    Some((
-        name.to_owned(),
-        address.trim_start_matches("http://").to_owned(),
-    ))
+    let address = address.trim_start_matches("http://");
+    let address = address.trim_start_matches("https://");
+    Some((name.to_owned(), address.to_owned()))
 }

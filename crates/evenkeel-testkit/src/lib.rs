@@ -5,6 +5,10 @@
 //! parser here is a second, tiny and strict one, so that a test cannot share the codec's mistakes. It is plain blocking
 //! code on threads, because a test should read like a script.
 //!
+//! [`pki`] makes certificates, [`tls`] says how they are used, and [`h2`] speaks HTTP/2 message by message. A [`Speech`] makes
+//! an origin of either protocol, with or without TLS, whose script gets [`origin::Exchange`]s; a [`Caller`] is a client of
+//! either: so one case can be told for every pair of protocols.
+//!
 //! ```no_run
 //! use evenkeel_testkit::{Evenkeel, Origin, Setup};
 //!
@@ -23,31 +27,45 @@
 )]
 
 pub mod broken;
+pub mod caller;
 pub mod client;
+pub mod digest;
 pub mod dns;
 pub mod ends;
 pub mod evenkeel;
 pub mod faults;
 pub mod folder;
+pub mod frames;
 pub mod gate;
+pub mod h2;
+mod length;
 pub mod message;
 pub mod origin;
 pub mod patience;
 pub mod pattern;
+pub mod pki;
 mod port;
 pub mod setup;
+pub mod speech;
 pub mod stream;
+pub mod tls;
 pub mod vectors;
 pub mod wire;
 
 pub use broken::Broken;
+pub use caller::Caller;
 pub use client::Client;
+pub use digest::websocket_accept;
 pub use dns::{Mood, NameServer};
 pub use evenkeel::{Evenkeel, Line, Start, run};
 pub use folder::Folder;
 pub use gate::Gate;
+pub use length::Length;
 pub use message::{Head, Request, Response};
-pub use origin::{Conn, Origin, Reply};
+pub use origin::{Conn, Exchange, Origin, Reply};
 pub use patience::eventually;
 pub use pattern::Pattern;
+pub use pki::{Authority, Leaf};
 pub use setup::Setup;
+pub use speech::Speech;
+pub use tls::{Handshake, TlsClient, TlsOrigin};

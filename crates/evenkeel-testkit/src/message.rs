@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::broken::Broken;
+use crate::tls::Handshake;
 
 /// A field line.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Request {
     pub trailers: Vec<Field>,
     /// Which of the origin's connections it came on, from 0.
     pub connection: usize,
+    /// What was agreed on by TLS, on a connection with it.
+    pub tls: Option<Handshake>,
 }
 
 /// A response as a client received it.
@@ -65,6 +68,8 @@ pub enum Framing {
     Chunked,
     /// When the connection closes.
     Close,
+    /// With the stream of HTTP/2.
+    Stream,
 }
 
 impl Head {
@@ -149,6 +154,17 @@ impl Request {
         &self.head.start[0]
     }
 
+    /// The host that it was sent to: `Host`, or `:authority` of HTTP/2.
+    ///
+    /// # Panics
+    /// When there are several.
+    #[must_use]
+    #[track_caller]
+    pub fn host(&self) -> Option<String> {
+        let host = self.head.one(":authority");
+        host.or_else(|| self.head.one("host"))
+    }
+
     /// The target as it was sent.
     #[must_use]
     pub fn target(&self) -> &str {
@@ -209,6 +225,18 @@ impl Response {
             self.body == body.as_ref(),
             "expected the body {:?} of {self}",
             String::from_utf8_lossy(body.as_ref())
+        );
+        self
+    }
+
+    /// It has this trailer, once.
+    #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "as for status")]
+    pub fn trailer(self, name: &str, value: &str) -> Self {
+        assert_eq!(
+            values(&self.trailers, name),
+            [value],
+            "trailer {name} of {self}"
         );
         self
     }

@@ -1,18 +1,24 @@
 //! Origins: the endpoints that a test scripts, byte by byte where the case needs it.
 //!
-//! Each connection is a thread that runs the script. What came is recorded: whole requests, and the bytes of each
-//! connection. A script that panics fails the test when its origin goes out of scope; after [`Origin::stop`] scripts
+//! Each connection is a thread that runs the script; of HTTP/2 each stream is one, and its script gets an [`Exchange`]. What
+//! came is recorded: whole requests, and the bytes of each connection of HTTP/1.1. A script that panics fails the test when its origin goes out of scope; after [`Origin::stop`] scripts
 //! may fail as they like, since it is the test that took their connections away.
 
 mod conn;
+mod exchange;
 mod listener;
 mod reply;
+mod run;
+mod turn;
 
 pub use conn::Conn;
+pub use exchange::Exchange;
 pub use reply::Reply;
 
+pub(crate) use run::{Manner, Script};
+
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -75,7 +81,7 @@ impl Origin {
     #[must_use]
     pub fn unix(path: &Path, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
         let listener = Listener::unix(path).expect("a Unix socket can be made");
-        Self::on(listener, None, spoken_to(script))
+        Self::on(listener, None, Manner::plain(spoken_to(script)))
     }
 
     /// As [`Origin::script`], where nothing listened before.
@@ -100,25 +106,26 @@ impl Origin {
     }
 
     fn on_port(port: Port, script: impl Fn(&mut Conn) + Send + Sync + 'static) -> Self {
-        let listener = Listener::tcp(&port).expect("a port that is ours can be listened on");
-        Self::on(listener, Some(port), script)
+        Self::in_manner(port, Manner::plain(script))
     }
 
-    fn on(
-        listener: Listener,
-        port: Option<Port>,
-        script: impl Fn(&mut Conn) + Send + Sync + 'static,
-    ) -> Self {
+    /// On this port in this manner.
+    pub(crate) fn in_manner(port: Port, manner: Manner) -> Self {
+        let listener = Listener::tcp(&port).expect("a port that is ours can be listened on");
+        Self::on(listener, Some(port), manner)
+    }
+
+    fn on(listener: Listener, port: Option<Port>, manner: Manner) -> Self {
         let inner = Arc::new(Inner {
+            scheme: manner.scheme(),
             listener,
             state: Mutex::default(),
             changed: Condvar::new(),
         });
         ends::note(&inner);
-        let script: Arc<Script> = Arc::new(script);
         let acceptor = thread::spawn({
             let inner = Arc::clone(&inner);
-            move || inner.accept(&script)
+            move || inner.accept(&Arc::new(manner))
         });
         Self {
             inner,
@@ -127,10 +134,21 @@ impl Origin {
         }
     }
 
-    /// Its address as a configuration has it: `127.0.0.1:PORT`, or `unix:PATH`.
+    /// Its address as a configuration has it: `127.0.0.1:PORT`, `https://127.0.0.1:PORT` with TLS, `h2c://127.0.0.1:PORT` with
+    /// HTTP/2 and no TLS, or `unix:PATH`.
     #[must_use]
     pub fn address(&self) -> String {
-        self.inner.listener.address()
+        format!("{}{}", self.inner.scheme, self.inner.listener.address())
+    }
+
+    /// Its address as a client of the test connects to it.
+    ///
+    /// # Panics
+    /// On a Unix socket.
+    #[must_use]
+    pub fn socket_address(&self) -> SocketAddr {
+        let port = self.port.as_ref().expect("it listens on TCP");
+        port.address()
     }
 
     /// Its port.
@@ -222,6 +240,45 @@ impl Origin {
         drop(self.inner.wait(&what, |state| state.cut >= number));
     }
 
+    /// Why handshakes of TLS failed so far.
+    #[must_use]
+    pub fn failed_handshakes(&self) -> Vec<String> {
+        self.inner.lock().failed_handshakes.clone()
+    }
+
+    /// How many streams of HTTP/2, or exchanges of [`crate::Speech::serve`], there have been on all connections.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        self.inner.lock().exchanges
+    }
+
+    /// Waits until there have been this many.
+    ///
+    /// # Panics
+    /// When they do not come in time.
+    #[track_caller]
+    pub fn wait_exchanges(&self, number: usize) {
+        let what = format!("{number} exchanges");
+        drop(self.inner.wait(&what, |state| state.exchanges >= number));
+    }
+
+    /// Waits until at most this many exchanges are left: a script has come to its end in the others.
+    ///
+    /// # Panics
+    /// When they do not end in time.
+    #[track_caller]
+    pub fn wait_exchanging(&self, number: usize) {
+        let what = format!("no more than {number} exchanges");
+        drop(self.inner.wait(&what, |state| state.exchanging <= number));
+    }
+
+    /// Ends all connections as a dying process would, and goes on listening.
+    pub fn hang_up(&self) {
+        for connection in &self.inner.lock().connections {
+            connection.hang_up();
+        }
+    }
+
     /// The bytes of each connection so far, each at most its first megabyte.
     #[must_use]
     pub fn bytes(&self) -> Vec<Vec<u8>> {
@@ -248,9 +305,15 @@ impl Origin {
         if let Some(acceptor) = self.acceptor.take() {
             drop(acceptor.join());
         }
-        let scripts = std::mem::take(&mut self.inner.lock().scripts);
-        for script in scripts {
-            drop(script.join());
+        // A connection of HTTP/2 may have begun one more meanwhile.
+        loop {
+            let scripts = std::mem::take(&mut self.inner.lock().scripts);
+            if scripts.is_empty() {
+                return;
+            }
+            for script in scripts {
+                drop(script.join());
+            }
         }
     }
 }
@@ -269,7 +332,7 @@ impl Drop for Origin {
     }
 }
 
-fn spoken_to(
+pub(crate) fn spoken_to(
     script: impl Fn(&mut Conn) + Send + Sync + 'static,
 ) -> impl Fn(&mut Conn) + Send + Sync + 'static {
     move |conn| {
@@ -292,10 +355,10 @@ pub fn answering(
     }
 }
 
-type Script = dyn Fn(&mut Conn) + Send + Sync;
-
 struct Inner {
     listener: Listener,
+    /// What stands in front of its address.
+    scheme: &'static str,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -307,6 +370,9 @@ struct State {
     spoken: Vec<usize>,
     requests: Vec<Request>,
     cut: usize,
+    exchanges: usize,
+    exchanging: usize,
+    failed_handshakes: Vec<String>,
     failures: Vec<String>,
     scripts: Vec<JoinHandle<()>>,
     stopped: bool,
@@ -322,6 +388,12 @@ impl Connection {
     fn bytes(&self) -> Vec<u8> {
         let record = self.record.lock();
         record.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn hang_up(&self) {
+        if let Some(stream) = self.stream.upgrade() {
+            stream.hang_up();
+        }
     }
 }
 
@@ -354,44 +426,6 @@ impl Inner {
         );
         state
     }
-
-    fn accept(self: &Arc<Self>, script: &Arc<Script>) {
-        while let Ok(stream) = self.listener.accept() {
-            let stream = Arc::new(stream);
-            let record = Arc::new(Mutex::new(Vec::new()));
-            let mut state = self.lock();
-            if state.stopped {
-                return;
-            }
-            let index = state.connections.len();
-            state.connections.push(Connection {
-                stream: Arc::downgrade(&stream),
-                record: Arc::clone(&record),
-                open: true,
-            });
-            let conn = Conn::new(index, stream, record, Arc::clone(self));
-            let (inner, script) = (Arc::clone(self), Arc::clone(script));
-            let thread = thread::spawn(move || inner.run(index, conn, &script));
-            state.scripts.push(thread);
-            drop(state);
-            self.changed.notify_all();
-        }
-    }
-
-    fn run(&self, index: usize, mut conn: Conn, script: &Arc<Script>) {
-        let ran = catch_unwind(AssertUnwindSafe(|| script(&mut conn)));
-        drop(conn);
-        self.change(|state| {
-            state.connections[index].open = false;
-            if let (Err(panic), false) = (ran, state.stopped) {
-                let text = panic.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&s| s.to_owned()));
-                state
-                    .failures
-                    .push(text.unwrap_or_else(|| "a panic".to_owned()));
-            }
-        });
-    }
 }
 
 impl HangUp for Inner {
@@ -400,9 +434,7 @@ impl HangUp for Inner {
         let mut state = self.lock();
         state.stopped = true;
         for connection in &state.connections {
-            if let Some(stream) = connection.stream.upgrade() {
-                stream.hang_up();
-            }
+            connection.hang_up();
         }
     }
 }

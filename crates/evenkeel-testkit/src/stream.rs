@@ -1,4 +1,4 @@
-//! One connected socket, TCP or Unix, with the few things that tests do to sockets.
+//! One connected socket, TCP, TLS or Unix, with the few things that tests do to sockets.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,6 +9,8 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::ends::HangUp;
+use crate::tls::Handshake;
+use crate::tls::socket::TlsSocket;
 
 /// A connected socket. Reading and writing take `&self`, so that two threads may share it.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
+    /// With TLS, over TCP.
+    Tls(Box<TlsSocket>),
 }
 
 impl Stream {
@@ -29,6 +33,43 @@ impl Stream {
         Ok(Self::Tcp(stream))
     }
 
+    /// This side of TLS on a TCP socket; the handshake is done with the first byte in either direction.
+    ///
+    /// # Errors
+    /// When it is no TCP socket.
+    pub(crate) fn secured(self, connection: rustls::Connection) -> io::Result<Self> {
+        match self {
+            Self::Tcp(tcp) => Ok(Self::Tls(Box::new(TlsSocket::new(tcp, connection)))),
+            _ => Err(io::Error::other("TLS is spoken over TCP here")),
+        }
+    }
+
+    /// Does the handshake of TLS now, and says what was agreed on.
+    ///
+    /// # Errors
+    /// When it fails, or there is no TLS.
+    pub(crate) fn handshake(&self) -> io::Result<Handshake> {
+        match self {
+            Self::Tls(tls) => tls.handshake(),
+            Self::Tcp(_) | Self::Unix(_) => Err(io::Error::other("there is no TLS here")),
+        }
+    }
+
+    /// What was agreed on, where there is TLS.
+    pub(crate) fn agreed(&self) -> Option<Handshake> {
+        match self {
+            Self::Tls(tls) => tls.agreed(),
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+
+    /// Makes the end of TLS come without the goodbye that tells it from a cut.
+    pub(crate) fn no_goodbye(&self) {
+        if let Self::Tls(tls) = self {
+            tls.no_goodbye();
+        }
+    }
+
     /// The longest that one read waits.
     ///
     /// # Errors
@@ -37,6 +78,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
             Self::Unix(stream) => stream.set_read_timeout(Some(timeout)),
+            Self::Tls(stream) => stream.tcp().set_read_timeout(Some(timeout)),
         }
     }
 
@@ -48,6 +90,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.set_write_timeout(Some(timeout)),
             Self::Unix(stream) => stream.set_write_timeout(Some(timeout)),
+            Self::Tls(stream) => stream.tcp().set_write_timeout(Some(timeout)),
         }
     }
 
@@ -60,6 +103,7 @@ impl Stream {
             let read = match self {
                 Self::Tcp(stream) => (&*stream).read(into),
                 Self::Unix(stream) => (&*stream).read(into),
+                Self::Tls(stream) => stream.read(into),
             };
             match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -76,6 +120,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => (&*stream).write_all(bytes),
             Self::Unix(stream) => (&*stream).write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes),
         }
     }
 
@@ -85,6 +130,10 @@ impl Stream {
         drop(match self {
             Self::Tcp(stream) => stream.shutdown(how),
             Self::Unix(stream) => stream.shutdown(how),
+            Self::Tls(stream) => {
+                stream.shutdown(how);
+                Ok(())
+            }
         });
     }
 
@@ -93,6 +142,7 @@ impl Stream {
     /// # Errors
     /// When the socket refuses the option.
     pub fn reset_on_close(&self) -> io::Result<()> {
+        self.no_goodbye();
         self.socket().set_linger(Some(Duration::ZERO))
     }
 
@@ -108,6 +158,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(stream),
+            Self::Tls(stream) => SockRef::from(stream.tcp()),
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It knows one way to read a message and reports everything else as [`Broken`]. It is slow and simple on purpose.
 
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::broken::Broken;
@@ -77,18 +78,44 @@ impl Wire {
         framing: Framing,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Vec<Field>, Broken> {
-        match framing {
-            Framing::None => {}
-            Framing::Length(length) => self.take(length, sink)?,
-            Framing::Chunked => return self.chunks(sink),
-            Framing::Close => {
-                while !self.unread.is_empty() || self.fill()? > 0 {
-                    sink(&self.unread);
-                    self.unread.clear();
-                }
-            }
+        let mut body = Body::new(framing);
+        while let Some(piece) = self.piece(&mut body)? {
+            sink(&piece);
         }
-        Ok(Vec::new())
+        Ok(body.trailers())
+    }
+
+    /// The next piece of a body, as it comes; `None` after its last one.
+    ///
+    /// # Errors
+    /// When the body is cut or malformed.
+    pub fn piece(&mut self, body: &mut Body) -> Result<Option<Vec<u8>>, Broken> {
+        match body.framing {
+            Framing::Chunked if body.left == 0 && !body.over => self.next_chunk(body)?,
+            Framing::Close => body.left = u64::MAX,
+            Framing::Stream => panic!("this is no stream of HTTP/2"),
+            _ => {}
+        }
+        body.over |= body.left == 0;
+        if body.over {
+            return Ok(None);
+        }
+        if self.unread.is_empty() && self.fill()? == 0 {
+            if body.framing == Framing::Close {
+                body.over = true;
+                return Ok(None);
+            }
+            return Err(Broken::Closed);
+        }
+        let most = usize::try_from(body.left).unwrap_or(usize::MAX);
+        let piece = if most < self.unread.len() {
+            self.unread.drain(..most).collect()
+        } else {
+            mem::take(&mut self.unread)
+        };
+        body.left -= piece.len() as u64;
+        body.over = body.left == 0 && body.framing != Framing::Chunked;
+        Ok(Some(piece))
     }
 
     /// Exactly so many bytes.
@@ -97,7 +124,9 @@ impl Wire {
     /// When fewer come.
     pub fn exactly(&mut self, length: usize) -> Result<Vec<u8>, Broken> {
         let mut bytes = Vec::with_capacity(length);
-        self.take(length as u64, &mut |piece| bytes.extend_from_slice(piece))?;
+        self.body(Framing::Length(length as u64), &mut |piece| {
+            bytes.extend_from_slice(piece);
+        })?;
         Ok(bytes)
     }
 
@@ -111,29 +140,37 @@ impl Wire {
         Ok(bytes)
     }
 
-    /// Waits until there is something to read; `false` when the connection ends instead.
-    pub fn has_more(&mut self) -> bool {
-        !self.unread.is_empty() || self.fill().is_ok_and(|read| read > 0)
+    /// What was read and not taken yet: whoever takes it reads the socket alone from then on.
+    pub(crate) fn take_unread(&mut self) -> Vec<u8> {
+        mem::take(&mut self.unread)
     }
 
-    fn chunks(&mut self, sink: &mut dyn FnMut(&[u8])) -> Result<Vec<Field>, Broken> {
-        loop {
-            let line = self.line()?;
-            let size = chunk_size(&line)
-                .ok_or_else(|| Broken::Malformed(format!("the chunk line {line:?}")))?;
-            if size == 0 {
-                break;
-            }
-            self.take(size, sink)?;
-            if self.exactly(2)? != b"\r\n" {
-                return Err(Broken::Malformed("bytes beyond a chunk".to_owned()));
-            }
+    /// Waits until there is something to read.
+    ///
+    /// # Errors
+    /// When the connection ends instead.
+    pub fn await_more(&mut self) -> Result<(), Broken> {
+        if self.unread.is_empty() && self.fill()? == 0 {
+            return Err(Broken::Closed);
         }
-        let mut trailers = Vec::new();
+        Ok(())
+    }
+
+    /// Reads the line of the next chunk, or the trailers after the last one.
+    fn next_chunk(&mut self, body: &mut Body) -> Result<(), Broken> {
+        if mem::replace(&mut body.begun, true) && self.exactly(2)? != b"\r\n" {
+            return Err(Broken::Malformed("bytes beyond a chunk".to_owned()));
+        }
+        let line = self.line()?;
+        body.left = chunk_size(&line)
+            .ok_or_else(|| Broken::Malformed(format!("the chunk line {line:?}")))?;
+        if body.left > 0 {
+            return Ok(());
+        }
         loop {
             match &*self.line()? {
-                "" => return Ok(trailers),
-                line => trailers.push(parse_field(line.as_bytes())?),
+                "" => return Ok(()),
+                line => body.trailers.push(parse_field(line.as_bytes())?),
             }
         }
     }
@@ -154,21 +191,6 @@ impl Wire {
         }
     }
 
-    fn take(&mut self, mut length: u64, sink: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
-        while length > 0 {
-            if self.unread.is_empty() && self.fill()? == 0 {
-                return Err(Broken::Closed);
-            }
-            let piece = usize::try_from(length)
-                .unwrap_or(usize::MAX)
-                .min(self.unread.len());
-            sink(&self.unread[..piece]);
-            self.unread.drain(..piece);
-            length -= piece as u64;
-        }
-        Ok(())
-    }
-
     fn fill(&mut self) -> Result<usize, Broken> {
         let mut piece = [0; 65_536];
         let read = self.stream.read(&mut piece).map_err(Broken::from)?;
@@ -179,6 +201,46 @@ impl Wire {
             record.extend_from_slice(&piece[..room]);
         }
         Ok(read)
+    }
+}
+
+/// How far a body was read.
+#[derive(Debug)]
+pub struct Body {
+    framing: Framing,
+    /// Bytes of it, or of its chunk, that are still to come.
+    left: u64,
+    /// Whether there was a chunk.
+    begun: bool,
+    over: bool,
+    trailers: Vec<Field>,
+}
+
+impl Body {
+    /// At its first byte.
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            left: match framing {
+                Framing::Length(length) => length,
+                _ => 0,
+            },
+            begun: false,
+            over: matches!(framing, Framing::None | Framing::Length(0)),
+            trailers: Vec::new(),
+        }
+    }
+
+    /// Whether all of it was read, its trailers too.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The trailers that came after its last piece; they are given once.
+    pub fn trailers(&mut self) -> Vec<Field> {
+        mem::take(&mut self.trailers)
     }
 }
 

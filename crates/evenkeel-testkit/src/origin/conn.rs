@@ -7,7 +7,8 @@ use super::{Inner, Reply};
 use crate::broken::Broken;
 use crate::message::{Framing, Head, Request};
 use crate::stream::{Sender, Stream};
-use crate::wire::Wire;
+use crate::tls::Handshake;
+use crate::wire::{Body, Wire};
 
 /// A connection that evenkeel made.
 #[derive(Debug)]
@@ -37,7 +38,12 @@ impl Conn {
     }
 
     pub(super) fn wait_spoken_to(&mut self) -> bool {
-        if !self.wire.has_more() {
+        if let Err(broken) = self.wire.await_more() {
+            if matches!(broken, Broken::Tls(_)) {
+                let failed = broken.to_string();
+                self.inner
+                    .change(|state| state.failed_handshakes.push(failed));
+            }
             return false;
         }
         let index = self.index;
@@ -63,8 +69,7 @@ impl Conn {
         match self.read_request() {
             Ok(request) => {
                 if let Some(request) = &request {
-                    let request = request.clone();
-                    self.inner.change(|state| state.requests.push(request));
+                    self.record(request.clone());
                 }
                 request
             }
@@ -99,6 +104,33 @@ impl Conn {
         }
     }
 
+    /// What was agreed on by TLS, when there is any.
+    #[must_use]
+    pub fn handshake(&self) -> Option<Handshake> {
+        self.stream.agreed()
+    }
+
+    /// The next piece of a body.
+    pub(super) fn piece(&mut self, body: &mut Body) -> Result<Option<Vec<u8>>, Broken> {
+        self.wire.piece(body)
+    }
+
+    /// The next request's head, when one comes.
+    pub(super) fn next_head(&mut self) -> Option<Head> {
+        match self.wire.head() {
+            Ok(head) => head,
+            Err(broken) => {
+                self.cut(&broken);
+                None
+            }
+        }
+    }
+
+    /// Records a whole request with its origin.
+    pub(super) fn record(&self, request: Request) {
+        self.inner.change(|state| state.requests.push(request));
+    }
+
     /// Exactly so many bytes of whatever comes.
     ///
     /// # Panics
@@ -116,6 +148,11 @@ impl Conn {
         // How it ended does not matter here.
         drop(self.wire.body(Framing::Close, &mut sink));
         bytes
+    }
+
+    /// Its socket, and what was read of it and not taken yet.
+    pub(crate) fn raw(&mut self) -> (Arc<Stream>, Vec<u8>) {
+        (Arc::clone(&self.stream), self.wire.take_unread())
     }
 
     /// The sending half, for a thread of its own.
@@ -157,6 +194,11 @@ impl Conn {
             .expect("a socket can be told to reset");
     }
 
+    /// Makes the end of TLS come without the goodbye (`close_notify`) that tells it from a cut.
+    pub fn no_goodbye(&mut self) {
+        self.stream.no_goodbye();
+    }
+
     /// Makes the kernel hold few received bytes.
     ///
     /// # Panics
@@ -181,10 +223,11 @@ impl Conn {
             body,
             trailers,
             connection: self.number,
+            tls: self.stream.agreed(),
         }))
     }
 
-    fn cut(&self, broken: &Broken) {
+    pub(super) fn cut(&self, broken: &Broken) {
         assert!(
             !matches!(broken, Broken::Malformed(_)),
             "evenkeel sent an origin {broken}"

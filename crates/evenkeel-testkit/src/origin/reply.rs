@@ -82,6 +82,18 @@ impl Reply {
         self.closes
     }
 
+    /// Its parts; none of a raw reply.
+    pub(super) fn parts(&self) -> Option<(u16, &str, &[u8])> {
+        match &self.form {
+            Form::Raw(_) => None,
+            Form::Whole {
+                status,
+                fields,
+                body,
+            } => Some((*status, fields, body)),
+        }
+    }
+
     pub(super) fn bytes(&self, head_only: bool) -> Vec<u8> {
         match &self.form {
             Form::Raw(bytes) => bytes.clone(),
