@@ -28,6 +28,48 @@ fn answers(proxy: &Evenkeel, number: usize) -> Vec<String> {
         .collect()
 }
 
+/// What happened after that event, as far as a text is part of it: the number of each and what it is about.
+fn events(proxy: &Evenkeel, after: u64, part: &str) -> Vec<(u64, Value)> {
+    let page = proxy
+        .control()
+        .get(&format!("/api/v1/events?after={after}"));
+    let page: Value = serde_json::from_str(&page.status(200).text()).unwrap();
+    let events = page["events"].as_array().unwrap().iter();
+    events
+        .filter(|event| event["text"].as_str().unwrap().contains(part))
+        .map(|event| (event["number"].as_u64().unwrap(), event["fields"].clone()))
+        .collect()
+}
+
+#[test]
+fn what_happens_is_an_event_whatever_the_log_leaves_out() {
+    let (origin, other) = (Origin::saying("ok"), Origin::saying("other"));
+    let setup = Setup::to([&origin, &other]).sections("[log]\nlevel = \"error\"\n");
+    let proxy = Evenkeel::start(&setup);
+    assert_eq!(events(&proxy, 0, "reload"), []);
+    let changed = setup.listener("keepalive_timeout = \"5s\"");
+    proxy.write_config(&changed.text());
+    proxy.order(&["reload"]);
+    let found = events(&proxy, 0, "configuration");
+    let (number, _) = *found.first().unwrap();
+    assert_eq!(events(&proxy, number, "configuration"), []);
+    assert!(
+        !proxy.log().stderr().contains("INFO"),
+        "{}",
+        proxy.log().stderr()
+    );
+    proxy.control().get("/api/v1/events?before=1").status(400);
+    // An ejection names what it is about.
+    drop(origin);
+    eventually("an ejection", || {
+        proxy.client().get("/");
+        let found = events(&proxy, number, "ejected");
+        let (_, about) = found.first()?;
+        assert_eq!(about["cluster"], "app");
+        Some(())
+    });
+}
+
 #[test]
 fn the_status_shows_what_is_served_and_how_it_goes() {
     let (origin, gate) = (Origin::saying("here"), Gate::new());

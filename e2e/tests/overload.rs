@@ -222,7 +222,7 @@ fn out_of_descriptors_upstream_it_is_our_fault_and_not_the_endpoints() {
 fn five_times_the_memory_there_is_ends_at_the_ceiling() {
     const CEILING: usize = 64 << 20;
     const HEAD: usize = 60 << 10;
-    const BEYOND: usize = 32 << 20;
+    const BEYOND: usize = 8 << 20;
     let gate = Gate::new();
     let origin = Origin::http({
         let gate = gate.clone();
@@ -247,13 +247,14 @@ fn five_times_the_memory_there_is_ends_at_the_ceiling() {
         client
     };
     let slow: Vec<Client> = (0..5 * CEILING / HEAD).map(slow).collect();
-    let peak = usize::try_from(proxy.peak_memory()).unwrap();
     let line = proxy.log().wait_for("the level", |line| {
         line.contains("new connections are turned away")
     });
+    let peak = usize::try_from(proxy.peak_memory()).unwrap();
     assert!(line.contains("cause=\"memory\""), "{line}");
-    assert!(peak > CEILING / 100 * 85, "{peak}");
-    // What came between two looks, and what clients send that were let in before: an amount, and no part of the ceiling.
+    // What workers take between two looks is counted before it is touched: the last of it may not be.
+    assert!(peak > CEILING / 2, "{peak}");
+    // What was under way, and what an allocator keeps: an amount, and no part of the ceiling.
     assert!(peak < CEILING + BEYOND, "{peak}");
     // What was under way is not touched.
     gate.open();

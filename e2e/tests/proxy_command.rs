@@ -92,7 +92,7 @@ fn the_printed_file_serves() {
 fn a_bad_address_is_one_clear_sentence() {
     let folder = Folder::new();
     for to in [
-        "https://a:1",
+        "https://a:1/path",
         "127.0.0.1:99999",
         "127.0.0.1:9-1",
         "ftp://a",

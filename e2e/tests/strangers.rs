@@ -1,11 +1,15 @@
-//! Clients that we did not write: curl, Python's requests, wrk and a browser, against the demo.
+//! Clients that we did not write: curl, Python's requests, wrk and a browser, against the demo; testssl.sh against TLS.
 //!
-//! `cargo xtask setup` installs them where it may. Where one is missing, its test says so and is content.
+//! [`http2`] has those that speak TLS and HTTP/2. `cargo xtask setup` installs them where it may. Where one is missing, its test says so and is content.
+
+mod http2;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use evenkeel_testkit::Evenkeel;
+use evenkeel_testkit::{Authority, Evenkeel, Folder};
+
+use crate::tls;
 
 /// The output of a stranger, or `None` where it is not installed.
 fn output(program: &str, args: &[&str]) -> Option<String> {
@@ -146,21 +150,25 @@ fn wrk_with_256_connections_is_served_without_a_failure() {
     proxy.client().get("/api").status(200);
 }
 
-#[test]
-fn a_browser_shows_the_page() {
-    let (_proxy, url) = demo();
+/// The name of a browser, where one is installed.
+fn browser() -> Option<&'static str> {
     let names = ["chromium-headless-shell", "chromium"];
     let paths = std::env::var("PATH").unwrap_or_default();
     let found = names.into_iter().find(|name| {
-        paths
-            .split(':')
-            .any(|folder| Path::new(folder).join(name).exists())
+        let mut folders = paths.split(':');
+        folders.any(|folder| Path::new(folder).join(name).exists())
     });
-    let Some(browser) = found else {
+    if found.is_none() {
         eprintln!("no browser is here: cargo xtask setup installs one");
-        return;
-    };
-    let folder = evenkeel_testkit::Folder::new();
+    }
+    found
+}
+
+#[test]
+fn a_browser_shows_the_page() {
+    let (_proxy, url) = demo();
+    let Some(browser) = browser() else { return };
+    let folder = Folder::new();
     let profile = format!("--user-data-dir={}", folder.path().display());
     let args = [
         "--headless",
@@ -175,4 +183,42 @@ fn a_browser_shows_the_page() {
     assert!(page.contains("Load Balancer"), "{page}");
     // A page, and not the plain text that a browser wraps in one of its own.
     assert!(page.contains("<title>"), "{page}");
+}
+
+#[test]
+fn testssl_finds_nothing_to_complain_of() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    let ecdsa = authority.certify(&["localhost"]).write(&folder, "ecdsa");
+    let rsa = authority
+        .order(&["localhost"])
+        .rsa()
+        .issue()
+        .write(&folder, "rsa");
+    let proxy = Evenkeel::start_text(&tls::saying(&[&ecdsa, &rsa], ""));
+    let findings = folder.path().join("findings.json");
+    let url = format!("https://localhost:{}/", proxy.address().port());
+    // Versions, ciphers and their order, vulnerabilities. What an application answers is its own business, and
+    // the certificates are a test's.
+    let mut args = vec![
+        "--quiet",
+        "--color",
+        "0",
+        "--warnings",
+        "off",
+        "--ip",
+        "127.0.0.1",
+        "--jsonfile",
+    ];
+    let file = findings.display().to_string();
+    args.extend([&file, "-p", "-s", "-P", "-U", &url]);
+    if output("testssl", &args).is_none() {
+        return;
+    }
+    let text = std::fs::read_to_string(&findings).unwrap();
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert!(findings.len() > 40, "{text}");
+    for one in findings {
+        let severity = one["severity"].as_str().unwrap();
+        assert!(["OK", "INFO", "LOW"].contains(&severity), "{one}");
+    }
 }
