@@ -20,7 +20,7 @@ use asking::Line;
 use pace::Tickets;
 
 /// The most requests of a run: what goes on for ever is a mistake.
-const MOST: u64 = 400_000;
+const MOST: u64 = 2_000_000;
 
 /// The pause of a connection whose request got no answer, so that an outage is not asked about a million times.
 const AFTER_FAILURE: Duration = Duration::from_millis(1);
@@ -41,6 +41,11 @@ pub struct Load {
     pub lines: &'static str,
     /// Every so many requests are POSTs, half of them in chunks; 0: none.
     pub posts: u64,
+    /// Whether each request has a connection of its own.
+    pub is_fresh: bool,
+    /// Whether a connection that is refused is the end of whoever asked for it: the proxy has ended, which is no failure of the
+    /// request.
+    pub leaves: bool,
 }
 
 /// When the next request is sent.
@@ -72,6 +77,17 @@ impl Load {
             path: "/",
             lines: "",
             posts: 4,
+            is_fresh: false,
+            leaves: false,
+        }
+    }
+
+    /// The same, with a new connection for each request.
+    #[must_use]
+    pub const fn fresh(connections: usize) -> Self {
+        Self {
+            is_fresh: true,
+            ..Self::closed(connections)
         }
     }
 
@@ -219,7 +235,14 @@ async fn connection(
         };
         let id = shared.next.fetch_add(1, Ordering::Relaxed);
         let kind = load.kind(number);
-        let (outcome, by) = line.ask(id, kind, load.path, load.lines).await;
+        let (mut outcome, by) = line.ask(id, kind, load.path, load.lines).await;
+        if load.is_fresh {
+            line = Line::new(shared.to);
+        }
+        if load.leaves && outcome == Outcome::NoConnection {
+            outcome = Outcome::NobodyThere;
+        }
+        let is_over = outcome == Outcome::NobodyThere;
         let began = due.saturating_duration_since(shared.start);
         let is_lost = !matches!(outcome, Outcome::Answer(_));
         exchanges.push(Exchange {
@@ -233,6 +256,9 @@ async fn connection(
         });
         shared.done.fetch_add(1, Ordering::Relaxed);
         tickets.note_done();
+        if is_over {
+            return exchanges;
+        }
         if is_lost {
             tokio::time::sleep(AFTER_FAILURE).await;
         }

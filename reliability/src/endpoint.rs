@@ -41,6 +41,27 @@ struct Process {
     orders: ChildStdin,
 }
 
+/// What is done to an endpoint.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP.
+    Freeze,
+    /// SIGCONT.
+    Thaw,
+    /// SIGTERM, and its end is waited for.
+    Retire,
+    /// It is started again, in its old manner or another.
+    Begin(Option<Manner>),
+    /// It behaves differently from now on.
+    Become(Manner),
+    /// Packets to it and from it are dropped.
+    Cut,
+    /// They pass again.
+    Heal,
+}
+
 impl Endpoint {
     /// Starts the origin of the endpoint with this number, on a port that the system chooses; in a network namespace of
     /// its own when one is given.
@@ -84,6 +105,23 @@ impl Endpoint {
         Life {
             endpoint: self.number,
             number: self.lives,
+        }
+    }
+
+    /// Does something to it.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub fn suffer(&mut self, act: &Act) -> Result<()> {
+        match act {
+            Act::Kill => self.kill(),
+            Act::Freeze => self.freeze(),
+            Act::Thaw => self.thaw(),
+            Act::Retire => self.retire(),
+            Act::Begin(manner) => self.begin(manner.clone()),
+            Act::Become(manner) => self.change(manner.clone()),
+            Act::Cut => self.cut(),
+            Act::Heal => self.heal(),
         }
     }
 

@@ -53,6 +53,8 @@ pub enum Outcome {
     MixedUp,
     /// No connection could be made to the proxy.
     NoConnection,
+    /// No connection could be made to the proxy, which is about to end or has ended: nothing was accepted, and nobody asks again.
+    NobodyThere,
     /// The proxy ended the connection before the head of a response.
     Closed,
     /// The response ended before its end.
@@ -68,6 +70,12 @@ impl Exchange {
     #[must_use]
     pub const fn is_good(&self) -> bool {
         matches!(self.outcome, Outcome::Answer(200..=399))
+    }
+
+    /// Whether it was lost. What nobody accepted is neither good nor lost.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        !self.is_good() && self.outcome != Outcome::NobodyThere
     }
 
     /// When it was over.
@@ -98,6 +106,7 @@ impl fmt::Display for Outcome {
             Self::Reply(status, fault) if fault.is_empty() => write!(f, "{status}"),
             Self::Reply(status, fault) => write!(f, "{status} {fault}"),
             Self::MixedUp => f.write_str("mixed up"),
+            Self::NobodyThere => f.write_str("nobody there"),
             Self::NoConnection => f.write_str("no connection"),
             Self::Closed => f.write_str("closed without a response"),
             Self::Cut => f.write_str("cut"),

@@ -5,6 +5,7 @@
 //! a moment later. It ends when its standard input does or its parent dies, and in good order on SIGTERM. One thread.
 
 mod connection;
+pub mod errand;
 mod journal;
 mod manner;
 

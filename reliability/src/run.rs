@@ -1,5 +1,6 @@
 //! A bad day that is over: every exchange, what the endpoints saw, and when what happened.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::book::Pages;
@@ -14,12 +15,29 @@ pub struct Run {
     pub pages: Pages,
     /// The instants that have names.
     pub marks: Vec<(&'static str, Duration)>,
+    /// Numbers that the steps found out.
+    pub notes: BTreeMap<&'static str, u64>,
+    /// What the proxy used, now and then.
+    pub samples: Vec<Sample>,
     /// When it began; all other times count from here.
     pub start: Instant,
     /// How long it took.
     pub took: Duration,
     /// The longest that the machine held the client up: a busy one may do so to the proxy and to endpoints as well.
     pub held_up: Duration,
+}
+
+/// What the proxy used at some instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// When.
+    pub at: Duration,
+    /// How many requests were over by then.
+    pub requests: u64,
+    /// Resident memory, in bytes.
+    pub memory: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
 }
 
 impl Run {
@@ -30,10 +48,16 @@ impl Run {
         found.map_or(Duration::MAX, |(_, at)| *at)
     }
 
+    /// What the steps found out under this name; 0 when they did not get that far.
+    #[must_use]
+    pub fn note(&self, name: &str) -> u64 {
+        self.notes.get(name).copied().unwrap_or_default()
+    }
+
     /// The exchanges that failed, of those that are meant.
     #[must_use]
     pub fn failures(&self, meant: impl Fn(&Exchange) -> bool) -> Vec<&Exchange> {
-        let failed = self.exchanges.iter().filter(|one| !one.is_good());
+        let failed = self.exchanges.iter().filter(|one| one.has_failed());
         failed.filter(|one| meant(one)).collect()
     }
 
@@ -122,6 +146,8 @@ mod tests {
             ],
             pages: Pages::default(),
             marks: vec![("killed", Duration::from_millis(3))],
+            notes: BTreeMap::new(),
+            samples: Vec::new(),
             start: Instant::now(),
             took: Duration::from_millis(9),
             held_up: Duration::ZERO,

@@ -1,10 +1,18 @@
 //! The language in which a bad day is written: what there is, what is asked, what happens when, and what must hold.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use anyhow::Result;
 
 use crate::claim::Claim;
 use crate::client::Load;
 use crate::origin::Manner;
+use crate::stage::Stage;
+
+pub use crate::endpoint::Act;
+pub use crate::setting::{Beginning, Setting};
 
 /// A bad day.
 #[derive(Debug)]
@@ -29,21 +37,6 @@ pub struct Scenario {
     pub is_for_rivals: bool,
 }
 
-/// Lines for evenkeel's configuration. What they do not say is as evenkeel has it by itself.
-#[derive(Clone, Debug, Default)]
-pub struct Setting {
-    /// For the route that takes every path.
-    pub route: String,
-    /// The line with its balancer; none: least-request.
-    pub balancer: Option<String>,
-    /// For the cluster.
-    pub cluster: String,
-    /// More routes, each from `[[route]]` on.
-    pub routes: String,
-    /// How long an attempt may take, for rivals as well.
-    pub attempt_timeout: Option<Duration>,
-}
-
 /// What a scenario needs of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Needs {
@@ -54,6 +47,12 @@ pub enum Needs {
     Network,
     /// A table of hosts of its own: endpoints have names.
     Names,
+    /// A name server: endpoints are a service that it knows.
+    Service,
+    /// A view of its own on the file system.
+    Mounts,
+    /// So many descriptors for those who ask.
+    Descriptors(u64),
 }
 
 /// One thing after the other.
@@ -69,27 +68,30 @@ pub enum Step {
     Do(usize, Act),
     /// No name resolves any more.
     ForgetNames,
+    /// Whatever else is done.
+    Deed(Deed),
 }
 
-/// What is done to an endpoint.
-#[derive(Clone, Debug)]
-pub enum Act {
-    /// SIGKILL.
-    Kill,
-    /// SIGSTOP.
-    Freeze,
-    /// SIGCONT.
-    Thaw,
-    /// SIGTERM, and its end is waited for.
-    Retire,
-    /// It is started again, in its old manner or another.
-    Begin(Option<Manner>),
-    /// It behaves differently from now on.
-    Become(Manner),
-    /// Packets to it and from it are dropped.
-    Cut,
-    /// They pass again.
-    Heal,
+/// Something that is done by code of its own.
+#[derive(Clone)]
+pub struct Deed(Arc<Doing>);
+
+type Doing = dyn Fn(&mut Stage) -> Result<()> + Send + Sync;
+
+impl Deed {
+    /// Does it.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub fn perform(&self, stage: &mut Stage) -> Result<()> {
+        (self.0)(stage)
+    }
+}
+
+impl fmt::Debug for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deed")
+    }
 }
 
 impl Scenario {
@@ -120,6 +122,45 @@ impl Scenario {
     #[must_use]
     pub fn balancer(mut self, line: &str) -> Self {
         self.setting.balancer = Some(line.to_owned());
+        self
+    }
+
+    /// Lines for the top of the file.
+    #[must_use]
+    pub fn top(mut self, lines: &str) -> Self {
+        self.setting.top.push_str(lines);
+        self.setting.top.push('\n');
+        self
+    }
+
+    /// Lines for the listener.
+    #[must_use]
+    pub fn listener(mut self, lines: &str) -> Self {
+        self.setting.listener.push_str(lines);
+        self.setting.listener.push('\n');
+        self
+    }
+
+    /// Whole sections.
+    #[must_use]
+    pub fn sections(mut self, lines: &str) -> Self {
+        self.setting.sections.push_str(lines);
+        self.setting.sections.push('\n');
+        self
+    }
+
+    /// One more endpoint, in a cluster of its own, for tunnels and large bodies.
+    #[must_use]
+    pub fn aside(mut self, manner: Manner) -> Self {
+        self.endpoints.push(manner);
+        self.setting.last_is_aside = true;
+        self
+    }
+
+    /// How evenkeel is started.
+    #[must_use]
+    pub const fn beginning(mut self, beginning: Beginning) -> Self {
+        self.setting.beginning = beginning;
         self
     }
 
@@ -198,6 +239,12 @@ impl Scenario {
     #[must_use]
     pub fn act(self, endpoint: usize, act: Act) -> Self {
         self.step(Step::Do(endpoint, act))
+    }
+
+    /// Something is done by code of its own.
+    #[must_use]
+    pub fn deed(self, deed: impl Fn(&mut Stage) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.step(Step::Deed(Deed(Arc::new(deed))))
     }
 
     /// One more step.

@@ -2,14 +2,25 @@
 
 mod answers;
 mod connections;
+mod crowds;
 mod deaths;
+mod endings;
+mod found;
 mod limits;
+mod reloads;
+mod resources;
 mod silence;
 mod slowness;
+mod upgrades;
 
 use std::time::Duration;
 
 use crate::scenario::Scenario;
+
+/// What the soak does as well.
+pub(crate) mod parts {
+    pub(crate) use super::reloads::{open_tunnels, reload};
+}
 
 /// How long scenarios are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +32,14 @@ pub enum Length {
 }
 
 impl Length {
+    /// So many of something, in the short form and in the full one.
+    const fn of(self, short: usize, full: usize) -> usize {
+        match self {
+            Self::Short => short,
+            Self::Full => full,
+        }
+    }
+
     /// So many requests in the short form.
     const fn requests(self, short: u64) -> u64 {
         match self {
@@ -58,6 +77,21 @@ pub const ALL: &[(&str, Maker)] = &[
     ("priority", limits::priority),
     ("panic", answers::panic),
     ("slow-start", slowness::slow_start),
+    ("reloads", reloads::reloads),
+    ("broken-reload", reloads::broken_reload),
+    ("listeners", reloads::listeners),
+    ("upgrades", upgrades::upgrades),
+    ("crashing-upgrade", upgrades::crashing_upgrade),
+    ("terminated", endings::terminated),
+    ("socket-activation", endings::socket_activation),
+    ("slow-heads", crowds::slow_heads),
+    ("slow-readers", crowds::slow_readers),
+    ("slow-chunks", crowds::slow_chunks),
+    ("descriptors", resources::descriptors),
+    ("memory", resources::memory),
+    ("full-disk", resources::full_disk),
+    ("dns-change", found::dns_change),
+    ("dns-death", found::dns_death),
 ];
 
 const fn ms(millis: u64) -> Duration {

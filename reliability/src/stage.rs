@@ -1,23 +1,26 @@
-//! Plays a scenario: endpoints, proxy and client are started, the steps are taken, and what came of it is handed over.
+//! What stands around the proxy while a scenario is played, and the proxy itself: what a step may use.
 //!
 //! Steps follow what is observed (so many requests are over) or a time; each has a limit, so that a day ends however bad it
-//! is.
+//! is. How a stage is set and struck is [`crate::play`]'s matter.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
+use evenkeel_testkit::{Line, NameServer, Setup};
 
 use crate::book::Book;
 use crate::client::Client;
-use crate::endpoint::Endpoint;
-use crate::names::{self, Names};
-use crate::network::{self, Namespace};
-use crate::proxy::{Programs, Proxy, Who};
-use crate::run::Run;
-use crate::scenario::{Act, Needs, Scenario, Step};
+use crate::crowd::Tunnels;
+use crate::endpoint::{Act, Endpoint};
+use crate::names::Names;
+use crate::process::Usage;
+use crate::proxy::{self, Proxy};
+use crate::run::Sample;
+use crate::setting::Setting;
 
 /// How often progress is looked at.
 const LOOK: Duration = Duration::from_millis(1);
@@ -25,129 +28,128 @@ const LOOK: Duration = Duration::from_millis(1);
 /// How long a step may wait for requests.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Why a scenario cannot be played on this machine; none when it can.
-#[must_use]
-pub fn missing(scenario: &Scenario) -> Option<&'static str> {
-    match scenario.needs {
-        Needs::Network if !network::is_allowed() => {
-            Some("it needs iproute2 and root, to make a network namespace")
-        }
-        Needs::Names if !names::is_allowed() => {
-            Some("it needs root, to give the proxy a table of hosts of its own")
-        }
-        Needs::Nothing | Needs::Network | Needs::Names => None,
-    }
-}
-
-/// Plays a scenario with one proxy that has this many workers.
-///
-/// # Errors
-/// When something does not start, does not go on, or is not accounted for.
-pub fn play(scenario: &Scenario, who: Who, workers: u16, programs: &Programs) -> Result<Run> {
-    // The test kit panics where others return an error.
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        perform(scenario, who, workers, programs)
-    }));
-    played.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(anyhow!("{}", text.unwrap_or("something panicked")))
-    })
-}
-
-fn perform(scenario: &Scenario, who: Who, workers: u16, programs: &Programs) -> Result<Run> {
-    let mut stage = Stage::set(scenario, programs)?;
-    let addresses: Vec<_> = stage.endpoints.iter().map(Endpoint::address).collect();
-    if let Some(names) = &stage.names {
-        names.set(addresses.iter().map(|address| address.ip()).enumerate())?;
-    }
-    let setting = &scenario.setting;
-    let proxy = Proxy::start(who, workers, setting, &addresses, stage.names.as_ref())?;
-    let start = Instant::now();
-    let client = Client::start(proxy.address(), &scenario.loads, start);
-    let mut marks = Vec::new();
-    let played = scenario
-        .steps
-        .iter()
-        .try_for_each(|step| stage.take(step, &client, start, &mut marks));
-    let held_up = client.held_up();
-    // What is still under way ends as its proxy sees to it, with the endpoints as they are.
-    let exchanges = client.finish();
-    let networks: Vec<_> = stage.endpoints.drain(..).map(Endpoint::end).collect();
-    drop(proxy);
-    // Not before the proxy has heard of the end of every connection: a lost packet of that is sent again.
-    drop(networks);
-    played?;
-    Ok(Run {
-        exchanges: exchanges?,
-        pages: stage.book.take(),
-        marks,
-        start,
-        took: start.elapsed(),
-        held_up,
-    })
-}
-
-/// What stands around the proxy.
+/// What stands around the proxy, and the proxy itself: what a step may use.
 #[derive(Debug)]
-struct Stage {
-    book: Arc<Book>,
-    endpoints: Vec<Endpoint>,
-    names: Option<Names>,
+pub struct Stage {
+    /// The scenario's lines for the configuration.
+    pub setting: Setting,
+    /// The endpoints, in the scenario's order.
+    pub endpoints: Vec<Endpoint>,
+    /// The name server that knows them, where there is one.
+    pub name_server: Option<NameServer>,
+    /// The socket that evenkeel is started on, where it opens none.
+    pub socket: Option<TcpListener>,
+    /// Tunnels that are open.
+    pub tunnels: Option<Tunnels>,
+    /// Those who ask.
+    pub client: Client,
+    /// When it began.
+    pub start: Instant,
+    /// How many workers the proxy has.
+    pub workers: u16,
+    pub(crate) proxy: Option<Proxy>,
+    /// What the endpoints are called in the configuration.
+    pub(crate) names_of_endpoints: Vec<String>,
+    pub(crate) book: Arc<Book>,
+    pub(crate) names: Option<Names>,
+    pub(crate) marks: Vec<(&'static str, Duration)>,
+    pub(crate) notes: BTreeMap<&'static str, u64>,
+    pub(crate) samples: Vec<Sample>,
 }
 
 impl Stage {
-    fn set(scenario: &Scenario, programs: &Programs) -> Result<Self> {
-        let book = Arc::new(Book::default());
-        let mut endpoints = Vec::new();
-        for (number, manner) in scenario.endpoints.iter().enumerate() {
-            let is_apart = scenario.needs == Needs::Network && number == 0;
-            let namespace = is_apart.then(Namespace::new).transpose()?;
-            let (manner, book) = (manner.clone(), Arc::clone(&book));
-            let endpoint = Endpoint::start(number, &programs.origin, manner, namespace, book);
-            endpoints.push(endpoint?);
-        }
-        Ok(Self {
-            book,
-            endpoints,
-            names: (scenario.needs == Needs::Names).then(Names::new),
-        })
+    /// Does something to an endpoint.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub fn act(&mut self, number: usize, act: &Act) -> Result<()> {
+        let endpoint = self.endpoints.get_mut(number);
+        let endpoint = endpoint.context("no such endpoint")?;
+        endpoint
+            .suffer(act)
+            .with_context(|| format!("{act:?} of endpoint {number}"))
     }
 
-    fn take(
-        &mut self,
-        step: &Step,
-        client: &Client,
-        start: Instant,
-        marks: &mut Vec<(&'static str, Duration)>,
-    ) -> Result<()> {
-        match step {
-            Step::Requests(number) => wait_for(client, *number),
-            Step::Pause(time) => {
-                thread::sleep(*time);
-                Ok(())
-            }
-            Step::Mark(name) => {
-                marks.push((name, start.elapsed()));
-                Ok(())
-            }
-            Step::ForgetNames => self.names.as_ref().context("it has no names")?.clear(),
-            Step::Do(number, act) => {
-                let endpoint = self.endpoints.get_mut(*number);
-                let endpoint = endpoint.context("no such endpoint")?;
-                let done = match act {
-                    Act::Kill => endpoint.kill(),
-                    Act::Freeze => endpoint.freeze(),
-                    Act::Thaw => endpoint.thaw(),
-                    Act::Retire => endpoint.retire(),
-                    Act::Begin(manner) => endpoint.begin(manner.clone()),
-                    Act::Become(manner) => endpoint.change(manner.clone()),
-                    Act::Cut => endpoint.cut(),
-                    Act::Heal => endpoint.heal(),
-                };
-                done.with_context(|| format!("{act:?} of endpoint {number}"))
+    /// This instant has a name from now on.
+    pub fn mark(&mut self, name: &'static str) {
+        self.marks.push((name, self.start.elapsed()));
+    }
+
+    /// A number that claims will ask for.
+    pub fn note(&mut self, name: &'static str, number: u64) {
+        self.notes.insert(name, number);
+    }
+
+    /// What the process that serves uses now is kept.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn sample(&mut self) -> Result<()> {
+        let usage = Usage::of(self.line()?.pid())?;
+        self.samples.push(Sample {
+            at: self.start.elapsed(),
+            requests: self.client.done(),
+            memory: usage.memory,
+            descriptors: usage.descriptors,
+        });
+        Ok(())
+    }
+
+    /// As much more of a number.
+    pub fn add(&mut self, name: &'static str, number: u64) {
+        *self.notes.entry(name).or_default() += number;
+    }
+
+    /// The largest of such numbers.
+    pub fn most(&mut self, name: &'static str, number: u64) {
+        let most = self.notes.entry(name).or_default();
+        *most = number.max(*most);
+    }
+
+    /// Waits until so many more requests are over.
+    ///
+    /// # Errors
+    /// When they are not in time.
+    pub fn let_pass(&self, requests: u64) -> Result<()> {
+        wait_for(&self.client, requests)
+    }
+
+    /// The line of processes.
+    ///
+    /// # Errors
+    /// When evenkeel was not begun as one.
+    pub fn line(&mut self) -> Result<&mut Line> {
+        match &mut self.proxy {
+            Some(Proxy::Line(line)) => Ok(line),
+            _ => bail!("it is no line of processes"),
+        }
+    }
+
+    /// The line of processes, which is the caller's to end.
+    ///
+    /// # Errors
+    /// When evenkeel was not begun as one.
+    pub fn take_line(&mut self) -> Result<Line> {
+        match self.proxy.take() {
+            Some(Proxy::Line(line)) => Ok(*line),
+            other => {
+                self.proxy = other;
+                bail!("it is no line of processes")
             }
         }
+    }
+
+    /// Another one in its place.
+    pub fn put_line(&mut self, line: Line) {
+        self.proxy = Some(Proxy::Line(Box::new(line)));
+    }
+
+    /// The configuration, with other lines.
+    #[must_use]
+    pub fn setup(&self, change: impl FnOnce(&mut Setting)) -> Setup {
+        let mut setting = self.setting.clone();
+        change(&mut setting);
+        proxy::setup(self.workers, &setting, &self.names_of_endpoints)
     }
 }
 

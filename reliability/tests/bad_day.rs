@@ -1,7 +1,7 @@
 //! Every bad day in its short form, with the real binary: one test each, so that what fails has a name.
 //!
-//! Death and frost are played with 1, 2 and 4 workers, the others with one of these numbers, so that all of them take less
-//! than a minute and a half; `cargo xtask reliability` plays each with each.
+//! Death and frost are played with 1, 2 and 4 workers, the others with one of these numbers, so that all of them take
+//! some three minutes; `cargo xtask reliability` plays each with each.
 
 #![expect(
     clippy::tests_outside_test_module,
@@ -14,10 +14,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use evenkeel_reliability::play;
 use evenkeel_reliability::proxy::{Programs, Who};
 use evenkeel_reliability::report::Verdict;
 use evenkeel_reliability::scenarios::{self, Length};
-use evenkeel_reliability::stage;
 
 /// One at a time, also where all tests share a process and nobody reads `.config/nextest.toml`.
 static TURN: Mutex<()> = Mutex::new(());
@@ -27,7 +27,7 @@ fn play(name: &str, workers: &[u16]) {
     let known = scenarios::ALL.iter().find(|(known, _)| *known == name);
     let (_, make) = known.unwrap_or_else(|| panic!("no scenario {name}"));
     let scenario = make(Length::Short);
-    if let Some(why) = stage::missing(&scenario) {
+    if let Some(why) = play::missing(&scenario) {
         eprintln!("SKIPPED: {name} is not played here: {why}");
         return;
     }
@@ -36,7 +36,7 @@ fn play(name: &str, workers: &[u16]) {
     };
     let mut broken = String::new();
     for &workers in workers {
-        let run = stage::play(&scenario, Who::Evenkeel, workers, &programs);
+        let run = play::play(&scenario, Who::Evenkeel, workers, &programs);
         let verdict = Verdict::of(&scenario, workers, &run);
         eprintln!("{verdict}");
         if !verdict.is_good() {
@@ -88,4 +88,19 @@ bad_days! {
     priority "priority" [2]
     panic "panic" [1]
     slow_start "slow-start" [2]
+    reloads "reloads" [2]
+    broken_reload "broken-reload" [1]
+    listeners "listeners" [4]
+    upgrades "upgrades" [2]
+    crashing_upgrade "crashing-upgrade" [1]
+    terminated "terminated" [4]
+    socket_activation "socket-activation" [2]
+    slow_heads "slow-heads" [2]
+    slow_readers "slow-readers" [1]
+    slow_chunks "slow-chunks" [4]
+    descriptors "descriptors" [2]
+    memory "memory" [2]
+    full_disk "full-disk" [4]
+    dns_change "dns-change" [2]
+    dns_death "dns-death" [1]
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask reliability`: plays every bad day at length and writes `docs/reliability.md`.
 //!
 //! It builds what is played and finds what it is beside; playing is the matter of `reliability/`. With words behind the
-//! verb, which are handed on (`--help` lists them), only what they name is played, and no page is written.
+//! verb, which are handed on (`--help` lists them), only what they name is played, and no page is written; but
+//! `--soak MINUTES` alone writes its section of the page.
 
 use anyhow::{Result, bail};
 
@@ -45,7 +46,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let evenkeel = programs.join("evenkeel");
     let mut command = std::process::Command::new(programs.join("bad-day"));
     command.env("EVENKEEL_BIN", &evenkeel).args(arguments);
-    if arguments.is_empty() {
+    if arguments.is_empty() || matches!(arguments, ["--soak", _]) {
         let versions = [
             version(&evenkeel, "--version")?,
             version(&find("nginx")?, "-v")?,

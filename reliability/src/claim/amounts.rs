@@ -150,7 +150,7 @@ impl Claim {
     #[must_use]
     pub fn no_failure_in(span: Span, when: &'static str, why: &'static str) -> Self {
         Self::new(format!("no request fails {when}"), why, move |run| {
-            let failed: Vec<_> = span.of(run).filter(|one| !one.is_good()).collect();
+            let failed: Vec<_> = span.of(run).filter(|one| one.has_failed()).collect();
             Measured::new(failed.is_empty(), super::describe(&failed))
         })
     }

@@ -7,13 +7,16 @@ use evenkeel_bench::body::Body;
 use evenkeel_bench::head::{self, Framing, ResponseHead};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use crate::echo;
 use crate::exchange::{Kind, Life, Outcome};
 
 /// How long a client waits for the whole of a response: longer than any proxy here may take.
 const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How often it is looked whether that is over.
+const TICK: Duration = Duration::from_millis(50);
 
 /// Read at once.
 const INPUT: usize = 4 * 1024;
@@ -45,11 +48,14 @@ impl Line {
         };
         let pieces = request(id, kind, path, lines, &posted);
         let expected = echo::answer(id, &posted);
-        let asked = timeout(PATIENCE, self.converse(&pieces, id, &expected)).await;
-        asked.unwrap_or_else(|_| {
-            self.stream = None;
-            (Outcome::Silence, None)
-        })
+        tokio::select! {
+            biased;
+            answered = self.converse(&pieces, id, &expected) => answered,
+            () = patience() => {
+                self.stream = None;
+                (Outcome::Silence, None)
+            }
+        }
     }
 
     async fn converse(
@@ -81,6 +87,14 @@ impl Line {
             }
             Err((outcome, by)) => (outcome, by),
         }
+    }
+}
+
+/// Waits as long as a client does, of the time in which it was not held up itself: where the machine stands still for ten seconds, so does
+/// whoever is waited for.
+async fn patience() {
+    for _ in 0..PATIENCE.as_millis() / TICK.as_millis() {
+        sleep(TICK).await;
     }
 }
 

@@ -132,6 +132,8 @@ mod tests {
         exchanges.push(exchange(107, 107, Some(0)));
         exchanges.extend([exchange(108, 1, None), exchange(109, 1, None)]);
         let run = Run {
+            notes: std::collections::BTreeMap::new(),
+            samples: Vec::new(),
             exchanges,
             pages: Pages::default(),
             marks: Vec::new(),

@@ -11,9 +11,9 @@ use evenkeel_sim::{Play, own, play, read};
 use super::{DISTURBED, Entrant, Figures, TRIES};
 use crate::client::{Load, Pace};
 use crate::origin::Manner;
+use crate::play;
 use crate::proxy::{Programs, Who};
 use crate::scenario::Scenario;
-use crate::stage;
 
 /// Where the rules of the cluster begin. They end at the next table.
 const CLUSTER: &str = "[cluster]\n";
@@ -94,7 +94,7 @@ impl Trial {
     /// When something does not start, does not go on, or is not accounted for.
     pub fn play(&self, seed: u64, workers: u16, programs: &Programs) -> Result<Figures> {
         let scenario = self.scenario(seed)?;
-        let run = stage::play(&scenario, Who::Evenkeel, workers, programs)?;
+        let run = play::play(&scenario, Who::Evenkeel, workers, programs)?;
         Ok(Figures::real(
             &run,
             self.model.warm_up,

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use super::errand::{self, Errand};
 use super::journal::{Note, Sight};
 use super::manner::{Manner, Speech};
 use super::{Desk, say};
@@ -25,7 +26,7 @@ const INPUT: usize = 4 * 1024;
 struct Request {
     id: Option<u64>,
     is_post: bool,
-    is_probe: bool,
+    errand: Errand,
     keep_alive: bool,
     body: Vec<u8>,
 }
@@ -98,7 +99,7 @@ async fn next(stream: &mut TcpStream, input: &mut Vec<u8>, desk: &Desk) -> Resul
     let request = Request {
         id: echo::field(lines, echo::ID).and_then(|id| id.parse().ok()),
         is_post: lines.starts_with(b"POST "),
-        is_probe: &lines[head.target.clone()] == Manner::PROBE.as_bytes(),
+        errand: Errand::of(&lines[head.target.clone()]),
         keep_alive: head.keep_alive,
         body: match head.framing {
             Framing::Chunked => echo::without_chunks(raw),
@@ -138,13 +139,18 @@ async fn fill(stream: &mut TcpStream, input: &mut Vec<u8>) -> Result<(), Over> {
 /// Does to a request what the manner says; whether the connection stays.
 async fn respond(stream: &mut TcpStream, request: &Request, desk: &Desk) -> io::Result<bool> {
     let manner = desk.manner.borrow().clone();
-    if request.is_probe {
-        let text = format!(
-            "HTTP/1.1 {} Probed\r\nContent-Length: 0\r\n\r\n",
-            manner.probe
-        );
-        stream.write_all(text.as_bytes()).await?;
-        return Ok(request.keep_alive);
+    match request.errand {
+        Errand::Ask => {}
+        Errand::Probe => {
+            let text = format!(
+                "HTTP/1.1 {} Probed\r\nContent-Length: 0\r\n\r\n",
+                manner.probe
+            );
+            stream.write_all(text.as_bytes()).await?;
+            return Ok(request.keep_alive);
+        }
+        Errand::Tunnel => return errand::echo(stream).await.map(|()| false),
+        Errand::Large(coding) => return errand::pour(stream, coding).await.map(|()| false),
     }
     let Some(id) = request.id else {
         say(&Note::Lost("a request without an id".to_owned()));

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Who;
 use crate::endpoint::own_address;
-use crate::scenario::Setting;
+use crate::setting::Setting;
 
 const NGINX: &str = include_str!("../../configs/nginx.conf");
 const HAPROXY: &str = include_str!("../../configs/haproxy.cfg");
