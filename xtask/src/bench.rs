@@ -16,6 +16,7 @@ mod results;
 mod scenario;
 mod spread;
 mod start;
+mod strangers;
 mod summary;
 mod table;
 mod target;
@@ -58,6 +59,16 @@ const PACKAGES: &[Package] = &[
         name: "wrk",
         probe: &["sh", "-c", "command -v wrk"],
         reason: "a client that is not ours",
+    },
+    Package {
+        name: "nghttp2-client",
+        probe: &["sh", "-c", "command -v h2load"],
+        reason: "a client that speaks HTTP/2 and TLS",
+    },
+    Package {
+        name: "openssl",
+        probe: &["openssl", "version"],
+        reason: "a certificate, and a client that does handshakes",
     },
     Package {
         name: "util-linux",
@@ -149,7 +160,7 @@ fn entrants(scenario: &Scenario, options: &Options) -> Vec<Entrant> {
 
 fn rounds(ground: &mut Ground, options: &Options, perf: bool, outcome: &mut Outcome) -> Result<()> {
     let scenario = outcome.scenario;
-    let idle = matches!(scenario.drive, Drive::Idle { .. });
+    let idle = scenario.drive.is_idle();
     let entrants: Vec<Entrant> = outcome.turns.iter().map(|(one, _)| *one).collect();
     // What idle connections cost shows only in a process that has not had as many before.
     let mut running = Vec::new();

@@ -57,11 +57,15 @@ pub(super) enum Setting {
     Endpoints,
     /// With the access log.
     Logged,
+    /// TLS towards clients, with HTTP/2 for those that want it.
+    Tls,
+    /// HTTP/2 without TLS towards clients.
+    H2,
 }
 
 impl Setting {
     /// Every setting.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Plain,
         Self::Bare,
         Self::Large,
@@ -69,6 +73,8 @@ impl Setting {
         Self::Routes,
         Self::Endpoints,
         Self::Logged,
+        Self::Tls,
+        Self::H2,
     ];
 
     /// Its name, in templates and tables.
@@ -81,6 +87,8 @@ impl Setting {
             Self::Routes => "routes",
             Self::Endpoints => "endpoints",
             Self::Logged => "logged",
+            Self::Tls => "tls",
+            Self::H2 => "h2",
         }
     }
 }

@@ -111,7 +111,7 @@ impl Drop for Held {
 }
 
 /// Runs a client to its end and gives what it printed.
-fn finish(command: Command, count: Option<&Count>) -> Result<String> {
+pub(super) fn finish(command: Command, count: Option<&Count>) -> Result<String> {
     let mut command = match count {
         Some(count) => count.around(&command),
         None => command,

@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         for (arguments, part) in [
-            (&["11"][..], "no such scenario: 11"),
+            (&["19"][..], "no such scenario: 19"),
             (&["--fast"], "no such option"),
             (&["--rounds"], "needs a value"),
             (&["--rounds", "0"], "above zero"),

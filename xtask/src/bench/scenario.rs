@@ -41,9 +41,43 @@ pub(super) enum Drive {
     Open,
     /// As `Closed`, from wrk, so that nobody need trust our own client.
     Wrk,
+    /// As `Closed`, from h2load; `pipeline` is how many requests there are at once on each connection.
+    Strange(Speech),
+    /// Handshakes one after the other, from openssl.
+    Handshakes { resumed: bool },
     /// Connections that stay open and idle, after one request each or after none.
     Idle { asked: bool },
+    /// The same from h2load, after one request each.
+    IdleStrange(Speech),
 }
+
+impl Drive {
+    /// Whether nothing is asked while it is measured.
+    pub(super) const fn is_idle(self) -> bool {
+        matches!(self, Self::Idle { .. } | Self::IdleStrange(_))
+    }
+}
+
+/// What a client speaks that is not ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Speech {
+    pub(super) tls: bool,
+    /// HTTP/2, or HTTP/1.1.
+    pub(super) h2: bool,
+}
+
+const H2: Speech = Speech {
+    tls: false,
+    h2: true,
+};
+const H1_TLS: Speech = Speech {
+    tls: true,
+    h2: false,
+};
+const H2_TLS: Speech = Speech {
+    tls: true,
+    h2: true,
+};
 
 /// What the load asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -295,6 +329,59 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         targets: &[ORDINARY[0], ORDINARY[1], Target::own(Measure::Cpu, 1.10)],
         ..BASE
     },
+    strange(
+        "11a",
+        "HTTP/2: 8 connections with 8 requests each",
+        H2,
+        OF_H2,
+    ),
+    strange(
+        "11b",
+        "HTTP/1.1 over TLS: 64 kept-alive connections",
+        H1_TLS,
+        OF_TLS,
+    ),
+    strange(
+        "11c",
+        "HTTP/2 over TLS: 8 connections with 8 requests each",
+        H2_TLS,
+        OF_TLS,
+    ),
+    handshakes("12a", "a new TLS connection for each request", false),
+    handshakes("12b", "a resumed TLS connection for each request", true),
+    Scenario {
+        load: Load {
+            path: "/b/10485760",
+            connections: 8,
+            ..Load::PLAIN
+        },
+        measure: Measure::Throughput,
+        ..strange("13a", "10 MB responses over TLS, HTTP/1.1", H1_TLS, BYTES)
+    },
+    Scenario {
+        load: Load {
+            path: "/b/10485760",
+            connections: 8,
+            ..Load::PLAIN
+        },
+        measure: Measure::Throughput,
+        ..strange("13b", "10 MB responses over TLS, HTTP/2", H2_TLS, BYTES)
+    },
+    idle_strange(
+        "14a",
+        "2,000 idle TLS connections after one request each",
+        H1_TLS,
+    ),
+    idle_strange(
+        "14b",
+        "2,000 idle HTTP/2 connections after one request each",
+        H2,
+    ),
+    idle_strange(
+        "14c",
+        "2,000 idle HTTP/2 connections over TLS after one request each",
+        H2_TLS,
+    ),
 ];
 
 const fn large(
@@ -334,6 +421,87 @@ const fn idle(name: &'static str, title: &'static str, asked: bool) -> Scenario 
     }
 }
 
+/// The rivals as such a client needs them.
+const SECURE: &[Entrant] = &[
+    Entrant::new(Who::Nginx, Setting::Tls),
+    Entrant::new(Who::Haproxy, Setting::Tls),
+];
+const MULTIPLEXED: &[Entrant] = &[
+    Entrant::new(Who::Nginx, Setting::H2),
+    Entrant::new(Who::Haproxy, Setting::H2),
+];
+
+/// The setting in which a client of that speech is understood, and who else takes part in it.
+const fn understood(speech: Speech) -> (Setting, &'static [Entrant]) {
+    if speech.tls {
+        (Setting::Tls, SECURE)
+    } else {
+        (Setting::H2, MULTIPLEXED)
+    }
+}
+
+const fn strange(
+    name: &'static str,
+    title: &'static str,
+    speech: Speech,
+    targets: &'static [Target],
+) -> Scenario {
+    let (setting, others) = understood(speech);
+    let (connections, pipeline) = if speech.h2 { (8, 8) } else { (64, 1) };
+    Scenario {
+        name,
+        title,
+        drive: Drive::Strange(speech),
+        load: Load {
+            connections,
+            pipeline,
+            ..Load::PLAIN
+        },
+        setting,
+        others,
+        targets,
+        ..BASE
+    }
+}
+
+const OF_H2: &[Target] = &[Target::better(Measure::Cpu, 0.80)];
+const OF_TLS: &[Target] = &[Target::better(Measure::Cpu, 0.95)];
+const OF_HANDSHAKES: &[Target] = &[Target::better(Measure::Cpu, 0.75)];
+
+const fn handshakes(name: &'static str, title: &'static str, resumed: bool) -> Scenario {
+    Scenario {
+        name,
+        title,
+        drive: Drive::Handshakes { resumed },
+        load: Load {
+            connections: 1,
+            ..Load::PLAIN
+        },
+        setting: Setting::Tls,
+        others: SECURE,
+        targets: OF_HANDSHAKES,
+        ..BASE
+    }
+}
+
+const fn idle_strange(name: &'static str, title: &'static str, speech: Speech) -> Scenario {
+    let (setting, others) = understood(speech);
+    Scenario {
+        name,
+        title,
+        drive: Drive::IdleStrange(speech),
+        load: Load {
+            connections: 2_000,
+            ..Load::PLAIN
+        },
+        setting,
+        others,
+        measure: Measure::IdleBytes,
+        targets: &[],
+        ..BASE
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::measure::{Report, Turn};
@@ -347,7 +515,7 @@ mod tests {
             let others = &SCENARIOS[at + 1..];
             assert!(others.iter().all(|other| other.name != scenario.name));
         }
-        for number in 1..=10 {
+        for number in 1..=14 {
             let digits = |name: &str| {
                 name.trim_end_matches(|c: char| c.is_ascii_lowercase())
                     .parse()

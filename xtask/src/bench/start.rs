@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::contestant::{Entrant, Setting, Who};
 use super::process::{LOAD_CORE, PROXY_CORE, Ports, Process, Scratch};
@@ -42,10 +43,52 @@ pub(super) struct Ground {
     pub(super) programs: Programs,
     /// The file of hosts and paths that ask for the routes of a large table.
     pub(super) paths: String,
+    /// A certificate, its key, and both in one file.
+    certificate: Certificate,
     pub(super) scratch: Scratch,
     ports: Ports,
     origin_ports: Vec<u16>,
     _origins: Process,
+}
+
+/// What the proxies show to clients that speak TLS: self-signed, ECDSA on P-256, as certificates are today.
+#[derive(Debug)]
+struct Certificate {
+    chain: String,
+    key: String,
+    /// HAProxy wants both in one file.
+    both: String,
+}
+
+impl Certificate {
+    fn make(scratch: &Scratch) -> Result<Self> {
+        let [chain, key] = ["chain.pem", "key.pem"].map(|name| scratch.path(name));
+        let output = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+            ])
+            .args(["-nodes", "-days", "30", "-subj", "/CN=localhost"])
+            .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+            .arg("-out")
+            .arg(&chain)
+            .arg("-keyout")
+            .arg(&key)
+            .output()?;
+        if !output.status.success() {
+            bail!("openssl: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let both = fs::read_to_string(&chain)? + &fs::read_to_string(&key)?;
+        Ok(Self {
+            chain: chain.display().to_string(),
+            key: key.display().to_string(),
+            both: scratch.write("both.pem", &both)?,
+        })
+    }
 }
 
 /// A contestant that runs.
@@ -69,9 +112,11 @@ impl Ground {
         let program = &programs.origin;
         let origins = Process::start(LOAD_CORE, program, &words, port, &scratch, None)?;
         let paths = scratch.write("paths.txt", &asked_paths())?;
+        let certificate = Certificate::make(&scratch)?;
         Ok(Self {
             programs,
             paths,
+            certificate,
             scratch,
             ports,
             origin_ports,
@@ -211,7 +256,13 @@ impl Ground {
             fs::read_to_string(&template).with_context(|| template.display().to_string())?;
         let port_text = port.to_string();
         let prefix = self.scratch.path(&port_text).display().to_string();
-        let mut all = vec![("port", port_text.as_str()), ("prefix", &prefix)];
+        let mut all = vec![
+            ("port", port_text.as_str()),
+            ("prefix", &prefix),
+            ("certificate", &self.certificate.chain),
+            ("key", &self.certificate.key),
+            ("both", &self.certificate.both),
+        ];
         all.extend(values);
         let text = template::fill(&template, entrant.setting, &all).context(name.to_owned())?;
         self.scratch.write(&format!("{port}.{name}"), &text)
@@ -263,6 +314,9 @@ mod tests {
             "keepalive",
             "hosts_map",
             "paths_map",
+            "certificate",
+            "key",
+            "both",
         ]
         .map(|name| (name, "1"));
         for name in ["evenkeel.toml", "nginx.conf", "haproxy.cfg"] {

@@ -3,7 +3,6 @@
 use super::contestant::{Entrant, Who};
 use super::measure::{Measure, Turn};
 use super::outcome::Outcome;
-use super::scenario::Drive;
 use super::spread::{Spread, ratio, values};
 use super::target::{Field, Target};
 
@@ -72,7 +71,7 @@ pub(super) fn verdict(outcome: &Outcome, target: &Target) -> (String, String) {
 }
 
 fn rows(outcome: &Outcome) -> Vec<Vec<String>> {
-    let idle = matches!(outcome.scenario.drive, Drive::Idle { .. });
+    let idle = outcome.scenario.drive.is_idle();
     let counted = outcome
         .turns
         .iter()

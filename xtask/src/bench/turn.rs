@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::load::{self, Held};
+use super::load;
 use super::measure::{Report, Turn};
 use super::perf::Count;
 use super::proc::{self, Core};
 use super::process::PROXY_CORE;
 use super::scenario::{Drive, Scenario};
 use super::start::{Contestant, Ground};
+use super::strangers;
 
 /// The load of a warm-up, in seconds: pools and caches are full after a few thousand requests.
 const WARM_UP: f64 = 0.3;
@@ -23,6 +24,12 @@ const REST: Duration = Duration::from_secs(10);
 
 /// How often we look whether it has.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Idle connections, and who holds them.
+enum Held {
+    Ours(load::Held),
+    Strange(strangers::Held),
+}
 
 /// How a turn is taken.
 #[derive(Debug, Clone, Copy)]
@@ -91,9 +98,6 @@ pub(super) fn saturation(
 
 /// Holds idle connections to a contestant that has just been started, and sees what it needs for them.
 pub(super) fn hold(ground: &Ground, contestant: &Contestant, scenario: &Scenario) -> Result<Turn> {
-    let Drive::Idle { asked } = scenario.drive else {
-        bail!("scenario {} holds nothing", scenario.name);
-    };
     // Code is paged in and tables are made by the first requests; they are not what a connection costs.
     let mut few = *scenario;
     few.load.connections = 16;
@@ -101,16 +105,30 @@ pub(super) fn hold(ground: &Ground, contestant: &Contestant, scenario: &Scenario
     let family = contestant.process.family()?;
     rest(&family)?;
     let before = proc::resident(&family)?;
-    let mut words = load::arguments("idle", &scenario.load, contestant.port, &ground.paths);
-    if !asked {
-        words.push("--fresh".to_owned());
-    }
-    let held = Held::open(&ground.programs.load, &words)?;
+    let held = match scenario.drive {
+        Drive::Idle { asked } => {
+            let mut words = load::arguments("idle", &scenario.load, contestant.port, &ground.paths);
+            if !asked {
+                words.push("--fresh".to_owned());
+            }
+            Held::Ours(load::Held::open(&ground.programs.load, &words)?)
+        }
+        Drive::IdleStrange(speech) => Held::Strange(strangers::Held::open(
+            &scenario.load,
+            speech,
+            contestant.port,
+        )?),
+        _ => bail!("scenario {} holds nothing", scenario.name),
+    };
     std::thread::sleep(IDLE);
     rest(&family)?;
     let after = proc::resident(&family)?;
     let wanted = u64::from(scenario.load.connections);
-    let lost = wanted.saturating_sub(held.release()?);
+    let left = match held {
+        Held::Ours(held) => held.release()?,
+        Held::Strange(held) => held.release()?,
+    };
+    let lost = wanted.saturating_sub(left);
     let mut report = Report::default();
     if lost > 0 {
         report.errors.insert("closed".to_owned(), lost);
@@ -147,15 +165,23 @@ fn drive(
     count: Option<&Count>,
 ) -> Result<Report> {
     let (asked, port) = (&scenario.load, contestant.port);
-    if scenario.drive == Drive::Wrk {
-        return load::wrk(asked, port, manner.seconds, count);
+    let seconds = manner.seconds;
+    match scenario.drive {
+        Drive::Wrk => return load::wrk(asked, port, seconds, count),
+        Drive::Strange(speech) | Drive::IdleStrange(speech) => {
+            return strangers::h2load(asked, speech, port, seconds, count);
+        }
+        Drive::Handshakes { resumed } => {
+            return strangers::handshakes(asked, resumed, port, seconds, count);
+        }
+        Drive::Closed | Drive::Open | Drive::Idle { .. } => {}
     }
     let mode = match manner.rate {
         Some(_) => "open",
         None => "closed",
     };
     let mut words = load::arguments(mode, asked, port, &ground.paths);
-    words.extend(["--seconds".to_owned(), manner.seconds.to_string()]);
+    words.extend(["--seconds".to_owned(), seconds.to_string()]);
     if let Some(rate) = manner.rate {
         words.extend(["--rate".to_owned(), format!("{rate:.0}")]);
     }
