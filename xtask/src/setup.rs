@@ -35,10 +35,40 @@ const PACKAGES: &[Package] = &[
         reason: "the demo is served to a library that keeps connections alive in its own way",
     },
     Package {
+        name: "python3-grpcio",
+        // Another Python in front may lack it; the tests look at the system's as well.
+        probe: &[
+            "sh",
+            "-c",
+            "python3 -c 'import grpc' || /usr/bin/python3 -c 'import grpc'",
+        ],
+        reason: "gRPC is spoken with a client and a server that others wrote",
+    },
+    Package {
+        name: "python3-prometheus-client",
+        probe: &["/usr/bin/python3", "-c", "import prometheus_client"],
+        reason: "the metrics are read by the parser of Prometheus' own client library",
+    },
+    Package {
         name: "wrk",
         // It has no option that succeeds without a run.
         probe: &["sh", "-c", "command -v wrk"],
         reason: "256 connections at once",
+    },
+    Package {
+        name: "testssl.sh",
+        probe: &["testssl", "--version"],
+        reason: "TLS is judged by who knows what is wrong with it",
+    },
+    Package {
+        name: "nghttp2-client",
+        probe: &["h2load", "--version"],
+        reason: "h2load: many streams of HTTP/2 from an implementation that is not ours",
+    },
+    Package {
+        name: "nginx-light",
+        probe: &["nginx", "-v"],
+        reason: "an endpoint of HTTP/2 that is not ours",
     },
     Package {
         name: "systemd",
