@@ -19,6 +19,7 @@ pub mod id;
 pub mod matching;
 pub mod method;
 pub mod network;
+pub mod refusals;
 pub mod rng;
 pub mod rules;
 pub mod sink;

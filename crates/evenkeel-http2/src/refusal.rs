@@ -4,55 +4,7 @@
 
 use std::fmt;
 
-use evenkeel_base::Fault;
-
-macro_rules! refusals {
-    ($($variant:ident $name:literal $rfc:literal $request:ident $response:ident $about:literal;)*) => {
-        /// A reason to refuse a message. See [`Refusal::about`] for each.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum Refusal {
-            $(#[doc = $about] $variant,)*
-        }
-
-        impl Refusal {
-            /// Every reason, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name in logs and tests.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What is wrong, in a sentence for people.
-            #[must_use]
-            pub const fn about(self) -> &'static str {
-                match self { $(Self::$variant => $about,)* }
-            }
-
-            /// The rule it breaks.
-            #[must_use]
-            pub const fn rfc(self) -> &'static str {
-                match self { $(Self::$variant => $rfc,)* }
-            }
-
-            /// The fault when a request was refused.
-            #[must_use]
-            pub const fn fault_of_request(self) -> Fault {
-                match self { $(Self::$variant => Fault::$request,)* }
-            }
-
-            /// The fault when a response was refused.
-            #[must_use]
-            pub const fn fault_of_response(self) -> Fault {
-                match self { $(Self::$variant => Fault::$response,)* }
-            }
-        }
-    };
-}
-
-refusals! {
+evenkeel_base::refusals! {
     LineTooLong "line-too-long" "RFC 9110 §4.1" RequestLineTooLong ResponseHeadTooLarge "Method and path would make a request line that is longer than allowed.";
     HeadTooLarge "head-too-large" "RFC 9110 §5.4" RequestHeadTooLarge ResponseHeadTooLarge "The head is larger than allowed.";
     TooManyFields "too-many-fields" "RFC 9110 §5.4" RequestHeadTooLarge ResponseHeadTooLarge "The head has more fields than allowed.";
