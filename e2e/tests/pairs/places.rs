@@ -3,21 +3,27 @@
 use std::sync::mpsc::channel;
 use std::thread;
 
-use evenkeel_testkit::{Caller, Evenkeel, Gate, Length, Reply, eventually};
+use evenkeel_testkit::{Caller, Evenkeel, Gate, Length, Origin, Reply, eventually};
 
-use super::each;
+use super::{Pair, each};
+
+/// An origin that answers with what was asked for, once the gate is open.
+fn gated(pair: Pair) -> (Gate, Origin) {
+    let gate = Gate::new();
+    let origin = pair.http({
+        let gate = gate.clone();
+        move |request| {
+            gate.wait();
+            Reply::ok(request.target())
+        }
+    });
+    (gate, origin)
+}
 
 #[test]
 fn what_is_beyond_the_limit_waits_for_its_place() {
     each(|pair| {
-        let gate = Gate::new();
-        let origin = pair.http({
-            let gate = gate.clone();
-            move |request| {
-                gate.wait();
-                Reply::ok(request.target())
-            }
-        });
+        let (gate, origin) = gated(pair);
         let setup = pair
             .setup([&origin])
             .top("workers = 1")
@@ -51,14 +57,7 @@ fn what_is_beyond_the_limit_waits_for_its_place() {
 #[test]
 fn a_client_that_leaves_the_queue_leaves_its_place() {
     each(|pair| {
-        let gate = Gate::new();
-        let origin = pair.http({
-            let gate = gate.clone();
-            move |request| {
-                gate.wait();
-                Reply::ok(request.target())
-            }
-        });
+        let (gate, origin) = gated(pair);
         let setup = pair
             .setup([&origin])
             .top("workers = 1")
