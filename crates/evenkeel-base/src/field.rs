@@ -60,11 +60,13 @@ pub enum Known {
     SecWebSocketAccept,
     /// RFC 9110 §7.6.2.
     MaxForwards,
+    /// Asks for, and is, an explanation of ours; it is for one hop only.
+    XEvenkeelExplain,
 }
 
 impl Known {
     /// Every known name in lower case.
-    pub const ALL: [(&'static str, Self); 25] = [
+    pub const ALL: [(&'static str, Self); 26] = [
         ("host", Self::Host),
         ("content-length", Self::ContentLength),
         ("transfer-encoding", Self::TransferEncoding),
@@ -90,10 +92,11 @@ impl Known {
         ("sec-websocket-key", Self::SecWebSocketKey),
         ("sec-websocket-accept", Self::SecWebSocketAccept),
         ("max-forwards", Self::MaxForwards),
+        ("x-evenkeel-explain", Self::XEvenkeelExplain),
     ];
 
     /// Which known name this is. The length picks at most four candidates, so most names cost one comparison or none.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
         match name.len() {
@@ -133,7 +136,10 @@ impl Known {
                 b'x' => one(name, b"x-forwarded-proto", Self::XForwardedProto),
                 _ => one(name, b"sec-websocket-key", Self::SecWebSocketKey),
             },
-            18 => one(name, b"proxy-authenticate", Self::ProxyAuthenticate),
+            18 => match name[0] | 0x20 {
+                b'p' => one(name, b"proxy-authenticate", Self::ProxyAuthenticate),
+                _ => one(name, b"x-evenkeel-explain", Self::XEvenkeelExplain),
+            },
             19 => one(name, b"proxy-authorization", Self::ProxyAuthorization),
             20 => one(name, b"sec-websocket-accept", Self::SecWebSocketAccept),
             _ => Self::Other,
@@ -177,7 +183,12 @@ impl Known {
             || self.is_forwarding()
             || matches!(
                 self,
-                Self::Host | Self::ContentLength | Self::Trailer | Self::Expect | Self::XRequestId
+                Self::Host
+                    | Self::ContentLength
+                    | Self::Trailer
+                    | Self::Expect
+                    | Self::XRequestId
+                    | Self::XEvenkeelExplain
             ))
     }
 

@@ -69,21 +69,41 @@ impl Lines {
     /// The next line of `window`, which holds the section from its first byte to its last one allowed.
     #[inline(always)]
     pub(crate) fn next(&mut self, window: &[u8]) -> Result<Line, Refusal> {
-        if self.lacks_end(window) {
-            return Ok(Line::Partial);
-        }
-        match field_line(window, self.start) {
-            Some((field, end)) => {
-                self.advance(end);
-                Ok(Line::Field(field))
-            }
+        match self.field(window) {
+            Some(field) => Ok(Line::Field(field)),
             None => self.no_field(window),
         }
     }
 
-    /// The end of the section, a line that is not there yet, or why it is refused.
+    /// The next line, when it is a field. Who reads many asks for these alone, and only then for [`Self::no_field`]: as a variant
+    /// of a result of the other, each field is taken to pieces and put together again.
+    #[inline(always)]
+    pub(crate) fn field(&mut self, window: &[u8]) -> Option<FieldSpan> {
+        if self.lacks_end(window) {
+            return None;
+        }
+        let (field, end) = field_line(window, self.start)?;
+        self.advance(end);
+        Some(field)
+    }
+
+    /// Takes the empty line that ends the section, when it stands here.
+    #[inline(always)]
+    pub(crate) fn ends(&mut self, window: &[u8]) -> bool {
+        let rest = window.get(self.start..).unwrap_or_default();
+        let ends = rest.starts_with(b"\r\n");
+        if ends {
+            self.advance(self.start + 2);
+        }
+        ends
+    }
+
+    /// What stands where no field is: the end of the section, a line that is not there yet, or why it is refused.
     #[inline(never)]
-    fn no_field(&mut self, window: &[u8]) -> Result<Line, Refusal> {
+    pub(crate) fn no_field(&mut self, window: &[u8]) -> Result<Line, Refusal> {
+        if self.lacks_end(window) {
+            return Ok(Line::Partial);
+        }
         match window.get(self.start..).unwrap_or_default() {
             [b'\r', b'\n', ..] => {
                 self.advance(self.start + 2);

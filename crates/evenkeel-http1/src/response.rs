@@ -78,24 +78,22 @@ impl ResponseParser {
             return Ok(None);
         }
         let window = bytes.get(..limits.head()).unwrap_or(bytes);
-        loop {
-            match self.lines.next(window)? {
-                Line::Field(field) => {
-                    if head.fields.len() >= limits.fields {
-                        return Err(Refusal::TooManyFields);
-                    }
-                    head.fields.push(field);
-                    if field.known != Known::Other {
-                        self.facts
-                            .add(field.known, field.value.of(window), head.version)?;
-                    }
-                }
-                Line::End => break,
-                Line::Partial if window.len() == limits.head() => {
-                    return Err(Refusal::HeadTooLarge);
-                }
-                Line::Partial => return Ok(None),
+        while let Some(field) = self.lines.field(window) {
+            if head.fields.len() >= limits.fields {
+                return Err(Refusal::TooManyFields);
             }
+            head.fields.push(field);
+            if field.known != Known::Other {
+                self.facts
+                    .add(field.known, field.value.of(window), head.version)?;
+            }
+        }
+        if !self.lines.ends(window) && self.lines.no_field(window)? == Line::Partial {
+            return if window.len() == limits.head() {
+                Err(Refusal::HeadTooLarge)
+            } else {
+                Ok(None)
+            };
         }
         let verdict = self.finish(request, head);
         *self = Self::default();

@@ -83,7 +83,7 @@ impl FieldSink for HeadWriter<'_> {
         put_field(self.out, name, value);
     }
 
-    #[inline]
+    #[inline(always)]
     fn set(&mut self, name: FieldName, value: &[u8]) {
         self.out.extend_from_slice(name.line_start());
         put(self.out, value);

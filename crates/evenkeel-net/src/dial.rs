@@ -27,10 +27,23 @@ pub enum NotConnected {
 /// # Errors
 /// See [`NotConnected`].
 pub async fn dial(target: &Target, tls: Option<&EndpointTls>) -> Result<Stream, NotConnected> {
+    dial_noting(target, tls, || ()).await
+}
+
+/// The same, and calls `shaking` when a handshake begins: also who gives up wants to know how far it came.
+///
+/// # Errors
+/// See [`NotConnected`].
+pub async fn dial_noting(
+    target: &Target,
+    tls: Option<&EndpointTls>,
+    shaking: impl FnOnce(),
+) -> Result<Stream, NotConnected> {
     let stream = connect(target).await.map_err(NotConnected::Socket)?;
     let Some(tls) = tls else {
         return Ok(stream);
     };
+    shaking();
     // Boxed: a handshake's state would make every connect without one larger.
     Box::pin(secure(stream, tls)).await
 }

@@ -12,7 +12,7 @@ pub mod stream;
 pub mod tls;
 
 pub use connect::connect;
-pub use dial::{NotConnected, dial, tls_fault};
+pub use dial::{NotConnected, dial, dial_noting, tls_fault};
 pub use listen::inherit::{Lease, Loan, Owner};
 pub use listen::{Acceptor, ListenSocket, Listener};
 pub use pipe::Pipe;

@@ -33,11 +33,18 @@ impl Histogram {
     /// Counts one duration. Only the worker that owns the histogram may call this: the add is a load and a store.
     #[inline]
     pub fn record(&self, duration: Duration) {
-        let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let bucket = &self.buckets[index(us)];
+        self.record_sample(Sample::of(duration));
+    }
+
+    /// The same for one that other histograms count as well.
+    #[inline]
+    pub fn record_sample(&self, sample: Sample) {
+        let Some(bucket) = self.buckets.get(usize::from(sample.bucket)) else {
+            return;
+        };
         bucket.store(bucket.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.sum_us.store(
-            self.sum_us.load(Ordering::Relaxed).wrapping_add(us),
+            self.sum_us.load(Ordering::Relaxed).wrapping_add(sample.us),
             Ordering::Relaxed,
         );
     }
@@ -50,6 +57,25 @@ impl Histogram {
         total.sum_us = total
             .sum_us
             .wrapping_add(self.sum_us.load(Ordering::Relaxed));
+    }
+}
+
+/// A duration as histograms count it: worked out once, however many of them do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    us: u64,
+    bucket: u16,
+}
+
+impl Sample {
+    /// That duration.
+    #[inline]
+    #[must_use]
+    pub fn of(duration: Duration) -> Self {
+        let seconds = duration.as_secs().saturating_mul(1_000_000);
+        let us = seconds.saturating_add(u64::from(duration.subsec_micros()));
+        let bucket = index(us);
+        Self { us, bucket }
     }
 }
 
@@ -99,7 +125,7 @@ impl Counts {
     /// powers of two apart, and above 2^36 µs nothing.
     #[must_use]
     pub fn shorter_than(&self, bits: u32) -> u64 {
-        let end = index(1 << bits.min(MAX_BITS));
+        let end = usize::from(index(1 << bits.min(MAX_BITS)));
         self.buckets.iter().take(end).sum()
     }
 
@@ -149,20 +175,21 @@ impl Counts {
     }
 }
 
+#[inline]
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a bucket's index is below 272"
 )]
-fn index(us: u64) -> usize {
+fn index(us: u64) -> u16 {
     if us < SUB as u64 {
-        return us as usize;
+        return us as u16;
     }
     let bits = 63 - us.leading_zeros();
     if bits >= MAX_BITS {
-        return BUCKETS - 1;
+        return BUCKETS as u16 - 1;
     }
-    let sub = (us >> (bits - SUB_BITS)) as usize & (SUB - 1);
-    (bits - SUB_BITS + 1) as usize * SUB + sub
+    let sub = (us >> (bits - SUB_BITS)) as u16 & (SUB as u16 - 1);
+    (bits - SUB_BITS + 1) as u16 * SUB as u16 + sub
 }
 
 /// The largest value of a bucket, in microseconds.
@@ -187,10 +214,10 @@ mod tests {
         for us in
             (0..4000).chain((12..36).flat_map(|b| [(1_u64 << b) - 1, 1 << b, (1 << b) + 12345]))
         {
-            let bound = upper(index(us));
+            let bound = upper(index(us).into());
             assert!(bound >= us && bound <= us + us / 8 + 1, "{us} {bound}");
         }
-        assert_eq!(index(u64::MAX), BUCKETS - 1);
+        assert_eq!(usize::from(index(u64::MAX)), BUCKETS - 1);
     }
 
     #[test]

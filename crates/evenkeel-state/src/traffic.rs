@@ -12,7 +12,7 @@ use evenkeel_base::Fault;
 use evenkeel_config::model::Route;
 
 use crate::counters::{Counter, FaultCounters};
-use crate::histogram::{Counts, Histogram};
+use crate::histogram::{Counts, Histogram, Sample};
 
 /// Blocks of counters of one kind, one for each worker, made when that worker first needs it.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl TrafficCounters {
         self.responses[class].add(1);
         self.bytes_in.add(ended.bytes_in);
         self.bytes_out.add(ended.bytes_out);
-        self.total.record(ended.total);
+        self.total.record_sample(ended.total);
         if let Some(fault) = ended.fault {
             self.faults.add(fault);
         }
@@ -90,9 +90,9 @@ pub struct Ended {
     /// How long its last attempt took to connect; zero: it took a connection that was there.
     pub connect: Duration,
     /// To the response's head; none: there was none.
-    pub first_byte: Option<Duration>,
+    pub first_byte: Option<Sample>,
     /// To the end.
-    pub total: Duration,
+    pub total: Sample,
 }
 
 /// Where the time of a cluster's exchanges went, as one worker saw it.
@@ -119,9 +119,9 @@ impl PhaseTimes {
             }
         }
         if let Some(time) = ended.first_byte {
-            self.first_byte.record(time);
+            self.first_byte.record_sample(time);
         }
-        self.total.record(ended.total);
+        self.total.record_sample(ended.total);
     }
 }
 
@@ -227,8 +227,8 @@ mod tests {
             bytes_out: 10,
             queue: Duration::ZERO,
             connect: MILLI,
-            first_byte: Some(MILLI),
-            total: MILLI * 2,
+            first_byte: Some(Sample::of(MILLI)),
+            total: Sample::of(MILLI * 2),
         }
     }
 
