@@ -44,6 +44,9 @@ struct Shared {
     capacity: AtomicU64,
     /// Each place holds a second and the number of its requests: one value, because the two must agree.
     seconds: [AtomicU64; SECONDS],
+    /// Tokens that were taken, and those that were wanted and not there, since the start: for people.
+    taken: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl Budget {
@@ -64,6 +67,8 @@ impl Budget {
                 tokens: AtomicU64::new(burst),
                 capacity: AtomicU64::new(burst),
                 seconds: std::array::from_fn(|_| AtomicU64::new(0)),
+                taken: AtomicU64::new(0),
+                refused: AtomicU64::new(0),
             }),
         }
     }
@@ -91,10 +96,14 @@ impl Budget {
         let mut tokens = self.shared.0.tokens.load(Ordering::Relaxed);
         while tokens >= TOKEN {
             match self.replace(tokens, tokens - TOKEN) {
-                Ok(()) => return true,
+                Ok(()) => {
+                    self.shared.0.taken.fetch_add(1, Ordering::Relaxed);
+                    return true;
+                }
                 Err(current) => tokens = current,
             }
         }
+        self.shared.0.refused.fetch_add(1, Ordering::Relaxed);
         false
     }
 
@@ -102,6 +111,18 @@ impl Budget {
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.shared.0.tokens.load(Ordering::Relaxed) / TOKEN
+    }
+
+    /// Tokens that retries and hedges took since the start: for status and metrics.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.shared.0.taken.load(Ordering::Relaxed)
+    }
+
+    /// Tokens that were wanted and not there since the start: for status and metrics.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.shared.0.refused.load(Ordering::Relaxed)
     }
 
     /// Adds to the requests of a second. Who first comes by in a second brings the capacity up to date.

@@ -36,21 +36,44 @@ impl Conditions {
 
     /// Whether all hold for a request that came in on `listener`; the cheap ones are asked first.
     pub(crate) fn hold(&self, listener: ListenerId, request: &RequestView<'_>) -> bool {
-        (self.listeners.is_empty() || self.listeners.contains(&listener))
-            && (self.methods.is_empty()
-                || self
-                    .methods
-                    .iter()
-                    .any(|method| method.as_bytes() == request.method_name()))
+        is_bound(&self.listeners, listener)
+            && takes_method(&self.methods, request)
             && self
                 .headers
                 .iter()
-                .all(|(name, pattern)| holds(pattern, field_values(request, name.as_bytes())))
+                .all(|(name, pattern)| has_field(name, pattern, request))
             && self
                 .query
                 .iter()
-                .all(|(name, pattern)| holds(pattern, query_values(request, name.as_bytes())))
+                .all(|(name, pattern)| has_parameter(name, pattern, request))
     }
+}
+
+/// Whether a route that is bound to these listeners, or to none in particular, is there for `listener`.
+#[inline]
+pub(crate) fn is_bound(listeners: &[ListenerId], listener: ListenerId) -> bool {
+    listeners.is_empty() || listeners.contains(&listener)
+}
+
+/// Whether a route for these methods, or for all, takes the request's.
+#[inline]
+pub(crate) fn takes_method(methods: &[String], request: &RequestView<'_>) -> bool {
+    methods.is_empty()
+        || methods
+            .iter()
+            .any(|method| method.as_bytes() == request.method_name())
+}
+
+/// Whether the request's fields of that name are as a route wants them.
+#[inline]
+pub(crate) fn has_field(name: &str, pattern: &ValuePattern, request: &RequestView<'_>) -> bool {
+    holds(pattern, field_values(request, name.as_bytes()))
+}
+
+/// Whether the request's parameters of that name are as a route wants them.
+#[inline]
+pub(crate) fn has_parameter(name: &str, pattern: &ValuePattern, request: &RequestView<'_>) -> bool {
+    holds(pattern, query_values(request, name.as_bytes()))
 }
 
 /// Whether the values of one name satisfy a pattern.
@@ -63,7 +86,10 @@ fn holds<'a>(pattern: &ValuePattern, mut values: impl Iterator<Item = &'a [u8]>)
 }
 
 /// The values of every field of that name; a name's case does not count.
-fn field_values<'a>(request: &RequestView<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn field_values<'a>(
+    request: &RequestView<'a>,
+    name: &[u8],
+) -> impl Iterator<Item = &'a [u8]> {
     request
         .fields()
         .filter(move |field| field.name.eq_ignore_ascii_case(name))
@@ -71,7 +97,10 @@ fn field_values<'a>(request: &RequestView<'a>, name: &[u8]) -> impl Iterator<Ite
 }
 
 /// The values of every query parameter of that name, as they were sent; `a` alone has the empty value, as `a=` has.
-fn query_values<'a>(request: &RequestView<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn query_values<'a>(
+    request: &RequestView<'a>,
+    name: &[u8],
+) -> impl Iterator<Item = &'a [u8]> {
     let query = request.query().unwrap_or_default();
     query.split(|&byte| byte == b'&').filter_map(move |part| {
         let value = part.strip_prefix(name)?;

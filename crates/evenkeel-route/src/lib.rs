@@ -4,9 +4,12 @@
 //! here, and neither is the configuration file: [`RouteMatch`](evenkeel_base::matching::RouteMatch) is all that is read.
 //! The order that decides is [`Specificity`](evenkeel_base::matching::Specificity), which `check` uses too.
 
+pub mod asked;
+
 mod condition;
 mod names;
 mod radix;
 mod table;
 
-pub use table::RouteTable;
+pub use asked::{Asked, asked};
+pub use table::{Considered, RouteTable};

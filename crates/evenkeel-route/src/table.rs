@@ -40,6 +40,15 @@ pub struct RouteTable {
     conditions: Vec<Conditions>,
 }
 
+/// A route that host and path have led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// Which one.
+    pub route: RouteId,
+    /// Whether all else that it asks for holds.
+    pub holds: bool,
+}
+
 /// From hosts to trees of paths.
 #[derive(Debug)]
 struct Hosts {
@@ -71,16 +80,44 @@ impl RouteTable {
     #[inline]
     #[must_use]
     pub fn find(&self, listener: ListenerId, request: &RequestView<'_>) -> Option<RouteId> {
-        let mut holds = |candidate: &Candidate| self.holds(candidate, listener, request);
+        self.walk(request, &mut |candidate| {
+            self.holds(candidate, listener, request)
+        })
+    }
+
+    /// Every route that host and path lead to, in the order in which [`RouteTable::find`] asks them: the first that holds is the
+    /// one it finds, those behind it match as well and are less specific. A route of several hosts is there once.
+    #[must_use]
+    pub fn considered(&self, listener: ListenerId, request: &RequestView<'_>) -> Vec<Considered> {
+        let mut all: Vec<Considered> = Vec::new();
+        self.walk(request, &mut |candidate| {
+            if all.iter().all(|one| one.route != candidate.route) {
+                all.push(Considered {
+                    route: candidate.route,
+                    holds: self.holds(candidate, listener, request),
+                });
+            }
+            false
+        });
+        all
+    }
+
+    /// The first candidate that `holds`, from the most specific down.
+    #[inline]
+    fn walk(
+        &self,
+        request: &RequestView<'_>,
+        holds: &mut impl FnMut(&Candidate) -> bool,
+    ) -> Option<RouteId> {
         let path = Path(request.path());
         if let Some(hosts) = &self.hosts {
             let host = host_of(request.authority());
-            let found = self.walk_hosts(hosts, host, Host(host), path, &mut holds);
+            let found = self.walk_hosts(hosts, host, Host(host), path, holds);
             if found.is_some() {
                 return found;
             }
         }
-        self.walk_paths(self.any_host, path, &mut holds)
+        self.walk_paths(self.any_host, path, holds)
     }
 
     /// The first candidate that `holds` among the routes that name hosts. The host comes as it is and as a key. Not inlined:

@@ -22,6 +22,7 @@ fn it_starts_full_and_a_request_deposits_a_fifth() {
     let budget = Budget::new(0.2, 100);
     assert_eq!(budget.tokens(), 100);
     assert_eq!(withdrawals(&budget, 0), 100);
+    assert_eq!((budget.taken(), budget.refused()), (100, 1));
     for request in 1..=50 {
         budget.deposit(0);
         assert_eq!(budget.withdraw(0), request % 5 == 0, "request {request}");

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::{Request, compile};
+use crate::asked;
 use crate::table::{HostPattern, ListenerId, PathPattern, RouteMatch};
 
 proptest! {
@@ -20,6 +21,27 @@ proptest! {
         let table = compile(&routes);
         for request in &requests {
             prop_assert_eq!(request.find(&table), scan(&routes, request), "{:?}", request);
+        }
+    }
+
+    /// What people are told is what happens: the first of those considered that holds is the one that is found, and what is told of
+    /// each route's conditions agrees with whether it was considered.
+    #[test]
+    fn what_is_told_of_routes_is_what_the_table_finds(
+        routes in prop::collection::vec(routes(), 0..24),
+        requests in prop::collection::vec(requests(), 1..24),
+    ) {
+        let table = compile(&routes);
+        for request in &requests {
+            let view = request.view();
+            let considered = table.considered(request.listener, &view);
+            let first = considered.iter().find(|one| one.holds);
+            prop_assert_eq!(first.map(|one| one.route.index()), request.find(&table), "{:?}", request);
+            for (at, route) in routes.iter().enumerate() {
+                let told = asked(route).all(|one| one.holds(request.listener, &view));
+                let found = considered.iter().find(|one| one.route.index() == at);
+                prop_assert_eq!(found.is_some_and(|one| one.holds), told, "{:?} {:?}", route, request);
+            }
         }
     }
 

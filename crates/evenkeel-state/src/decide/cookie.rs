@@ -4,7 +4,7 @@
 use evenkeel_base::RequestView;
 
 /// The value of the first cookie of that name; none when there is none.
-pub(crate) fn cookie<'a>(request: &RequestView<'a>, name: &[u8]) -> Option<&'a [u8]> {
+pub fn cookie<'a>(request: &RequestView<'a>, name: &[u8]) -> Option<&'a [u8]> {
     cookies(request, name).next()
 }
 
@@ -13,10 +13,7 @@ pub(crate) fn cookie<'a>(request: &RequestView<'a>, name: &[u8]) -> Option<&'a [
 /// A client sends `name=value` pairs with `; ` between them (RFC 6265 §4.2.1), in one field or, by a protocol that splits it
 /// (RFC 9113 §8.2.3), in several. Of several cookies of one name that of the longest path comes first (§5.4), so the first is
 /// the most specific. Names are told apart by case. A value in quotes keeps them: they are a part of it (§4.1.1).
-pub(crate) fn cookies<'a>(
-    request: &RequestView<'a>,
-    name: &[u8],
-) -> impl Iterator<Item = &'a [u8]> {
+pub fn cookies<'a>(request: &RequestView<'a>, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
     request
         .fields()
         .filter(|field| field.name.eq_ignore_ascii_case(b"cookie"))
@@ -30,7 +27,7 @@ pub(crate) fn cookies<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rig;
+    use crate::decide::rig;
 
     #[track_caller]
     fn check(fields: &str, expected: Option<&str>) {

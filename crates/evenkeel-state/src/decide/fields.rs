@@ -9,58 +9,86 @@ use evenkeel_base::FieldSink;
 use evenkeel_base::edits::Edits;
 use evenkeel_base::grpc;
 use evenkeel_base::head::Field;
+use evenkeel_base::trace;
 use evenkeel_base::{FieldName, Known, RequestView, ResponseView, Run};
-use evenkeel_config::model::ClientHeaders;
+use evenkeel_config::model::{ClientHeaders, Route};
 use evenkeel_tls::Proof;
 
-use crate::exchange::client::Client;
-use crate::request_id;
+use crate::decide::client::Client;
+use crate::decide::request_id;
 
 /// RFC 6265 §4.1. Never one of several values in a field, as the comma has another meaning in it (§3).
 const SET_COOKIE: &[u8] = b"Set-Cookie";
 
 /// What the fields of a forwarded request depend on beside the request.
-pub(crate) struct RequestRules<'a> {
-    pub(crate) client: Client,
+#[derive(Debug)]
+pub struct RequestRules<'a> {
+    /// Who asks.
+    pub client: Client,
     /// The other end of the connection; none for a Unix socket.
-    pub(crate) from: Option<IpAddr>,
+    pub from: Option<IpAddr>,
     /// The same as text, made once per connection.
-    pub(crate) from_text: &'a str,
+    pub from_text: &'a str,
     /// What `Host` says.
-    pub(crate) host: &'a [u8],
+    pub host: &'a [u8],
     /// The request id to set when the client's is not kept.
-    pub(crate) request_id: &'a [u8],
+    pub request_id: &'a [u8],
     /// Whether `Expect: 100-continue` passes.
-    pub(crate) expect: bool,
+    pub expect: bool,
     /// Whether trailers pass, and with them the `Trailer` field.
-    pub(crate) trailers: bool,
+    pub trailers: bool,
     /// What is left of a call's time, to stand in the place of what its client said.
-    pub(crate) grpc_timeout: Option<grpc::Timeout>,
-    pub(crate) edits: &'a Edits,
+    pub grpc_timeout: Option<grpc::Timeout>,
+    /// What is said of the trace, in the place of what the client said; none: that passes.
+    pub trace: Option<&'a Trace>,
+    /// What the route sets, adds and removes.
+    pub edits: &'a Edits,
     /// What the client's handshake has proven; none: it speaks without TLS.
-    pub(crate) proof: Option<&'a Proof>,
+    pub proof: Option<&'a Proof>,
     /// By what fields endpoints are told of the client's certificate; none: by none.
-    pub(crate) told: Option<&'a ClientHeaders>,
+    pub told: Option<&'a ClientHeaders>,
+}
+
+/// Whether trailers of a request pass: for gRPC, and where the route says so.
+#[inline]
+#[must_use]
+pub fn pass_trailers(route: &Route, call: bool, told: Option<&ClientHeaders>) -> bool {
+    // What is told of the client's certificate could be told otherwise behind the body.
+    if told.is_some_and(|told| told.names().next().is_some()) {
+        return false;
+    }
+    route.request_trailers || call
+}
+
+/// What an endpoint is told of the trace that a request belongs to.
+#[derive(Debug)]
+pub struct Trace {
+    /// The value of `traceparent`.
+    pub parent: [u8; trace::LENGTH],
+    /// Whether it is the client's trace: then what others keep in `tracestate` passes with it.
+    pub is_kept: bool,
 }
 
 /// Writes the fields of a request on its way to an endpoint.
-pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &mut dyn FieldSink) {
+pub fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &mut impl FieldSink) {
     let nominated = Nominated::of(view.nominates(), view.fields());
     let trusted = rules.client.behind_proxy;
     sink.set(FieldName::HOST, rules.host);
     let (mut has_id, mut proto, mut host) = (false, false, false);
     let mut passing = Passing::new(view.run());
     let edited = !rules.edits.is_empty();
-    let retimed = rules.grpc_timeout.is_some();
+    let said_anew = rules.grpc_timeout.is_some() || rules.trace.is_some();
     for (place, field) in view.fields().enumerate() {
         let passes = match field.known {
-            Known::Other if retimed && is_grpc_timeout(field.name) => false,
+            Known::Other if said_anew && is_said_anew(rules, field.name) => false,
             Known::Other => {
                 !shadows(field.name)
                     && !nominated.names(field.name)
                     && !is_of_proof(rules.told, field.name)
             }
-            Known::Host | Known::ContentLength | Known::XForwardedFor => false,
+            Known::Host | Known::ContentLength | Known::XForwardedFor | Known::XEvenkeelExplain => {
+                false
+            }
             Known::Expect => rules.expect,
             Known::Trailer => rules.trailers,
             Known::XRequestId => !has_id && request_id::keeps(field.value),
@@ -76,15 +104,14 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
         }
     }
     passing.stop(view.run().len(), sink);
-    let mut set = |name: FieldName, value: &[u8]| {
-        if !value.is_empty() && (rules.edits.is_empty() || !rules.edits.names(name.name())) {
-            sink.set(name, value);
-        }
-    };
+    // Most routes have none, which is found out once.
+    let edits = edited.then_some(rules.edits);
     if trusted {
-        set(FieldName::X_FORWARDED_FOR, &chain(view, rules.from_text));
+        let chain = chain(view, rules.from_text);
+        set(sink, edits, FieldName::X_FORWARDED_FOR, &chain);
     } else if rules.from.is_some() {
-        set(FieldName::X_FORWARDED_FOR, rules.from_text.as_bytes());
+        let from = rules.from_text.as_bytes();
+        set(sink, edits, FieldName::X_FORWARDED_FOR, from);
     }
     if !proto {
         let proto: &[u8] = if rules.proof.is_some() {
@@ -92,19 +119,25 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
         } else {
             b"http"
         };
-        set(FieldName::X_FORWARDED_PROTO, proto);
+        set(sink, edits, FieldName::X_FORWARDED_PROTO, proto);
     }
     if !host {
-        set(FieldName::X_FORWARDED_HOST, view.authority());
+        set(sink, edits, FieldName::X_FORWARDED_HOST, view.authority());
     }
     if !has_id {
-        set(FieldName::X_REQUEST_ID, rules.request_id);
+        set(sink, edits, FieldName::X_REQUEST_ID, rules.request_id);
     }
-    if let Some(timeout) = rules.grpc_timeout {
-        tell_time(timeout, rules.edits, sink);
+    if said_anew {
+        say_anew(rules, sink);
     }
     rules.edits.write(sink);
     // Behind the edits, which must not be able to say it in its place.
+    tell_certificate(rules, sink);
+}
+
+/// Tells of the certificate that the client has shown.
+#[inline]
+fn tell_certificate(rules: &RequestRules<'_>, sink: &mut dyn FieldSink) {
     if let Some((told, certificate)) = rules.told.zip(rules.proof.and_then(Proof::certificate)) {
         for (name, value) in [
             (&told.subject, &certificate.subject),
@@ -115,6 +148,14 @@ pub(crate) fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &m
                 sink.field(name.as_bytes(), value.as_bytes());
             }
         }
+    }
+}
+
+/// Sets a field of ours, unless it is empty or the route has something to say of it.
+#[inline(always)]
+fn set(sink: &mut impl FieldSink, edits: Option<&Edits>, name: FieldName, value: &[u8]) {
+    if !value.is_empty() && !edits.is_some_and(|edits| edits.names(name.name())) {
+        sink.set(name, value);
     }
 }
 
@@ -137,21 +178,35 @@ fn is_of_proof(told: Option<&ClientHeaders>, name: &[u8]) -> bool {
     })
 }
 
-/// Tells what is left of a call's time, unless the route says something of it.
-fn tell_time(timeout: grpc::Timeout, edits: &Edits, sink: &mut dyn FieldSink) {
-    let name = grpc::TIMEOUT.as_bytes();
-    if !edits.names(name) {
-        sink.field(name, timeout.to_string().as_bytes());
+/// Says what is said in the place of the client: what is left of a call's time, and the trace. Not what the route edits.
+#[cold]
+fn say_anew(rules: &RequestRules<'_>, sink: &mut dyn FieldSink) {
+    let mut say = |name: &str, value: &[u8]| {
+        if !rules.edits.names(name.as_bytes()) {
+            sink.field(name.as_bytes(), value);
+        }
+    };
+    if let Some(timeout) = rules.grpc_timeout {
+        say(grpc::TIMEOUT, timeout.to_string().as_bytes());
+    }
+    if let Some(told) = rules.trace {
+        say(trace::TRACEPARENT, &told.parent);
     }
 }
 
-fn is_grpc_timeout(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(grpc::TIMEOUT.as_bytes())
+/// Whether evenkeel says this itself, or nothing is to be said of it: the state of a trace that is not the client's any more.
+#[cold]
+fn is_said_anew(rules: &RequestRules<'_>, name: &[u8]) -> bool {
+    let timeout = rules.grpc_timeout.is_some();
+    let is_of_trace = rules.trace.is_some_and(|told| {
+        trace::is_traceparent(name) || (!told.is_kept && trace::is_tracestate(name))
+    });
+    is_of_trace || (timeout && name.eq_ignore_ascii_case(grpc::TIMEOUT.as_bytes()))
 }
 
 /// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is, `cookie` what
 /// evenkeel sets beside the endpoint's own cookies; a route that removes those gets none of ours either.
-pub(crate) fn response(
+pub fn response(
     view: &ResponseView<'_>,
     length: bool,
     edits: &Edits,
@@ -171,6 +226,7 @@ pub(crate) fn response(
             Known::Other => !nominated.names(field.name),
             Known::ContentLength => length,
             Known::Upgrade => upgrade,
+            Known::XEvenkeelExplain => false,
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
         if !passes || (edited && edits.drops(&field)) {
@@ -197,7 +253,7 @@ impl<'a> Passing<'a> {
 
     /// Writes those before `place`; the one that stands there does not pass.
     #[inline]
-    fn stop(&mut self, place: usize, sink: &mut dyn FieldSink) {
+    fn stop(&mut self, place: usize, sink: &mut (impl FieldSink + ?Sized)) {
         if place > self.since {
             sink.run(self.all.part(self.since, place));
         }
@@ -260,6 +316,64 @@ impl<'a> Nominated<'a> {
             .as_ref()
             .is_some_and(|names| names.iter().any(|option| option.eq_ignore_ascii_case(name)))
     }
+}
+
+/// Why a field of a request does not pass as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// It is written anew: host, length, hops.
+    Anew,
+    /// It concerns this hop only.
+    Hop,
+    /// `Connection` says that it concerns this hop only.
+    Nominated,
+    /// It says who the client is or how it came, and nobody trusts it.
+    Untrusted,
+    /// An endpoint that reads `_` as `-` would take it for one that frames, routes or identifies.
+    Shadow,
+    /// It says what only a client's certificate can prove.
+    Certificate,
+    /// It is no request id that is kept, or another one is.
+    RequestId,
+    /// Nothing of the kind follows.
+    Pointless,
+    /// The route sets or removes it.
+    Edited,
+    /// It is meant for us.
+    Ours,
+}
+
+/// Why the field at `place` does not pass; none: it does. For people: what is written is [`request`]'s to say, and a test holds
+/// this to it.
+#[must_use]
+pub fn dropped(view: &RequestView<'_>, rules: &RequestRules<'_>, place: usize) -> Option<Dropped> {
+    let field = view.fields().nth(place)?;
+    let nominated = Nominated::of(view.nominates(), view.fields());
+    let is_hop = || nominated.names(field.name).then_some(Dropped::Nominated);
+    let kept = |field: &Field<'_>| {
+        field.known == Known::XRequestId
+            && request_id::keeps(field.value)
+            && !rules.edits.drops(field)
+    };
+    let by_name = match field.known {
+        Known::Other if is_said_anew(rules, field.name) => Some(Dropped::Anew),
+        Known::Other if shadows(field.name) => Some(Dropped::Shadow),
+        Known::Other if is_of_proof(rules.told, field.name) => Some(Dropped::Certificate),
+        Known::Other => is_hop(),
+        Known::Host | Known::ContentLength => Some(Dropped::Anew),
+        Known::XForwardedFor if rules.client.behind_proxy => Some(Dropped::Anew),
+        Known::XEvenkeelExplain => Some(Dropped::Ours),
+        Known::Expect => (!rules.expect).then_some(Dropped::Pointless),
+        Known::Trailer => (!rules.trailers).then_some(Dropped::Pointless),
+        Known::XRequestId => {
+            let another = view.fields().take(place).any(|field| kept(&field));
+            (another || !request_id::keeps(field.value)).then_some(Dropped::RequestId)
+        }
+        known if known.is_forwarding() && !rules.client.behind_proxy => Some(Dropped::Untrusted),
+        known if known.is_hop_by_hop() => Some(Dropped::Hop),
+        _ => is_hop(),
+    };
+    by_name.or_else(|| rules.edits.drops(&field).then_some(Dropped::Edited))
 }
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
 //! Clients that stay with their endpoint: who has a claim to which, and the cookie that says so.
 //!
-//! Whether an endpoint that is claimed will do for an attempt is the [seat](crate::exchange::seat)'s business. The cookie passes on
+//! Whether an endpoint that is claimed will do for an attempt is the [pick](crate::decide::pick)'s business. The cookie passes on
 //! to the endpoint as it came: taking it out would mean to write `Cookie` anew, with every request of every client.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::sticky::Cookie;
+use crate::{ClusterSnapshot, Snapshot, Sticky};
 use evenkeel_base::RequestView;
 use evenkeel_base::rules::AdminState;
 use evenkeel_policy::sticky::{MOST_TOKENS, tokens};
 use evenkeel_policy::{Candidate, Tiers, Tried};
-use evenkeel_state::sticky::Cookie;
-use evenkeel_state::{ClusterSnapshot, Snapshot, Sticky};
 
-use crate::exchange::client::Client;
-use crate::exchange::cookie::cookies;
-use crate::exchange::key::key;
+use crate::decide::client::Client;
+use crate::decide::cookie::cookies;
+use crate::decide::key::key;
 
 /// So many tokens of a request are looked at; what stands behind them names nobody. We give no client more than a quarter of it in
 /// one cookie, and a head has room for a thousand that somebody made up.
@@ -23,17 +23,17 @@ const LOOKED_AT: usize = 4 * MOST_TOKENS;
 
 /// An endpoint that a client has a claim to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claim {
+pub struct Claim {
     /// How many newer ones it has to endpoints of whatever cluster.
-    pub(crate) age: usize,
+    pub age: usize,
     /// Which endpoint: a position in the cluster's list.
-    pub(crate) at: usize,
+    pub at: usize,
 }
 
 /// The client's claim to an endpoint of the cluster: its cookie names it. Endpoints in maintenance are nobody's; those that drain
 /// keep whom they have.
 #[inline]
-pub(crate) fn claim(cluster: &ClusterSnapshot, request: &RequestView<'_>) -> Option<Claim> {
+pub fn claim(cluster: &ClusterSnapshot, request: &RequestView<'_>) -> Option<Claim> {
     match &cluster.endpoints.sticky {
         Sticky::Cookie(cookie) => named(cluster, cookie, request),
         Sticky::Off | Sticky::Hashed(_) => None,
@@ -58,7 +58,7 @@ fn tokens_of<'a>(request: &RequestView<'a>, cookie: &Cookie) -> impl Iterator<It
 /// Who picks for a request, and by which key: the hash that keeps clients, where the request has what is hashed, else the
 /// cluster's balancer.
 #[inline]
-pub(crate) fn who_picks<'c>(
+pub fn who_picks<'c>(
     cluster: &'c ClusterSnapshot,
     request: &RequestView<'_>,
     client: Client,
@@ -75,7 +75,7 @@ pub(crate) fn who_picks<'c>(
 /// The cookie that goes to the client with a response of the endpoint at `at`. It has a claim to `own` and has tried these; none
 /// when it has nothing new to learn.
 #[inline]
-pub(crate) fn due<'c>(
+pub fn due<'c>(
     cluster: &'c ClusterSnapshot,
     at: usize,
     own: Option<usize>,
@@ -90,7 +90,7 @@ pub(crate) fn due<'c>(
 /// What `Set-Cookie` says, when it is due. What the client has from other clusters under this name stays in it, as far as one of them
 /// knows it.
 #[inline]
-pub(crate) fn set_cookie<'c>(
+pub fn set_cookie<'c>(
     snapshot: &Snapshot,
     due: Option<&'c Cookie>,
     at: usize,
@@ -129,7 +129,7 @@ fn is_away(cluster: &ClusterSnapshot, own: Option<usize>, tried: &Tried) -> bool
 }
 
 /// Whether the endpoint at `at` takes requests, of clients that it has at least.
-pub(crate) fn admits(cluster: &ClusterSnapshot, at: usize) -> bool {
+pub fn admits(cluster: &ClusterSnapshot, at: usize) -> bool {
     let endpoint = cluster.endpoints.list.get(at);
     endpoint.is_some_and(|one| one.share() > 0)
 }

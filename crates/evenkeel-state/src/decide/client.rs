@@ -6,20 +6,16 @@ use evenkeel_base::{Known, Network, RequestView};
 
 /// The client of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Client {
+pub struct Client {
     /// Its address; none for a Unix socket whose process is not trusted to name one.
-    pub(crate) ip: Option<IpAddr>,
+    pub ip: Option<IpAddr>,
     /// Whether the connection's other end is a trusted proxy, whose forwarding fields are believed and kept.
-    pub(crate) behind_proxy: bool,
+    pub behind_proxy: bool,
 }
 
 impl Client {
     /// Finds the client of a request that came from `from` (none: a Unix socket, which no network contains).
-    pub(crate) fn find(
-        from: Option<IpAddr>,
-        trusted: &[Network],
-        request: &RequestView<'_>,
-    ) -> Self {
+    pub fn find(from: Option<IpAddr>, trusted: &[Network], request: &RequestView<'_>) -> Self {
         let is_trusted = |ip: IpAddr| trusted.iter().any(|network| network.contains(ip));
         let Some(from) = from
             .filter(|_| !trusted.is_empty())
@@ -55,7 +51,8 @@ impl Client {
     }
 
     /// Whether it may use a route with these lists: `deny` wins, and an empty `allow` is everybody.
-    pub(crate) fn may(&self, allow: &[Network], deny: &[Network]) -> bool {
+    #[inline]
+    pub fn may(&self, allow: &[Network], deny: &[Network]) -> bool {
         let within = |list: &[Network]| {
             self.ip
                 .is_some_and(|ip| list.iter().any(|network| network.contains(ip)))

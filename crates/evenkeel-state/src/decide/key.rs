@@ -10,12 +10,12 @@ use evenkeel_base::RequestView;
 use evenkeel_base::rules::KeyPart;
 use evenkeel_policy::key::KeyHasher;
 
-use crate::exchange::client::Client;
-use crate::exchange::cookie::cookie;
+use crate::decide::client::Client;
+use crate::decide::cookie::cookie;
 
 /// The key by these parts; none when the request has none of them, or there is nothing to go by. Allocates nothing.
 #[inline]
-pub(crate) fn key(by: &[KeyPart], request: &RequestView<'_>, client: Client) -> Option<u64> {
+pub fn key(by: &[KeyPart], request: &RequestView<'_>, client: Client) -> Option<u64> {
     if by.is_empty() {
         return None;
     }
@@ -80,7 +80,7 @@ fn parameter<'a>(request: &RequestView<'a>, name: &[u8]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rig;
+    use crate::decide::rig;
 
     /// The key of a request for that target with these fields, by these parts: `client`, `path`, `query`, `header:NAME`,
     /// `cookie:NAME` or `query:NAME`, with commas between.

@@ -8,14 +8,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
-use evenkeel_base::{Network, RequestHead, ResponseHead, grpc};
+use evenkeel_base::{FieldSink, Network, RequestHead, ResponseHead, Run, grpc};
 use evenkeel_config::model::ClientHeaders;
 use evenkeel_http1::{Asked, Limits, RequestParser, ResponseParser};
 use proptest::prelude::*;
 
-use super::{RequestRules, request, response};
-use crate::exchange::client::Client;
-use crate::request_id;
+use super::{RequestRules, Trace, dropped, request, response};
+use crate::decide::client::Client;
+use crate::decide::request_id;
 
 const STRANGER: &str = "203.0.113.9";
 const PROXY: &str = "10.0.0.1";
@@ -31,6 +31,8 @@ struct Request {
     expect: bool,
     trailers: bool,
     grpc_timeout: Option<grpc::Timeout>,
+    /// The value of `traceparent`, and whether the trace is the client's.
+    trace: Option<(&'static str, bool)>,
     edits: Edits,
     told: Option<ClientHeaders>,
 }
@@ -44,6 +46,7 @@ fn stranger(fields: &str) -> Request {
         expect: false,
         trailers: false,
         grpc_timeout: None,
+        trace: None,
         edits: Edits::default(),
         told: None,
     }
@@ -98,6 +101,14 @@ impl Request {
         }
     }
 
+    /// Traces are on.
+    fn traced(self, parent: &'static str, is_kept: bool) -> Self {
+        Self {
+            trace: Some((parent, is_kept)),
+            ..self
+        }
+    }
+
     /// Endpoints are told of the client's certificate, of which it has none.
     fn told(self) -> Self {
         Self {
@@ -136,6 +147,10 @@ impl Request {
         let view = head.view(&bytes);
         let trusted = [Network::parse("10.0.0.0/8").unwrap()];
         let from_text = self.from.map_or_else(String::new, |ip| ip.to_string());
+        let trace = self.trace.map(|(parent, is_kept)| Trace {
+            parent: *parent.as_bytes().first_chunk().unwrap(),
+            is_kept,
+        });
         let rules = RequestRules {
             client: Client::find(self.from, &trusted, &view),
             from: self.from,
@@ -145,12 +160,21 @@ impl Request {
             expect: self.expect,
             trailers: self.trailers,
             grpc_timeout: self.grpc_timeout,
+            trace: trace.as_ref(),
             edits: &self.edits,
             proof: None,
             told: self.told.as_ref(),
         };
         let mut out = Vec::new();
         request(&view, &rules, &mut out);
+        let mut passed = Passed::default();
+        request(&view, &rules, &mut passed);
+        let told = view.fields().enumerate();
+        let told = told.filter(|(place, _)| dropped(&view, &rules, *place).is_none());
+        let told: Vec<_> = told
+            .map(|(_, one)| (one.name.to_vec(), one.value.to_vec()))
+            .collect();
+        assert_eq!(passed.0, told, "what is told of {:?}", self.fields);
         if self.edits.is_empty() {
             // The id that is sent is the one in the access log, or the two would not find each other.
             let logged = request_id::kept(&view).unwrap_or(b"made");
@@ -179,6 +203,20 @@ impl Request {
     #[track_caller]
     fn drops(&self) {
         self.passes("");
+    }
+}
+
+/// The client's own fields that pass.
+#[derive(Default)]
+struct Passed(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl FieldSink for Passed {
+    fn field(&mut self, _: &[u8], _: &[u8]) {}
+
+    fn run(&mut self, run: Run<'_>) {
+        let fields = run.fields();
+        self.0
+            .extend(fields.map(|one| (one.name.to_vec(), one.value.to_vec())));
     }
 }
 
@@ -216,6 +254,30 @@ fn what_no_rule_names_passes_as_it_is() {
 }
 
 #[test]
+fn a_trace_passes_while_traces_are_off() {
+    let fields = "Traceparent: 00-x | TraceState: a=1 | traceparent: 00-y";
+    stranger(fields).passes(fields);
+    proxy(fields).gives(&format!("Host: app.example | {fields} | X-Forwarded-For: 10.0.0.1 | X-Forwarded-Proto: http | X-Forwarded-Host: app.example | X-Request-Id: made"));
+}
+
+#[test]
+fn endpoints_are_told_of_our_span_alone() {
+    let ours = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let after = format!("{SET} | traceparent: {ours}");
+    let came = "A: 1 | Traceparent: 00-x | TRACESTATE: a=1 | traceparent: 00-y | tracestate: b=2";
+    // What others keep in the state of a trace passes with it, and is nothing without it.
+    stranger(came).traced(ours, true).gives(&format!(
+        "Host: app.example | A: 1 | TRACESTATE: a=1 | tracestate: b=2 | {after}"
+    ));
+    stranger(came)
+        .traced(ours, false)
+        .gives(&format!("Host: app.example | A: 1 | {after}"));
+    stranger("")
+        .traced(ours, false)
+        .gives(&format!("Host: app.example | {after}"));
+}
+
+#[test]
 fn fields_of_one_hop_do_not_pass() {
     for field in [
         "Connection: close",
@@ -235,6 +297,12 @@ fn fields_of_one_hop_do_not_pass() {
             "Host: app.example | X-Forwarded-For: 10.0.0.1 | X-Forwarded-Proto: http | X-Forwarded-Host: app.example | X-Request-Id: made",
         );
     }
+}
+
+#[test]
+fn what_asks_for_an_explanation_is_meant_for_us() {
+    stranger("X-Evenkeel-Explain: 1").drops();
+    stranger("x-evenkeel-EXPLAIN: 1 | X-Evenkeel-Explained: 1").passes("X-Evenkeel-Explained: 1");
 }
 
 #[test]

@@ -7,12 +7,34 @@ use std::time::Duration;
 
 use evenkeel_base::unit::parse_duration;
 use evenkeel_base::{RequestView, grpc};
+use evenkeel_config::model::Route;
 
 /// Longer than this nobody waits, and no more digits than that are read.
 const LONGEST_VALUE: usize = 16;
 
+/// How long a whole exchange may take: what the route says, or the client where it is less patient. A call of gRPC says so in a field
+/// of its own, which is believed on every route. [`Duration::MAX`]: as long as it likes.
+#[inline]
+#[must_use]
+pub fn allowed(route: &Route, request: &RequestView<'_>, call: bool) -> Duration {
+    let mut allowed = route.total_timeout;
+    let mut believe = |name: &str| {
+        if let Some(told) = patience(request, name) {
+            allowed = allowed.min(told);
+        }
+    };
+    if call {
+        believe(grpc::TIMEOUT);
+    }
+    if !route.deadline_header.is_empty() {
+        believe(&route.deadline_header);
+    }
+    allowed
+}
+
 /// How long the client waits, when it says so in that field.
-pub(crate) fn patience(request: &RequestView<'_>, name: &str) -> Option<Duration> {
+#[must_use]
+pub fn patience(request: &RequestView<'_>, name: &str) -> Option<Duration> {
     let field = request
         .fields()
         .find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))?;
@@ -32,7 +54,7 @@ pub(crate) fn patience(request: &RequestView<'_>, name: &str) -> Option<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rig;
+    use crate::decide::rig;
 
     #[track_caller]
     fn check(name: &str, value: &str, expected: Option<Duration>) {
