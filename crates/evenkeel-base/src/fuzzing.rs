@@ -4,6 +4,7 @@
 use crate::GrpcStatus;
 use crate::grpc::health::{self, Health};
 use crate::grpc::{Timeout, encode_message, parse_timeout};
+use crate::trace::{Context, LENGTH};
 
 /// What others write for gRPC: the first byte says what the rest is.
 pub fn grpc(data: &[u8]) {
@@ -49,4 +50,22 @@ fn answer(body: &[u8]) {
         // A service is a string in the place of a status.
         assert!(matches!(health::read(&asked), Ok(Health::Unknown) | Err(_)));
     }
+}
+
+/// A `traceparent` that is believed has ids that are none of zero, and is passed on as one that says the same; of this version,
+/// it is the very same but for flags that nobody knows.
+pub fn traceparent(value: &[u8]) {
+    let Some(context) = Context::parse(value) else {
+        return;
+    };
+    let written = context.write();
+    assert_eq!(Context::parse(&written), Some(context));
+    assert_eq!(written[2..53], value[2..53]);
+    assert_ne!(context.trace.bytes(), [0; 16]);
+    assert_ne!(context.span.bytes(), [0; 8]);
+    if value.starts_with(b"00") {
+        assert_eq!(value.len(), LENGTH);
+    }
+    let ours = context.with(context.span.part(1), !context.is_sampled());
+    assert_eq!(Context::parse(&ours.write()), Some(ours));
 }

@@ -15,6 +15,7 @@ pub mod grammar;
 pub mod grpc;
 pub mod head;
 pub mod head_limits;
+pub mod hex;
 pub mod id;
 pub mod matching;
 pub mod method;
@@ -23,6 +24,7 @@ pub mod refusals;
 pub mod rng;
 pub mod rules;
 pub mod sink;
+pub mod trace;
 pub mod unit;
 
 pub use address::{Address, Scheme, Target};

@@ -135,6 +135,16 @@ impl Discovery {
         wanted
     }
 
+    /// Keeps who looked, of what is still looked for.
+    pub(crate) fn keep(&self, looked: Vec<Looked>) {
+        let mut state = self.state();
+        for one in looked {
+            state.keep(one);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,7 +181,7 @@ impl State {
 fn wanted(snapshot: &Snapshot) -> BTreeMap<Sought, Duration> {
     let mut wanted = BTreeMap::new();
     for cluster in snapshot.clusters() {
-        for sought in Sought::all(&cluster.config) {
+        for sought in cluster.sought() {
             let ceiling = match sought {
                 Sought::List(..) => list::INTERVAL,
                 Sought::Name(..) | Sought::Service(_) => cluster.config.resolve_interval,

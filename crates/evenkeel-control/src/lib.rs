@@ -2,18 +2,20 @@
 //!
 //! It finds endpoints by names, services and lists and publishes what changed (`discovery`); it probes endpoints (`probe`, one
 //! probe; `watch`, one endpoint; `steward`, all of them), connects to those that traffic ejected (`knock`), asks those whose balancer wants it for their load (`load_probe`), applies
-//! what time alone changes (`ticker`), and counts what the process uses of what it may (`overload`). What follows from a result, a count or a time is decided in `evenkeel_policy`. It
+//! what time alone changes (`ticker`), exports traces (`export`), and counts what the process uses of what it may (`overload`). What follows from a result, a count or a time is decided in `evenkeel_policy`. It
 //! and the data plane meet only in the snapshot.
 
 mod adapt;
 mod again;
 mod clock;
 mod discovery;
+mod export;
 mod history;
 mod judge;
 mod knock;
 mod latency;
 mod load_probe;
+mod orders;
 mod overload;
 mod probe;
 mod reach;
@@ -32,19 +34,20 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evenkeel_config::model::{Config, Endpoint};
-use evenkeel_state::command::EndpointOrder;
-use evenkeel_state::{Inheritance, NotThere, Publisher, Registry, Resolved, Snapshot, Sought};
+use evenkeel_state::{Inheritance, Publisher, Registry, Resolved, Snapshot, Sought};
 use tokio::task::{self, JoinError, JoinSet};
 
 use crate::again::again;
 use crate::clock::Clock;
 use crate::discovery::{Discovery, Dns, Looked};
+use crate::export::Export;
 use crate::retired::Retired;
 use crate::steward::{FirstRound, Steward};
 use crate::turns::Turns;
 
 pub use discovery::Unresolved;
 pub use history::MAX_TRIAL;
+pub use orders::AddedEndpoint;
 pub use reach::{Unreachable, unreachable_endpoints};
 
 /// A configuration whose names were looked up, ready to be published.
@@ -74,6 +77,7 @@ pub struct Control {
     turns: Turns,
     history: history::Shared,
     retired: Arc<Retired>,
+    export: Export,
 }
 
 impl Control {
@@ -98,18 +102,19 @@ impl Control {
     ) -> (Self, Vec<Unresolved>) {
         let dns = Arc::new(Dns::new(config.resolver.clone()));
         let mut resolved = Resolved::new();
-        let names = discovery::names_of(&config);
+        let mut registry = Registry::new(workers, chance);
+        if let Some(before) = &before {
+            orders::restore(registry.overlay_mut(), before);
+        }
+        let mut names = discovery::names_of(&config);
+        names.extend(registry.overlay().added().sought());
         let (looked, unresolved) = discovery::look_up(names, &dns, &resolved).await;
         for one in &looked {
             discovery::learn(&mut resolved, one);
         }
-        let mut registry = Registry::new(workers, chance);
         let publisher = match before {
             None => Publisher::new(Arc::new(registry.compile(config, &resolved, 1))),
             Some(before) => {
-                for (cluster, endpoint, ordered) in before.overlay {
-                    registry.overlay_mut().restore(cluster, endpoint, ordered);
-                }
                 let generation = before.generation.saturating_add(1);
                 let snapshot = registry.compile(config, &resolved, generation);
                 snapshot.inherit(&before.endpoints);
@@ -127,6 +132,7 @@ impl Control {
             turns,
             history: history::Shared::default(),
             retired: Arc::default(),
+            export: Export::default(),
         };
         control
             .discovery
@@ -148,16 +154,21 @@ impl Control {
     /// What another process has to know to take the place of this one.
     #[must_use]
     pub fn bequeath(&self) -> Inheritance {
-        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry();
         let current = self.publisher.current();
-        let overlay = registry.overlay().entries();
+        let overlay = registry.overlay();
+        let ordered = overlay.entries();
+        let added = overlay.added().entries();
         Inheritance {
             began: self.publisher.began(),
             generation: current.generation,
-            overlay: overlay
+            overlay: ordered
                 .map(|(cluster, endpoint, ordered)| {
                     (cluster.to_owned(), endpoint.to_owned(), ordered)
                 })
+                .collect(),
+            added: added
+                .map(|(cluster, endpoint)| (cluster.to_owned(), endpoint.clone()))
                 .collect(),
             endpoints: current.legacies(),
         }
@@ -190,6 +201,10 @@ impl Control {
         tasks.spawn(again(move || history::run(Arc::clone(&control))));
         let retired = Arc::clone(&self.retired);
         tasks.spawn(again(move || retired::run(Arc::clone(&retired))));
+        let control = Arc::clone(self);
+        tasks.spawn(again(move || export::gather(Arc::clone(&control))));
+        let control = Arc::clone(self);
+        tasks.spawn(again(move || export::send(Arc::clone(&control))));
         tasks
     }
 
@@ -239,10 +254,11 @@ impl Control {
         for one in &looked {
             discovery::learn(&mut resolved, one);
         }
-        let names = discovery::names_of(&config);
-        resolved.retain(|sought| names.contains(sought));
         // Whoever changes what is published holds the registry. It is compiled beside the publisher, which workers ask.
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.registry();
+        let mut names = discovery::names_of(&config);
+        names.extend(registry.overlay().added().sought());
+        resolved.retain(|sought| names.contains(sought));
         let current = self.publisher.current();
         let generation = current.generation + 1;
         let next = registry.compile_after(Some(&current), config, &resolved, generation);
@@ -250,26 +266,6 @@ impl Control {
         drop((registry, resolved));
         self.discovery.begin(dns, looked, &self.publisher.current());
         generation
-    }
-
-    /// Takes an operator's order for an endpoint, over what the configuration says; gives the generation that has it.
-    ///
-    /// # Errors
-    /// When there is no such cluster or endpoint.
-    pub fn order(
-        &self,
-        cluster: &str,
-        endpoint: &str,
-        order: EndpointOrder,
-    ) -> Result<u64, NotThere> {
-        let resolved = self.known();
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = self.publisher.current();
-        let id = registry.order(&current, cluster, endpoint, order)?;
-        self.swap(|current, generation| registry.with_resolved(current, id, &resolved, generation));
-        drop((registry, resolved));
-        self.follow();
-        Ok(self.publisher.current().generation)
     }
 
     /// Publishes what was found: addresses of names and services, or the endpoints of a list with the addresses of new names
@@ -282,9 +278,9 @@ impl Control {
             return;
         }
         // Whoever changes what is published holds the registry. It is compiled beside the publisher, which workers ask.
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.registry();
         for cluster in self.publisher.current().clusters() {
-            let mut wanted = Sought::all(&cluster.config);
+            let mut wanted = cluster.sought();
             if !wanted.any(|one| all.contains(&one)) {
                 continue;
             }
@@ -334,8 +330,21 @@ impl Control {
         self.known().retain(|sought| wanted.contains_key(sought));
     }
 
+    /// Sends the last spans, for a while. To be called when the data plane has ended, while everything is still kept true.
+    pub async fn finish_traces(&self) {
+        self.export.finish(&self.publisher).await;
+    }
+
+    const fn export(&self) -> &Export {
+        &self.export
+    }
+
     const fn discovery(&self) -> &Discovery {
         &self.discovery
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of names and services.

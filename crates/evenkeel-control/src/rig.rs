@@ -8,10 +8,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use evenkeel_base::head::Version;
 use evenkeel_base::rules::ProbeRules;
+use evenkeel_base::trace::Context;
+use evenkeel_base::{ClusterId, ListenerId, RouteId};
 use evenkeel_config::model::{BodyMatch, Config, Probe, ProbeAddress, ProbeRequest};
 use evenkeel_config::{Nowhere, check};
 use evenkeel_policy::Health;
+use evenkeel_state::trace::{Asked, Attempt, Story};
 use evenkeel_state::{Endpoint, Publisher, Registry, Resolved, Snapshot};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -223,4 +227,64 @@ pub(crate) fn health(endpoint: &Endpoint) -> Health {
 pub(crate) fn reasons(endpoint: &Endpoint) -> Vec<String> {
     let results = endpoint.state.probes.results();
     results.into_iter().map(|result| result.reason).collect()
+}
+
+/// What is told of a request that had two attempts in that snapshot's first cluster, the second after a wait.
+pub(crate) fn story(snapshot: &Arc<Snapshot>) -> Box<Story> {
+    let began = std::time::Instant::now();
+    let at = |millis| began + Duration::from_millis(millis);
+    let came = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let came = Context::parse(came).unwrap();
+    let context = came.with(came.span.part(1), true);
+    let first = Attempt {
+        span: context.span.part(2),
+        endpoint: 0,
+        began: at(0),
+        queued: Duration::ZERO,
+        connect: Duration::from_millis(3),
+        tls: Duration::ZERO,
+        head: None,
+        ended: at(3),
+        status: None,
+        failure: Some("connect-refused"),
+    };
+    let second = Attempt {
+        span: context.span.part(3),
+        endpoint: 1,
+        began: at(10),
+        queued: Duration::from_millis(7),
+        connect: Duration::from_millis(5),
+        tls: Duration::from_millis(4),
+        head: Some(at(20)),
+        ended: at(30),
+        status: Some(404),
+        failure: None,
+    };
+    Box::new(Story {
+        context,
+        parent: Some(came.span),
+        snapshot: Arc::clone(snapshot),
+        listener: ListenerId::new(0),
+        route: Some(RouteId::new(0)),
+        cluster: Some(ClusterId::new(0)),
+        asked: Asked {
+            method: "GET".to_owned(),
+            secure: true,
+            authority: "app.example:8443".to_owned(),
+            path: "/a".to_owned(),
+            query: Some("x=1&sig=secret&sig".to_owned()),
+            version: Version::Http2,
+            user_agent: Some("tester".to_owned()),
+            request_id: "mine".to_owned(),
+        },
+        client: Some(Ipv4Addr::new(203, 0, 113, 9).into()),
+        status: 404,
+        grpc: None,
+        fault: None,
+        bytes: (1, 2),
+        began,
+        ended: at(31),
+        waited: None,
+        attempts: vec![first, second],
+    })
 }

@@ -1,0 +1,50 @@
+//! A stream to a collector as hyper reads and writes it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use evenkeel_net::Stream;
+use hyper::rt::{Read, ReadBufCursor, Write};
+
+/// So much is read in one go: answers are small, and it stands on the stack.
+const PIECE: usize = 4 * 1024;
+
+/// The stream.
+#[derive(Debug)]
+pub(super) struct Wire(pub(super) Stream);
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // hyper's buffer is not initialised, and ours is copied instead of calling it so.
+        let mut piece = [0; PIECE];
+        let room = buf.remaining().min(PIECE);
+        if room > 0 {
+            let read = ready!(self.0.poll_read(cx, &mut piece[..room]))?;
+            buf.put_slice(&piece[..read]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_shutdown(cx)
+    }
+}
