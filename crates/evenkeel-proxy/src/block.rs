@@ -6,9 +6,13 @@
 //! small block, and goes on in one of the usual size when more comes. A response begins in a wide one, and a body that has to be
 //! read and fills that again and again goes on in a large one.
 //!
+//! Large ones are for who moves. Where many are lent, who has to wait keeps only what it holds, in a block of just that size, and
+//! goes on in a large one when it moves again: readers that have stopped hold theirs for as long as they like.
+//!
 //! ```text
-//!   small ──▶ usual ──▶ wide, large, while all that are lent stay below SHARE for each and SLACK: readers that have stopped hold
-//!     ▲                    │        theirs for as long as they like
+//!   small ──▶ least, usual, wide, large: the largest with which all that are lent stay below SHARE for each and SLACK
+//!     ▲                    │
+//!     ├──── who waits ◀────┤        beyond CROWD: in small, or in just its size
 //!     └────────────────────┘        a body that passes through a pipe leaves its head in a small one
 //! ```
 
@@ -53,16 +57,34 @@ const LARGE: usize = 112 * 1024;
 /// Free large blocks a worker keeps: 1 MiB.
 const MAX_LARGE_FREE: usize = 8;
 
-/// What the blocks beyond small ones cost in the mean at most, so that a connection whose reader has stopped costs less than
-/// 64 KiB: the small block of its other side and what else there is of an exchange is 7 KiB.
-const SHARE: usize = 44 * 1024;
-/// What all such blocks of a worker may cost beyond that: 32 wide ones, or 15 large ones when there are no others; among 128
-/// blocks there may be 34 wide ones.
-const SLACK: usize = 32 * (cost(WIDE) - SHARE);
+/// The size of the least block that a body is read into: where a usual one would be more than its share.
+const LEAST: usize = 20 * 1024;
+/// Free blocks of the least size a worker keeps: 640 KiB.
+const MAX_LEAST_FREE: usize = 32;
+/// What waits is kept in a multiple of this: the allocator has pages for each size, and those of one that is not used now are
+/// still there when the next is used.
+const STEP: usize = LEAST / 2;
+/// Free blocks of one step a worker keeps: 320 KiB.
+const MAX_STEP_FREE: usize = 32;
+
+/// What the blocks beyond small ones cost in the mean at most, so that a connection whose reader has stopped costs little more than
+/// half of the 64 KiB it may: the small block of its other side and what else there is of an exchange is 7 KiB, and what the
+/// allocator keeps between the sizes comes on top.
+const SHARE: usize = 22 * 1024;
+/// What all such blocks of a worker may cost beyond that: 12 wide ones, or 7 large ones when there are no others.
+const SLACK: usize = 768 * 1024;
+
+/// From here on who waits gives up what room it has: 4 large blocks, 6 wide ones, 12 usual ones. Below, copying what it holds
+/// would buy nothing.
+const CROWD: usize = 480 * 1024;
+
+/// So much of what blocks left to the allocator is expected to be there still: taking it again is no growth.
+const MAX_RETURNED: usize = 16 * 1024 * 1024;
 
 /// What a block beyond small ones costs: the allocator has classes of sizes, and so many of one class in 512 KiB.
 const fn cost(size: usize) -> usize {
     match size {
+        LEAST => 21 * 1024,
         BLOCK => 43 * 1024,
         WIDE => 85 * 1024,
         LARGE => 128 * 1024,
@@ -80,12 +102,16 @@ pub(crate) struct Blocks {
     pub(crate) pipes: Rc<Pipes>,
     pub(crate) response_heads: Spares<ResponseHead>,
     small: RefCell<Vec<Vec<u8>>>,
+    step: RefCell<Vec<Vec<u8>>>,
+    least: RefCell<Vec<Vec<u8>>>,
     free: RefCell<Vec<Vec<u8>>>,
     wide: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
     /// How many blocks beyond small ones are lent, and what they cost.
     lent: Cell<usize>,
     lent_cost: Cell<usize>,
+    /// How much went back to the allocator and was not taken again.
+    returned: Cell<usize>,
     out: RefCell<Vec<Vec<u8>>>,
     /// Where it is known how much memory there is; none in tests.
     process: Option<Arc<Publisher>>,
@@ -115,6 +141,7 @@ impl Blocks {
             pos: 0,
             end: 0,
             ample: false,
+            waited: false,
             pool: Rc::clone(self),
         }
     }
@@ -123,6 +150,37 @@ impl Blocks {
     fn take_small(&self) -> Vec<u8> {
         let free = self.small.borrow_mut().pop();
         free.unwrap_or_else(|| self.new_block(SMALL))
+    }
+
+    /// The memory of a usual block for a body, or of one of the least size where there is no more to be had.
+    fn take_for_body(&self) -> Vec<u8> {
+        if self.may_lend(BLOCK) {
+            return self.take_usual();
+        }
+        self.take_of(LEAST)
+    }
+
+    /// The memory of a block in which a body waits, or goes on where there is no more to be had.
+    fn take_of(&self, size: usize) -> Vec<u8> {
+        let free = match size {
+            STEP => self.step.borrow_mut().pop(),
+            LEAST => self.least.borrow_mut().pop(),
+            _ => None,
+        };
+        let block = free.unwrap_or_else(|| self.new_block(size));
+        self.lend(size);
+        block
+    }
+
+    /// Whether one more block of that size stays below what all may cost.
+    fn may_lend(&self, size: usize) -> bool {
+        self.lent_cost.get() + cost(size) <= (self.lent.get() + 1) * SHARE + SLACK
+    }
+
+    /// Whether so much is lent that who waits may hold no room.
+    #[inline]
+    fn is_crowded(&self) -> bool {
+        self.lent_cost.get() >= CROWD
     }
 
     /// The memory of a usual block.
@@ -181,23 +239,38 @@ impl Blocks {
                 self.lent.set(self.lent.get() - 1);
                 self.lent_cost.set(self.lent_cost.get() - cost(size));
                 match size {
+                    STEP => (&self.step, MAX_STEP_FREE),
+                    LEAST => (&self.least, MAX_LEAST_FREE),
                     BLOCK => (&self.free, MAX_FREE),
                     WIDE => (&self.wide, MAX_WIDE_FREE),
                     LARGE => (&self.large, MAX_LARGE_FREE),
-                    _ => return,
+                    _ => return self.leave(size),
                 }
             }
         };
         let mut kept = kept.borrow_mut();
         if kept.len() < most {
             kept.push(bytes);
+        } else {
+            self.leave(bytes.len());
         }
+    }
+
+    /// A block of that size goes back to the allocator.
+    fn leave(&self, size: usize) {
+        let returned = self.returned.get() + size;
+        self.returned.set(returned.min(MAX_RETURNED));
     }
 
     /// The memory of a block that no other one has left behind.
     #[cold]
     fn new_block(&self, size: usize) -> Vec<u8> {
-        self.count_new(size);
+        // Bodies that drip go from block to block all the time, and the sum of what is taken only grows.
+        let again = size.min(self.returned.get());
+        self.returned.set(self.returned.get() - again);
+        if size > again {
+            self.count_new(size - again);
+        }
         vec![0; size]
     }
 
@@ -208,11 +281,29 @@ impl Blocks {
         }
     }
 
+    /// Blocks that make a crowd.
+    #[cfg(test)]
+    pub(crate) fn crowd(self: &Rc<Self>) -> Vec<Block> {
+        let mut crowd: Vec<Block> = Vec::new();
+        while !self.is_crowded() {
+            let mut block = self.take();
+            block.begin_wide();
+            crowd.push(block);
+        }
+        crowd
+    }
+
     /// Gives all free memory back to the allocator.
     pub(crate) fn trim(&self) {
-        for kept in [&self.small, &self.free, &self.wide, &self.large, &self.out] {
+        let (small, sizes) = (
+            [&self.small, &self.step],
+            [&self.least, &self.free, &self.wide, &self.large],
+        );
+        for kept in small.into_iter().chain(sizes).chain([&self.out]) {
             kept.take();
         }
+        // The allocator is asked to give up what it has, too.
+        self.returned.set(0);
     }
 
     /// An empty output buffer.
@@ -239,6 +330,8 @@ pub(crate) struct Block {
     end: usize,
     /// The last read brought more than a small block holds, and the next may as well: what is pipelined, an upload.
     ample: bool,
+    /// What it held of this message was not taken when it was last looked at in a crowd: it is not worth a large block there.
+    waited: bool,
     pool: Rc<Blocks>,
 }
 
@@ -273,6 +366,12 @@ impl Block {
         self.bytes.len() == SMALL
     }
 
+    /// How much memory it holds.
+    #[cfg(test)]
+    pub(crate) const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether nothing is unread.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
@@ -300,6 +399,7 @@ impl Block {
             self.end = 0;
         }
         self.start = self.pos;
+        self.waited = false;
     }
 
     /// The room behind what was received; call [`Self::received`] after reading into it.
@@ -328,7 +428,8 @@ impl Block {
     #[cold]
     fn make_more_room_for_head(&mut self, limit: usize) {
         if self.is_small() {
-            return self.go_on_in_usual();
+            let usual = self.pool.take_usual();
+            return self.go_on_in(usual);
         }
         self.move_to_front();
         if self.end == self.bytes.len() && self.end < limit.saturating_add(1) {
@@ -343,13 +444,15 @@ impl Block {
     /// that only heads make a block grow. False when the unread bytes fill all there is.
     pub(crate) fn make_room_for_body(&mut self, head: usize, want: usize) -> bool {
         if self.bytes.is_empty() {
-            self.bytes = self.pool.take_usual();
+            self.bytes = self.pool.take_for_body();
         }
-        if self.is_small() {
+        // Small, or left in just its size.
+        if self.bytes.len() < LEAST {
             if self.bytes.len() - self.end >= want {
                 return true;
             }
-            self.go_on_in_usual();
+            let block = self.pool.take_for_body();
+            self.go_on_in(block);
         }
         let base = self.start + head;
         if self.pos == self.end {
@@ -378,16 +481,15 @@ impl Block {
     pub(crate) fn begin_wide(&mut self) {
         if self.bytes.is_empty() {
             let wide = self.pool.take_up_to(WIDE, 0);
-            self.bytes = wide.unwrap_or_else(|| self.pool.take_usual());
+            self.bytes = wide.unwrap_or_else(|| self.pool.take_for_body());
         }
     }
 
-    /// Goes on in a block of the usual size, with the message at its front.
-    fn go_on_in_usual(&mut self) {
-        let mut usual = self.pool.take_usual();
+    /// Goes on in another block, with the message at its front.
+    fn go_on_in(&mut self, mut block: Vec<u8>) {
         let message = self.start..self.end;
-        usual[..message.len()].copy_from_slice(&self.bytes[message]);
-        self.pool.give(std::mem::replace(&mut self.bytes, usual));
+        block[..message.len()].copy_from_slice(&self.bytes[message]);
+        self.pool.give(std::mem::replace(&mut self.bytes, block));
         self.pos -= self.start;
         self.end -= self.start;
         self.start = 0;
@@ -395,7 +497,8 @@ impl Block {
 
     /// Goes on in a large block behind the head of `head` bytes, or a wide one, when nothing is unread and there is such a block.
     pub(crate) fn enlarge(&mut self, head: usize) {
-        if self.pos < self.end || self.bytes.len() >= LARGE {
+        let stays = self.pos < self.end || self.bytes.len() >= LARGE;
+        if stays || (self.waited && self.pool.is_crowded()) {
             return;
         }
         if let Some(large) = self.pool.take_up_to(LARGE, self.bytes.len()) {
@@ -410,6 +513,33 @@ impl Block {
             let small = self.pool.take_small();
             self.go_on_behind(head, small);
         }
+    }
+
+    /// Its side has to wait. Where there is a crowd, keeps the head of `head` bytes and what is unread in a block of just that size,
+    /// when that is worth the copying: who moves has more use for the room. With `stopped` nobody takes what is unread.
+    #[inline]
+    pub(crate) fn hold_less(&mut self, head: usize, stopped: bool) {
+        if self.bytes.len() > SMALL && self.pool.is_crowded() {
+            self.waited = stopped;
+            self.give_up_room(head);
+        }
+    }
+
+    #[cold]
+    fn give_up_room(&mut self, head: usize) {
+        let needed = head + self.end - self.pos;
+        let size = needed.next_multiple_of(STEP);
+        let mut block = if needed <= SMALL {
+            self.pool.take_small()
+        } else if cost(size) <= cost(self.bytes.len()) / 4 * 3 {
+            self.pool.take_of(size)
+        } else {
+            return;
+        };
+        block[..head].copy_from_slice(&self.bytes[self.start..self.start + head]);
+        block[head..needed].copy_from_slice(&self.bytes[self.pos..self.end]);
+        self.pool.give(std::mem::replace(&mut self.bytes, block));
+        (self.start, self.pos, self.end) = (0, head, needed);
     }
 
     fn go_on_behind(&mut self, head: usize, mut block: Vec<u8>) {

@@ -59,6 +59,10 @@ pub(crate) trait Source {
     /// The first `n` bytes in the pipe were taken.
     fn consume_piped(&mut self, _: usize) {}
 
+    /// What it has is not taken for now: it may give up the room that it does not need. With `stopped` the sink takes nothing, else
+    /// it is others' turn.
+    fn hold_less(&mut self, _stopped: bool) {}
+
     /// Calls `each` for every trailer field; only after the end.
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>));
 }
@@ -167,13 +171,21 @@ impl Pump {
     ) -> Poll<Result<(), Fault>> {
         let turn = self.bytes.saturating_add(TURN);
         while self.bytes < turn {
-            if !source.data().is_empty() {
+            let data = source.data();
+            if !data.is_empty() {
                 self.waiting = Waiting::Sink;
-                self.check_limit(source.data().len())?;
-                let last = source.is_last();
-                let taken = ready!(sink.poll_data(cx, source.data(), last))?;
+                self.check_limit(data.len())?;
+                let (length, last) = (data.len(), source.is_last());
+                let Poll::Ready(taken) = sink.poll_data(cx, data, last)? else {
+                    source.hold_less(true);
+                    return Poll::Pending;
+                };
                 source.consume(taken);
                 self.bytes += taken as u64;
+                if last && taken == length {
+                    // Nothing follows: most bodies are one piece, and need not be asked whether there is more.
+                    return sink.poll_end(cx, &|_| {});
+                }
                 continue;
             }
             let passes = sink.takes_pipe();
@@ -204,6 +216,8 @@ impl Pump {
                 }
             }
         }
+        // Until its next turn others use the room.
+        source.hold_less(false);
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -10,44 +10,39 @@
 
 mod attempt;
 mod call;
-mod client;
 mod converse;
-mod cookie;
 mod course;
 mod draw;
-mod fields;
+mod explained;
 mod forward;
-mod health;
-mod key;
 mod mirror;
 mod observe;
-mod patience;
 mod race;
 mod rate;
 mod reach;
 mod relay;
 mod reply;
 mod seat;
-mod side;
 mod stage;
-mod sticky;
 mod way;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use evenkeel_base::{Fault, Method, RequestView, RouteId, grpc};
+use evenkeel_base::{Fault, RequestView, RouteId, grpc};
 use evenkeel_config::model::{self, Action};
-use evenkeel_http1::has_dot_segments;
 use evenkeel_state::Ended;
+use evenkeel_state::decide::admit::{self, Asks, Door, Refusal};
+use evenkeel_state::decide::{Client, health, side};
+use evenkeel_state::histogram::Sample;
 
 use crate::access_log;
 use crate::body::Length;
-use crate::downstream::{Downstream, Expect};
-use crate::exchange::client::Client;
-use crate::exchange::reply::host_of;
+use crate::downstream::{Downstream, Expect, Facts};
 use crate::exchange::stage::Forward;
 use crate::record::Record;
 use crate::scene::{After, Scene};
+use crate::story;
+use crate::trace::Traced;
 
 /// Runs one exchange from its parsed head to its access record; says when it ended.
 pub(crate) async fn run<D: Downstream>(scene: &Scene<'_>, down: &mut D) -> (After, Instant) {
@@ -76,11 +71,18 @@ pub(crate) async fn refuse<D: Downstream>(
 
 /// Counts the exchange where it belongs, and writes its record.
 fn finish<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
-    count(scene, record);
-    log(scene, down, record);
+    // Once for both: taking instants from each other is not free.
+    let took = record.ended.saturating_duration_since(record.began);
+    count(scene, record, took);
+    log(scene, down, record, took);
+    if let Some(traced) = &record.trace
+        && traced.context.is_sampled()
+    {
+        story::hand_over(scene, &down.request(), *traced, record);
+    }
 }
 
-fn count(scene: &Scene<'_>, record: &Record) {
+fn count(scene: &Scene<'_>, record: &Record, took: Duration) {
     let (snapshot, worker) = (scene.snapshot, scene.worker.id);
     let ended = Ended {
         status: record.status,
@@ -89,8 +91,8 @@ fn count(scene: &Scene<'_>, record: &Record) {
         bytes_out: record.bytes_out,
         queue: record.queued,
         connect: record.connect,
-        first_byte: record.first_byte,
-        total: record.ended.saturating_duration_since(record.began),
+        first_byte: record.first_byte.map(Sample::of),
+        total: Sample::of(took),
     };
     let listener = snapshot.listeners().get(scene.listener_id.index());
     if let Some(counters) = listener.and_then(|state| state.traffic.of(worker)) {
@@ -106,7 +108,10 @@ fn count(scene: &Scene<'_>, record: &Record) {
     }
 }
 
-fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
+fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record, took: Duration) {
+    let Some(stands_for) = scene.worker.draws_record(record) else {
+        return;
+    };
     scene.worker.log_access(&access_log::Exchange {
         snapshot: scene.snapshot,
         listener: &scene.listener.name,
@@ -114,6 +119,8 @@ fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
         proof: scene.from.proof.as_deref(),
         request: down.request(),
         record,
+        took,
+        stands_for,
     });
 }
 
@@ -129,14 +136,10 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
         record.client = scene.from.ip;
         return Box::pin(reply::to_https(scene, down, port, record)).await;
     }
-    let client = Client::find(
-        scene.from.ip,
-        &scene.listener.trusted_proxies,
-        &down.request(),
-    );
-    record.client = client.ip;
-    let admitted = admit(scene, down, client).and_then(|(id, route)| {
-        match rate::admit(scene, id, &down.request(), client, record) {
+    let request = down.request();
+    let client = introduce(scene, &request, record);
+    let admitted = admit(scene, &request, down.facts(), client).and_then(|(id, route)| {
+        match rate::admit(scene, id, &request, client, record) {
             Ok(()) => Ok((id, route)),
             Err(fault) => Err((Some(id), fault)),
         }
@@ -159,11 +162,18 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
                 } => {
                     let forward = Forward {
                         route,
-                        cluster: side::choose(scene, id, split, &down.request(), client),
+                        cluster: side::choose(
+                            scene.snapshot,
+                            (id, split),
+                            &request,
+                            client,
+                            || scene.worker.rng(),
+                        ),
                         rewrite,
                         host,
                         client,
-                        call: grpc::is_call(&down.request()),
+                        trace: record.trace,
+                        call: grpc::is_call(&request),
                     };
                     forward::run(scene, down, &forward, record).await
                 }
@@ -182,6 +192,33 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
     }
 }
 
+/// Finds out who asks, and what else is remembered of it from the beginning.
+#[inline]
+fn introduce(scene: &Scene<'_>, request: &RequestView<'_>, record: &mut Record) -> Client {
+    let client = Client::find(scene.from.ip, &scene.listener.trusted_proxies, request);
+    record.client = client.ip;
+    if !scene.listener.explain_to.is_empty() {
+        record.explains = explained::is_asked(&scene.listener.explain_to, request, client);
+    }
+    let rules = &scene.snapshot.config.trace;
+    if rules.is_on() {
+        record.trace = Some(begin_trace(scene, rules, request, client));
+    }
+    client
+}
+
+/// The trace that a request belongs to. Not inlined: most configurations have none.
+#[inline(never)]
+fn begin_trace(
+    scene: &Scene<'_>,
+    rules: &model::Trace,
+    request: &RequestView<'_>,
+    client: Client,
+) -> Traced {
+    let mut rng = scene.worker.rng();
+    Traced::begin(rules, request, client.behind_proxy, &mut rng)
+}
+
 /// Whether the process is short of something, and the request's priority too low for that. Replies of our own cost no more than
 /// refusing does.
 fn is_refused(scene: &Scene<'_>, route: &model::Route) -> bool {
@@ -192,49 +229,24 @@ fn is_refused(scene: &Scene<'_>, route: &model::Route) -> bool {
     refused
 }
 
-/// Whether the request is for a host that needs another TLS connection than the one it came by (RFC 9110 §15.5.20).
-#[inline]
-fn is_misdirected(scene: &Scene<'_>, request: &RequestView<'_>) -> bool {
-    let Some(proof) = &scene.from.proof else {
-        // The connection may be older than the listener's TLS.
-        return scene.listener.tls.is_some();
-    };
-    let Some(now) = scene.snapshot.tls(scene.listener_id) else {
-        return true;
-    };
-    std::str::from_utf8(host_of(request.authority()))
-        .is_ok_and(|host| proof.is_misdirected(host, now))
-}
-
-type Refusal = (Option<RouteId>, Fault);
-
 /// Finds the route, and refuses what must not go further.
-fn admit<'s, D: Downstream>(
+fn admit<'s>(
     scene: &Scene<'s>,
-    down: &D,
+    request: &RequestView<'_>,
+    facts: &Facts,
     client: Client,
 ) -> Result<(RouteId, &'s model::Route), Refusal> {
-    let request = down.request();
-    if matches!(request.method(), Method::Connect | Method::Trace) {
-        return Err((None, Fault::MethodRefused));
-    }
-    if is_misdirected(scene, &request) {
-        return Err((None, Fault::Misdirected));
-    }
-    let Some((id, route)) = scene.snapshot.route(scene.listener_id, &request) else {
-        return Err((None, Fault::NoRoute));
+    let door = Door {
+        id: scene.listener_id,
+        listener: scene.listener,
+        proof: scene.from.proof.as_deref(),
     };
-    let fault = if !client.may(&route.allow, &route.deny) {
-        Fault::RequestDenied
-    } else if !route.allow_dot_segments && has_dot_segments(request.path()) {
-        Fault::RequestPathRefused
-    } else if down.facts().expect == Expect::Unknown {
-        Fault::ExpectationFailed
-    } else if matches!(down.facts().length, Length::Known(n) if n > route.max_request_body.bytes())
-    {
-        Fault::RequestBodyTooLarge
-    } else {
-        return Ok((id, route));
+    let asks = Asks {
+        expects_unknown: facts.expect == Expect::Unknown,
+        length: match facts.length {
+            Length::Known(length) => Some(length),
+            Length::Empty | Length::Unknown => None,
+        },
     };
-    Err((Some(id), fault))
+    admit::admit(scene.snapshot, door, request, client, asks)
 }

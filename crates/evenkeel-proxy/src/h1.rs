@@ -13,6 +13,7 @@
 mod incoming;
 mod outgoing;
 mod passage;
+mod reply;
 
 use std::io;
 use std::rc::Rc;
@@ -27,6 +28,7 @@ use evenkeel_state::{Dial, OpenConnection};
 use incoming::Chunked;
 pub(crate) use incoming::{Incoming, MAX_TRAILERS};
 pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
+pub(crate) use reply::Reply;
 
 use crate::block::{Block, Blocks, FIRST_READ};
 use crate::body::{Fill, Sink, Source, Trailers};
@@ -87,6 +89,8 @@ pub(crate) struct Channel {
     /// Bytes of the incoming message's head, which stay in front of its body.
     pub(crate) head: usize,
     pub(crate) incoming: Incoming,
+    /// The response that is read, upstream.
+    pub(crate) reply: Reply,
     chunked: Chunked,
     pub(crate) outgoing: Outgoing,
     /// The event loop was asked to wake the task when there are bytes, so that they are probably there by now.
@@ -108,6 +112,7 @@ impl Channel {
             block,
             head: 0,
             incoming: Incoming::Head,
+            reply: Reply::default(),
             chunked: Chunked::default(),
             outgoing,
             awaited: false,
@@ -182,6 +187,7 @@ impl Channel {
 
     /// Without memory to read into: waits for the bytes first, so that a block is taken second. Whoever was woken after that
     /// may take one and look.
+    #[inline]
     fn poll_worth_reading(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.block.is_held() || self.awaited {
             return Poll::Ready(Ok(()));
@@ -300,7 +306,18 @@ impl Channel {
         if !self.block.make_room_for_body(self.head, want) {
             return Poll::Ready(Err(self.malformed()));
         }
-        self.poll_read_room(cx, most).map_err(|_| self.broken())
+        let polled = self.poll_read_room(cx, most);
+        if polled.is_pending() {
+            self.block.hold_less(self.head, false);
+        }
+        polled.map_err(|_| self.broken())
+    }
+
+    fn poll_flush_rest(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        match ready!(self.outgoing.poll_flush(&mut self.stream, cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(_) => Poll::Ready(Err(self.unwritable())),
+        }
     }
 
     /// The fault of a body whose connection ended or failed before it was complete.
@@ -408,6 +425,10 @@ impl Source for Channel {
         self.passed(n);
     }
 
+    fn hold_less(&mut self, stopped: bool) {
+        self.block.hold_less(self.head, stopped);
+    }
+
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         if matches!(self.incoming, Incoming::Ended) {
             for (name, value, known) in self.chunked.trailers() {
@@ -455,12 +476,13 @@ impl Sink for Channel {
         Poll::Ready(Ok(()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
-        match ready!(self.outgoing.poll_flush(&mut self.stream, cx)) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(_) => Poll::Ready(Err(self.unwritable())),
+        // Twice of three times there is nothing to do, and finding that out is no call.
+        if self.outgoing.is_written() && self.stream.is_flushed() {
+            return Poll::Ready(Ok(()));
         }
+        self.poll_flush_rest(cx)
     }
 }
 

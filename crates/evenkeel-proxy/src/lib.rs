@@ -10,6 +10,7 @@
 
 mod accept;
 pub mod access_log;
+mod attempted;
 mod block;
 mod body;
 mod connection;
@@ -23,19 +24,21 @@ mod h2;
 mod handshake;
 mod idles;
 mod kept;
+mod kept_headers;
 mod mirror;
 mod pipes;
 mod pool;
 mod record;
 mod replay;
-mod request_id;
 #[cfg(test)]
 mod rig;
 mod roll;
 mod scene;
 mod shared;
 mod spare;
+mod story;
 mod thread;
+mod trace;
 mod trunks;
 mod turned_away;
 mod upstream;

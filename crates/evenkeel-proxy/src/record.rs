@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use evenkeel_base::{ClusterId, Fault, GrpcStatus, RouteId};
-use evenkeel_policy::Failure;
 use evenkeel_policy::rate::{Decision, RateLimiter};
+
+use crate::attempted::{Attempted, Connect, Fate, Last};
+use crate::kept_headers::KeptHeaders;
+use crate::trace::Traced;
 
 /// The facts of one exchange, filled in as it goes.
 #[derive(Debug)]
@@ -21,6 +24,10 @@ pub(crate) struct Record {
     pub(crate) status: u16,
     /// How the call of gRPC ended, when it was one and that is known.
     pub(crate) grpc: Option<GrpcStatus>,
+    /// The trace that it belongs to; none: traces are off.
+    pub(crate) trace: Option<Traced>,
+    /// Whether the client is told how its request was dealt with.
+    pub(crate) explains: bool,
     /// What went wrong.
     pub(crate) fault: Option<Fault>,
     /// The reason in more detail: the name of a refusal of the codec.
@@ -33,14 +40,20 @@ pub(crate) struct Record {
     pub(crate) endpoint: Option<(ClusterId, usize)>,
     /// How many attempts were made.
     pub(crate) attempts: u16,
-    /// Those of them that brought no response to the client, in order.
-    pub(crate) tried: Vec<Past>,
+    /// Those of them that brought no response to the client and were followed by others, in the order in which they ended.
+    pub(crate) tried: Vec<Attempted>,
+    /// What is known of the last one beside the rest of the record.
+    pub(crate) last: Last,
     /// How long the last attempt's connect took; zero for a reused connection.
     pub(crate) connect: Duration,
-    /// How long it waited for a place at an endpoint.
+    /// How long it waited for a place at an endpoint, before all of its attempts.
     pub(crate) queued: Duration,
+    /// The wait before the latest attempt that had to: when that attempt began, and how long it was.
+    pub(crate) waited: Option<(Instant, Duration)>,
     /// From the beginning to the response's head.
     pub(crate) first_byte: Option<Duration>,
+    /// What the access log wants of the response that was passed on.
+    pub(crate) response: Option<Box<KeptHeaders>>,
     /// Payload bytes from the client.
     pub(crate) bytes_in: u64,
     /// Payload bytes to the client.
@@ -61,23 +74,6 @@ pub(crate) struct Limited {
 /// So many failed attempts are written down; an exchange has no more (10 retries, each with a hedge).
 const MAX_TRIED: usize = 32;
 
-/// An attempt that brought no response to the client.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Past {
-    /// The endpoint's place in the cluster's list.
-    pub(crate) endpoint: usize,
-    pub(crate) why: Why,
-}
-
-/// What became of it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Why {
-    /// It failed, or its response was not good enough.
-    Failed(Failure),
-    /// Another one was faster.
-    Cancelled,
-}
-
 impl Record {
     /// Of an exchange that began at `began`.
     pub(crate) const fn new(began: Instant, made_id: [u8; 32]) -> Self {
@@ -87,6 +83,8 @@ impl Record {
             client: None,
             status: 0,
             grpc: None,
+            trace: None,
+            explains: false,
             fault: None,
             detail: None,
             rate: None,
@@ -94,24 +92,96 @@ impl Record {
             endpoint: None,
             attempts: 0,
             tried: Vec::new(),
+            last: Last::new(began),
             connect: Duration::ZERO,
             queued: Duration::ZERO,
+            waited: None,
             first_byte: None,
+            response: None,
             bytes_in: 0,
             bytes_out: 0,
             made_id,
         }
     }
 
-    /// An attempt brought no response to the client.
-    pub(crate) fn tried(&mut self, endpoint: usize, why: Why) {
-        if self.tried.len() < MAX_TRIED {
-            self.tried.push(Past { endpoint, why });
+    /// An attempt at that endpoint, a place in the cluster's list, is the one that counts from now on.
+    #[inline]
+    pub(crate) const fn attempt(&mut self, cluster: ClusterId, endpoint: usize, began: Instant) {
+        self.endpoint = Some((cluster, endpoint));
+        self.last.began = began;
+        // What the one before took is no time of this one, which may get no connection.
+        (self.connect, self.last.tls) = (Duration::ZERO, Duration::ZERO);
+    }
+
+    /// The attempt has its connection; none: it was there.
+    #[inline]
+    pub(crate) fn connected(&mut self, made: Option<Box<Connect>>) {
+        if let Some(made) = made {
+            (self.connect, self.last.tls) = (made.took, made.tls);
         }
     }
 
-    /// The exchange failed before its response began.
-    pub(crate) const fn fail(&mut self, fault: Fault) {
+    /// How the latest attempt came by its connection.
+    pub(crate) const fn connect(&self) -> Connect {
+        Connect {
+            took: self.connect,
+            tls: self.last.tls,
+        }
+    }
+
+    /// An attempt brought no response to the client, and others follow it or go on.
+    pub(crate) fn tried(&mut self, attempt: Attempted) {
+        if self.tried.len() < MAX_TRIED {
+            self.tried.push(attempt);
+        }
+    }
+
+    /// How long the request had waited for a place when an attempt began that began then.
+    pub(crate) fn waited_before(&self, began: Instant) -> Duration {
+        match self.waited {
+            Some((at, wait)) if at == began => wait,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// What is known of each attempt: those that others followed, and the last one. Times of theirs are not rounded, and none is
+    /// before that of the exchange.
+    pub(crate) fn each_attempt(&self) -> impl Iterator<Item = Attempted> {
+        self.tried.iter().copied().chain(self.last_attempt())
+    }
+
+    /// The attempt whose response was passed on, or by which the exchange failed; none: there was none, or it failed otherwise.
+    pub(crate) fn last_attempt(&self) -> Option<Attempted> {
+        if let Some(failed) = &self.last.failed {
+            return Some(**failed);
+        }
+        let (_, endpoint) = self.endpoint?;
+        let head = self.last.head?;
+        let status = self.last.status;
+        Some(Attempted {
+            endpoint,
+            began: self.last.began,
+            queued: self.waited_before(self.last.began),
+            connect: self.connect,
+            tls: self.last.tls,
+            head: Some(head),
+            ended: self.ended.max(head),
+            fate: match self.fault {
+                None => Fate::Answered(status),
+                Some(fault) => Fate::Cut(status, fault),
+            },
+        })
+    }
+
+    /// Whether no attempt failed or was overtaken, nor did the exchange fail.
+    #[inline]
+    pub(crate) const fn went_well_at_once(&self) -> bool {
+        self.tried.is_empty() && self.last.failed.is_none() && self.fault.is_none()
+    }
+
+    /// The exchange failed before its response began: what an endpoint sent does not reach the client.
+    pub(crate) fn fail(&mut self, fault: Fault) {
+        self.response = None;
         self.fault = Some(fault);
         self.status = fault.status();
     }

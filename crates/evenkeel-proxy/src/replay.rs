@@ -230,6 +230,10 @@ impl<S: Source> Source for Replayed<'_, S> {
         self.live.consume_piped(n);
     }
 
+    fn hold_less(&mut self, stopped: bool) {
+        self.live.hold_less(stopped);
+    }
+
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         self.live.trailers(&mut |field| {
             self.kept.trailed.set(true);

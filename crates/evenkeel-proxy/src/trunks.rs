@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub(crate) use shelf::{Connecting, Outcome, Shelf, Waiter};
+pub(crate) use shelf::{Connecting, Ended, Outcome, Shelf, Waiter};
 pub(crate) use trunk::{Driver, Place, Trunk, Unsent};
 
 use tokio::time;

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use evenkeel_base::{RequestHead, Rng};
+use evenkeel_base::hex::hex;
+use evenkeel_base::{RequestHead, ResponseView, Rng};
 use evenkeel_policy::overload::Level;
+use evenkeel_state::trace::Story;
 use evenkeel_state::{Handle, Reader, WorkerCounters};
 use tokio::sync::watch;
 
@@ -20,8 +22,10 @@ use crate::block::Blocks;
 use crate::deadline::Deadlines;
 use crate::idles::Idles;
 use crate::kept::Kept;
+use crate::kept_headers::KeptHeaders;
 use crate::mirror::Mirrors;
 use crate::pool::Pool;
+use crate::record::Record;
 use crate::replay;
 use crate::roll::Roll;
 use crate::shared::Shared;
@@ -195,6 +199,24 @@ impl Worker {
         self.log.is_on()
     }
 
+    /// For how many exchanges, in thousandths, the access record of this one stands; none: it has none.
+    #[inline]
+    pub(crate) fn draws_record(&self, record: &Record) -> Option<u32> {
+        self.log.draw(record, |bound| self.rng().below(bound))
+    }
+
+    /// Whether the access log wants something of responses.
+    #[inline]
+    pub(crate) fn keeps_headers(&self) -> bool {
+        self.log.keeps_headers.get()
+    }
+
+    /// What the access log wants of a response.
+    #[cold]
+    pub(crate) fn keep_headers(&self, response: &ResponseView<'_>) -> Option<Box<KeptHeaders>> {
+        self.log.keep(response)
+    }
+
     /// Writes an access record, when there is an access log.
     pub(crate) fn log_access(&self, exchange: &Exchange<'_>) {
         self.log.record(exchange, self.counters());
@@ -214,6 +236,11 @@ impl Worker {
     /// Hands collected access records over to the writer.
     pub(crate) fn flush_log(&self) {
         self.log.flush(self.counters());
+    }
+
+    /// Hands a traced exchange over to whoever exports it.
+    pub(crate) fn hand_over(&self, story: Box<Story>) {
+        self.shared.publisher.traces().hand_over(story);
     }
 
     /// How near the process is to its limits.
@@ -300,28 +327,6 @@ impl Drop for OpenConnection {
         self.0.open.send_modify(|open| *open -= 1);
         if std::thread::panicking() {
             self.0.counters().panics.add(1);
-        }
-    }
-}
-
-/// The low 32 bits as hexadecimal digits, all eight at once: every half byte is moved to a byte of its own, and where it is above
-/// nine, the digit is a letter.
-const fn hex(bits: u64) -> [u8; 8] {
-    let halves = (bits | bits << 16) & 0x0000_ffff_0000_ffff;
-    let bytes = (halves | halves << 8) & 0x00ff_00ff_00ff_00ff;
-    let nibbles = (bytes | bytes << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-    let letters = ((nibbles + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
-    (nibbles + 0x3030_3030_3030_3030 + letters * 39).to_be_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hex;
-
-    #[test]
-    fn eight_digits_at_once_are_those_of_each() {
-        for bits in [0, 1, 0x0123_4567, 0x89ab_cdef, 0xdead_beef, 0xffff_ffff] {
-            assert_eq!(hex(bits), *format!("{bits:08x}").as_bytes());
         }
     }
 }

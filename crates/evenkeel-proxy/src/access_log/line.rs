@@ -33,6 +33,11 @@ impl<'a> Line<'a> {
         (!self.cut).then_some(self.filled)
     }
 
+    /// How much of the line is there.
+    pub(super) const fn filled(&self) -> usize {
+        self.filled
+    }
+
     /// Puts bytes of ours, which need no escaping; their number is known, so they are stored and not copied by a call.
     #[inline(always)]
     pub(super) fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
@@ -73,6 +78,55 @@ impl<'a> Line<'a> {
         let part = micros % 1000;
         let [tens, ones] = PAIRS[(part % 100) as usize];
         self.put(&[b'.', digit(part / 100), tens, ones]);
+    }
+
+    /// Puts a number of thousandths with as many decimals as it needs.
+    pub(super) fn thousandths(&mut self, number: u64) {
+        self.number(number / 1000);
+        let mut part = number % 1000;
+        let mut unit = 100;
+        if part > 0 {
+            self.put(b".");
+        }
+        while part > 0 {
+            self.number(part / unit);
+            (part, unit) = (part % unit, unit / 10);
+        }
+    }
+
+    /// Puts text of ours, or of the operator's, as it is.
+    pub(super) fn text_of_ours(&mut self, text: &str) {
+        self.copy(text.as_bytes());
+    }
+
+    /// The same as [`Self::text`] with at most so many bytes.
+    pub(super) fn text_within(&mut self, text: &[u8], most: usize) {
+        self.text(cut(text, most));
+    }
+
+    /// Puts text between quotes as Apache does it in its logs (`ap_escape_logitem`): quotes and backslashes have a backslash before
+    /// them, some control characters a letter, and all other bytes that are no printable ASCII are `\xhh`.
+    pub(super) fn apache_text(&mut self, text: &[u8]) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let text = shortened(text);
+        if self.put_plain(text) {
+            return;
+        }
+        for &byte in text {
+            match byte {
+                b'"' | b'\\' => self.put(&[b'\\', byte]),
+                0x08 => self.put(b"\\b"),
+                b'\n' => self.put(b"\\n"),
+                b'\r' => self.put(b"\\r"),
+                b'\t' => self.put(b"\\t"),
+                0x0b => self.put(b"\\v"),
+                b' '..=b'~' => self.put(&[byte]),
+                _ => {
+                    let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+                    self.put(&[b'\\', b'x', HEX[high], HEX[low]]);
+                }
+            }
+        }
     }
 
     /// Puts text that can stand between quotes, in JSON and for people.
@@ -210,13 +264,18 @@ const fn digit(number: u64) -> u8 {
 /// The text, or its beginning up to a bound between characters.
 #[inline]
 fn shortened(text: &[u8]) -> &[u8] {
-    let Some(cut) = text.get(..=MAX_TEXT) else {
+    cut(text, MAX_TEXT)
+}
+
+#[inline]
+fn cut(text: &[u8], most: usize) -> &[u8] {
+    let Some(cut) = text.get(..=most) else {
         return text;
     };
     // A character has at most three bytes after its first one; what goes on for longer is no UTF-8 and cut anywhere.
     let inside = |byte: u8| byte & 0xc0 == 0x80;
-    let end = (MAX_TEXT - 3..=MAX_TEXT).rfind(|&at| !inside(cut[at]));
-    &cut[..end.unwrap_or(MAX_TEXT)]
+    let end = (most.saturating_sub(3)..=most).rfind(|&at| !inside(cut[at]));
+    &cut[..end.unwrap_or(most)]
 }
 
 /// Copies `text`, in blocks of `N` bytes and a last one that may overlap, and says whether all of it is plain. `N` is not

@@ -2,7 +2,8 @@
 
 use crate::access_log::line::{Line, MAX_TEXT};
 
-/// No record is longer: a dozen texts of which each byte takes six at most, and their names and numbers.
+/// Hardly any record is longer: a dozen texts of which each byte takes six at most, and their names and numbers. One with header
+/// fields or by a template may be, by what the configuration allows; an empty page has room for the longest of these.
 const MAX_RECORD: usize = 12 * 6 * MAX_TEXT;
 
 /// Records on their way to the log.

@@ -73,6 +73,8 @@ impl Bench {
             proof: None,
             request: head.view(b""),
             record: &record,
+            took: Duration::ZERO,
+            stands_for: rules::ONE,
         };
         self.log.record(&exchange, &self.counters);
     }
@@ -92,8 +94,14 @@ fn numbers(text: &str) -> Vec<u64> {
         .collect()
 }
 
+/// What a log wants when nothing is said.
+fn rules() -> Rules {
+    let text = "version = 1\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"\"\n";
+    Rules::of(&check(text, "test", &Nowhere).config.unwrap().access_log)
+}
+
 fn open(slow: &Slow) -> AccessLog {
-    AccessLog::to(Box::new(slow.clone()), LogFormat::Text).unwrap()
+    AccessLog::to(Box::new(slow.clone()), rules()).unwrap()
 }
 
 #[test]
@@ -143,7 +151,7 @@ fn pages_come_back_and_are_used_again() {
     let log = open(&slow);
     let bench = Bench::new(&log);
     let place = || {
-        let desk = bench.log.0.borrow();
+        let desk = bench.log.desk.borrow();
         desk.as_ref().unwrap().open.page.filled().as_ptr()
     };
     let (first, mut seen) = (place(), 0);
@@ -152,7 +160,7 @@ fn pages_come_back_and_are_used_again() {
         bench.log.flush(&bench.counters);
         let_go.send(()).unwrap();
         // Until the writer gives it back there is no page to take: waiting for it is what makes the test sure.
-        let desk = bench.log.0.borrow();
+        let desk = bench.log.desk.borrow();
         let desk = desk.as_ref().unwrap();
         let back = desk.spares.recv_timeout(Duration::from_secs(30)).unwrap();
         assert!(back.filled().is_empty() && back.records() == 0);
@@ -201,7 +209,7 @@ impl Write for Disk {
 #[test]
 fn what_a_full_disk_does_not_take_is_counted_and_no_line_begins_in_another() {
     let disk = Disk(Arc::new(Mutex::new((Vec::new(), 1000))));
-    let log = AccessLog::to(Box::new(disk.clone()), LogFormat::Text).unwrap();
+    let log = AccessLog::to(Box::new(disk.clone()), rules()).unwrap();
     let bench = Bench::new(&log);
     let total = 40;
     (0..total).for_each(|number| bench.record(number));

@@ -1,12 +1,40 @@
-//! Time stamps for access records: RFC 3339 in UTC with milliseconds, the date part computed once a second.
+//! Time stamps for access records: RFC 3339 with milliseconds and the form of the Common Log Format, both in UTC, the date part
+//! computed once a second.
 //!
 //! Exchanges are timed by the monotonic clock, and a record does not read another one: the time of day is looked up once
 //! a second and carried on from there. A step of it shows in the records a second late at most.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// A moment as text: `2026-11-22T18:20:17.123Z`.
-pub(super) type Stamp = [u8; 24];
+/// A moment as text.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamps {
+    /// `2026-11-22T18:20:17.123Z`.
+    rfc3339: [u8; 24],
+    /// `22/Nov/2026:18:20:17 +0000`.
+    clf: [u8; 26],
+}
+
+impl Stamps {
+    /// The beginning of 1970.
+    pub(super) const EPOCH: Self = Self {
+        rfc3339: *b"1970-01-01T00:00:00.000Z",
+        clf: *b"01/Jan/1970:00:00:00 +0000",
+    };
+
+    /// As RFC 3339 has it, with milliseconds.
+    pub(super) const fn rfc3339(&self) -> &[u8; 24] {
+        &self.rfc3339
+    }
+
+    /// As the Common Log Format has it.
+    pub(super) const fn clf(&self) -> &[u8; 26] {
+        &self.clf
+    }
+}
+
+/// The names of the months, whatever language the system speaks.
+const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
 
 /// How long the time of day is carried on.
 const TRUST: Duration = Duration::from_secs(1);
@@ -19,7 +47,7 @@ pub(super) struct Clock {
     was: Duration,
     /// The second that the stamp is of.
     second: u64,
-    stamp: Stamp,
+    stamps: Stamps,
 }
 
 impl Clock {
@@ -34,13 +62,13 @@ impl Clock {
             looked: now,
             was: time.duration_since(UNIX_EPOCH).unwrap_or_default(),
             second: u64::MAX,
-            stamp: *b"1970-01-01T00:00:00.000Z",
+            stamps: Stamps::EPOCH,
         }
     }
 
-    /// The stamp of `moment`, which is not long ago; one before the last look gets the time of the look.
+    /// The stamps of `moment`, which is not long ago; one before the last look gets the time of the look.
     #[inline]
-    pub(super) fn stamp(&mut self, moment: Instant) -> &Stamp {
+    pub(super) fn stamps(&mut self, moment: Instant) -> &Stamps {
         let mut since = moment.saturating_duration_since(self.looked);
         if since >= TRUST {
             *self = Self::new(Instant::now());
@@ -49,16 +77,16 @@ impl Clock {
         self.carry(since)
     }
 
-    /// The stamp of the moment `since` after the look.
+    /// The stamps of the moment `since` after the look.
     #[inline]
-    fn carry(&mut self, since: Duration) -> &Stamp {
+    fn carry(&mut self, since: Duration) -> &Stamps {
         let time = self.was.saturating_add(since);
         if time.as_secs() != self.second {
             self.second = time.as_secs();
             self.write_second();
         }
-        self.digits(20, 3, time.subsec_millis().into());
-        &self.stamp
+        digits(&mut self.stamps.rfc3339, 20, 3, time.subsec_millis().into());
+        &self.stamps
     }
 
     fn write_second(&mut self) {
@@ -72,16 +100,28 @@ impl Clock {
             (14, 2, second / 60 % 60),
             (17, 2, second % 60),
         ] {
-            self.digits(at, width, number);
+            digits(&mut self.stamps.rfc3339, at, width, number);
         }
+        let clf = &mut self.stamps.clf;
+        for (at, width, number) in [
+            (0, 2, day),
+            (7, 4, year),
+            (12, 2, second / 3600),
+            (15, 2, second / 60 % 60),
+            (18, 2, second % 60),
+        ] {
+            digits(clf, at, width, number);
+        }
+        let month = usize::try_from(month).unwrap_or(1).clamp(1, 12) - 1;
+        clf[3..6].copy_from_slice(&MONTHS[3 * month..3 * month + 3]);
     }
+}
 
-    #[inline]
-    fn digits(&mut self, at: usize, width: usize, mut number: u64) {
-        for place in (at..at + width).rev() {
-            self.stamp[place] = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
+#[inline]
+fn digits(stamp: &mut [u8], at: usize, width: usize, mut number: u64) {
+    for place in (at..at + width).rev() {
+        stamp[place] = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -111,8 +151,8 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn read(stamp: &Stamp) -> &str {
-        std::str::from_utf8(stamp).unwrap()
+    fn read(stamps: &Stamps) -> &str {
+        std::str::from_utf8(stamps.rfc3339()).unwrap()
     }
 
     #[test]
@@ -128,8 +168,22 @@ mod tests {
         let mut carried = Clock::set(now, UNIX_EPOCH);
         for (millis, expected) in cases {
             let mut fresh = Clock::set(now, UNIX_EPOCH + at(millis));
-            assert_eq!(read(fresh.stamp(now)), expected);
+            assert_eq!(read(fresh.stamps(now)), expected);
             assert_eq!(read(carried.carry(at(millis))), expected);
+        }
+    }
+
+    #[test]
+    fn apache_s_form_has_names_of_months() {
+        let mut clock = Clock::set(Instant::now(), UNIX_EPOCH);
+        for (millis, expected) in [
+            (0, "01/Jan/1970:00:00:00 +0000"),
+            (951_782_400_000, "29/Feb/2000:00:00:00 +0000"),
+            (1_795_371_617_123, "22/Nov/2026:18:20:17 +0000"),
+            (1_798_761_599_999, "31/Dec/2026:23:59:59 +0000"),
+        ] {
+            let stamps = clock.carry(at(millis));
+            assert_eq!(std::str::from_utf8(stamps.clf()).unwrap(), expected);
         }
     }
 
@@ -143,12 +197,15 @@ mod tests {
             (877, "2026-11-22T18:20:18.000Z"),
             (999, "2026-11-22T18:20:18.122Z"),
         ] {
-            assert_eq!(read(clock.stamp(now + at(after))), expected);
+            assert_eq!(read(clock.stamps(now + at(after))), expected);
         }
         // Set long ago, as by a step of the clock: whatever the test's own time is, it is not that.
         let mut clock = Clock::set(now, UNIX_EPOCH);
-        assert_eq!(read(clock.stamp(now + at(999))), "1970-01-01T00:00:00.999Z");
-        let stamp = clock.stamp(now + TRUST);
+        assert_eq!(
+            read(clock.stamps(now + at(999))),
+            "1970-01-01T00:00:00.999Z"
+        );
+        let stamp = clock.stamps(now + TRUST);
         assert!(read(stamp) > "2026", "{}", read(stamp));
     }
 
@@ -156,6 +213,6 @@ mod tests {
     fn a_moment_before_the_look_or_the_epoch_is_no_panic() {
         let now = Instant::now();
         let mut clock = Clock::set(now + TRUST, UNIX_EPOCH - at(1));
-        assert_eq!(read(clock.stamp(now)), "1970-01-01T00:00:00.000Z");
+        assert_eq!(read(clock.stamps(now)), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -15,7 +15,7 @@ use super::{Fill, Pump, Sink, Source, Trailers, Waiting};
 #[derive(Clone, Copy)]
 enum Give {
     Data(&'static str),
-    /// The same, and it knows that nothing follows.
+    /// The same, and it knows that nothing follows, no trailers either.
     Last(&'static str),
     Wait,
     Fail(Fault),
@@ -30,6 +30,8 @@ struct From {
     data: &'static str,
     last: bool,
     ended: bool,
+    /// What it was told when it was to hold less: whether the sink had stopped.
+    stopped: Vec<bool>,
 }
 
 impl Source for From {
@@ -59,6 +61,10 @@ impl Source for From {
 
     fn consume(&mut self, n: usize) {
         self.data = &self.data[n..];
+    }
+
+    fn hold_less(&mut self, stopped: bool) {
+        self.stopped.push(stopped);
     }
 
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
@@ -190,13 +196,13 @@ fn everything_passes_in_order_and_the_end_with_it() {
     line([Data("a"), Data("bc")], []).ends("abc X-Sum.");
     line([Data("abcdef")], [1, 2, 1]).ends("abcdef X-Sum.");
     let mut all = line([Data("ab"), Last("cd")], []);
-    all.ends("abcd! X-Sum.");
+    all.ends("abcd!.");
     assert_eq!(all.pump.bytes, 4);
 }
 
 #[test]
 fn the_sink_hears_of_the_last_data_as_often_as_it_is_offered() {
-    line([Last("abc")], [1, 1]).ends("abc! X-Sum.");
+    line([Last("abc")], [1, 1]).ends("abc!.");
 }
 
 #[test]
@@ -220,6 +226,7 @@ fn a_sink_that_takes_nothing_stops_the_source() {
     full.waits(Waiting::Sink, "ab");
     full.waits(Waiting::Sink, "ab");
     assert_eq!(full.from.script.len(), 1, "nothing more was read");
+    assert_eq!(full.from.stopped, [true, true]);
     full.ends("abcd X-Sum.");
 }
 
@@ -299,4 +306,5 @@ fn a_body_without_a_pause_gives_others_their_turn() {
     assert!(woken.0.load(Ordering::Relaxed), "it goes on by itself");
     assert!(poll(&mut Context::from_waker(&waker)).is_ready());
     assert_eq!(long.pump.bytes, 1_400_003);
+    assert_eq!(long.from.stopped, [false], "the sink takes all there is");
 }

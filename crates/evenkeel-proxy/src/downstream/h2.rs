@@ -14,7 +14,7 @@ use evenkeel_base::{FieldSink, Known, RequestHead, RequestView, Run};
 use evenkeel_http2::{self as http2, Limits, Refusal};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
 use http::request::Parts;
 use http::{Response, StatusCode};
 
@@ -247,7 +247,7 @@ impl Downstream for H2Downstream {
             && !told
         {
             head.headers_mut()
-                .insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         let is_empty = matches!(length, Length::Empty | Length::Known(0));
         self.body.begin_response(head, is_empty);
@@ -255,8 +255,7 @@ impl Downstream for H2Downstream {
 
     fn begin_tunnel(&mut self, _: &[u8], fields: impl FnOnce(&mut dyn FieldSink)) {
         let mut head = head_of(200, fields);
-        head.headers_mut()
-            .remove(http::header::SEC_WEBSOCKET_ACCEPT);
+        head.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
         self.body.begin_response(head, false);
         if let Some(request) = self
             .tunnel
@@ -315,11 +314,21 @@ impl HeadSink<'_> {
             return;
         }
         // Both were validated by whoever read or compiled them.
-        let name = HeaderName::from_bytes(name);
+        let name = name_of(known, name);
         let value = HeaderValue::from_bytes(value);
         if let (Ok(name), Ok(value)) = (name, value) {
             self.0.append(name, value);
         }
+    }
+}
+
+/// The name as the codec has it. Of those that most responses have, the codec need not find out which they are.
+#[inline]
+fn name_of(known: Known, name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
+    match known {
+        Known::ContentLength => Ok(header::CONTENT_LENGTH),
+        Known::ContentType => Ok(header::CONTENT_TYPE),
+        _ => HeaderName::from_bytes(name),
     }
 }
 

@@ -2,30 +2,34 @@
 //!
 //! Whether there is an attempt, at which endpoint, and what follows when it fails is decided elsewhere.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{Fault, Known, Method, RequestView, grpc};
-use evenkeel_config::model::{HostRewrite, PathRewrite};
+use evenkeel_base::{Fault, FieldSink, Known, Method, RequestView, grpc};
 use evenkeel_net::Stream;
 use evenkeel_policy::{Failure, Sent};
 use evenkeel_state::OpenConnection;
+use evenkeel_state::decide::{fields, target};
 use tokio::task;
 
+use crate::attempted::{Attempted, Connect, Fate};
 use crate::body::{Length, Pump};
 use crate::downstream::{Asker, Downstream, Expect};
 use crate::exchange::converse::Conversation;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
 use crate::exchange::way::{Asked, Way};
-use crate::exchange::{fields, reach, way};
+use crate::exchange::{reach, way};
+use crate::record::Record;
 use crate::replay::Replay;
-use crate::trunks::{Outcome, Place, Waiter};
+use crate::trace::Traced;
+use crate::trunks::{Ended, Outcome, Place, Waiter};
 use crate::upstream::any::AnyUpstream;
 use crate::upstream::h1::H1Upstream;
 use crate::upstream::h2::H2Upstream;
-use crate::upstream::{Ask, Upstream};
+use crate::upstream::{Ask, Fields, Upstream};
 
 /// So often a request looks anew for a connection without an attempt of its own having failed: an endpoint that lets every
 /// connection go as soon as it is there would keep it for ever.
@@ -42,25 +46,50 @@ pub(crate) struct Failed {
     pub(crate) within_body: bool,
     /// How long the endpoint took to fail, as far as that is known and its own time.
     pub(crate) took: Option<Duration>,
+    /// How it came by its connection, or how long it tried to.
+    pub(crate) connect: Connect,
+}
+
+/// An attempt that got no connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unconnected {
+    pub(crate) fault: Fault,
+    /// Since when it shook hands, when it came to that.
+    pub(crate) shaking: Option<Instant>,
+}
+
+impl From<Fault> for Unconnected {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            shaking: None,
+        }
+    }
 }
 
 impl Failed {
     /// One that ended without a connection.
-    pub(crate) const fn unconnected(fault: Fault) -> Self {
+    #[cold]
+    pub(crate) fn unconnected(stage: &Stage<'_>, why: Unconnected) -> Self {
         Self {
-            failure: Failure::Fault(fault),
+            failure: Failure::Fault(why.fault),
             sent: Sent::Nothing,
             idle: None,
             within_body: false,
             took: None,
+            connect: Connect {
+                took: stage.began.elapsed(),
+                tls: why.shaking.map_or(Duration::ZERO, |since| since.elapsed()),
+            },
         }
     }
 
-    /// One that ended on a connection that had been idle for so long.
+    /// One that ended on a connection that was come by like this and had been idle for so long.
+    #[cold]
     pub(crate) fn on(
         up: &AnyUpstream,
         talk: &Conversation,
-        idle: Option<Duration>,
+        (idle, connect): (Option<Duration>, Connect),
         fault: Fault,
     ) -> Self {
         Self {
@@ -73,6 +102,23 @@ impl Failed {
             idle: up.stale_after(idle),
             within_body: talk.pump.bytes > 0 && !talk.pump.done,
             took: talk.latency(Instant::now()),
+            connect,
+        }
+    }
+
+    /// What is remembered of it.
+    pub(crate) fn remembered(&self, stage: &Stage<'_>, record: &Record) -> Attempted {
+        let now = Instant::now();
+        let answered = !matches!(self.failure, Failure::Fault(_));
+        Attempted {
+            endpoint: stage.index,
+            began: stage.began,
+            queued: record.waited_before(stage.began),
+            connect: self.connect.took,
+            tls: self.connect.tls,
+            head: answered.then_some(now),
+            ended: now,
+            fate: Fate::Failed(self.failure),
         }
     }
 
@@ -96,8 +142,20 @@ pub(crate) struct Link {
     pub(crate) idle: Option<Duration>,
     /// When it was there.
     pub(crate) at: Instant,
-    /// How long making it took.
-    pub(crate) connect: Duration,
+    /// How it was come by; none: it was there. Boxed: few are made, and every exchange moves this.
+    pub(crate) connect: Option<Box<Connect>>,
+}
+
+/// The fields of a request on its way to an endpoint.
+struct OfRequest<'a> {
+    view: RequestView<'a>,
+    rules: fields::RequestRules<'a>,
+}
+
+impl Fields for OfRequest<'_> {
+    fn write(&self, sink: &mut impl FieldSink) {
+        fields::request(&self.view, &self.rules, sink);
+    }
 }
 
 impl Stage<'_> {
@@ -107,7 +165,7 @@ impl Stage<'_> {
         &self,
         asker: &mut A,
         way: Option<Way>,
-    ) -> Result<Option<Link>, Fault> {
+    ) -> Result<Option<Link>, Unconnected> {
         let open = match way.ok_or(Fault::Internal)? {
             Way::Idle(connection, idle) => {
                 let up = H1Upstream::new(connection.into_channel());
@@ -119,14 +177,22 @@ impl Stage<'_> {
             Way::Fresh(open) => open,
         };
         let upgrade = asker.facts().upgrade.is_some();
-        let stream = Box::pin(self.connect(asker, upgrade)).await?;
+        let shaking = Cell::new(None);
+        let why = |fault| Unconnected {
+            fault,
+            shaking: shaking.get(),
+        };
+        let stream = Box::pin(self.connect(asker, upgrade, &shaking));
+        let stream = stream.await.map_err(why)?;
         self.counters.connects.add(1);
-        if reach::is_h2(&stream, &self.endpoint.dial) {
-            let link = Box::pin(self.multiply(asker, (stream, open))).await?;
-            return Ok(Some(link));
-        }
-        let channel = H1Upstream::channel(stream, open, self.scene.worker);
-        Ok(Some(self.fresh(AnyUpstream::H1(H1Upstream::new(channel)))))
+        let up = if reach::is_h2(&stream, &self.endpoint.dial) {
+            let place = Box::pin(self.multiply(asker, (stream, open)));
+            self.on_trunk(place.await.map_err(why)?)
+        } else {
+            let channel = H1Upstream::channel(stream, open, self.scene.worker);
+            AnyUpstream::H1(H1Upstream::new(channel))
+        };
+        Ok(Some(self.fresh(up, shaking.get())))
     }
 
     /// The same for an attempt that stays where it is, also when what there is by now has to be looked for anew.
@@ -135,7 +201,7 @@ impl Stage<'_> {
         asker: &mut A,
         mut way: Option<Way>,
         repeatable: bool,
-    ) -> Result<Link, Fault> {
+    ) -> Result<Link, Unconnected> {
         let asked = Asked {
             cluster: self.cluster,
             repeatable,
@@ -147,12 +213,12 @@ impl Stage<'_> {
                 return Ok(link);
             }
             if anew == MOST_ANEW {
-                return Err(Fault::EndpointClosed);
+                return Err(Fault::EndpointClosed.into());
             }
             anew += 1;
             let found = way::find(self.scene, asked, self.index, (Instant::now(), true));
             // It has its seat already, so what is full are the connections and those that wait for one.
-            way = Some(found.map_err(|_| Fault::QueueFull)?);
+            way = Some(found.map_err(|_| Unconnected::from(Fault::QueueFull))?);
         }
     }
 
@@ -173,13 +239,9 @@ impl Stage<'_> {
     fn begin_request<D: Downstream>(&self, down: &D, up: &mut AnyUpstream, at: Instant) {
         let (view, facts) = (down.request(), down.facts());
         let mut rewritten = Vec::new();
-        let path = rewrite(view.path(), self.forward.rewrite, &mut rewritten);
-        let host = match self.forward.host {
-            HostRewrite::Keep if view.authority().is_empty() => self.endpoint.authority.as_bytes(),
-            HostRewrite::Keep => view.authority(),
-            HostRewrite::Set(host) => host.as_bytes(),
-            HostRewrite::Endpoint => self.endpoint.authority.as_bytes(),
-        };
+        let path = target::rewrite(view.path(), self.forward.rewrite, &mut rewritten);
+        let host = target::host(&view, self.forward.host, self.endpoint);
+        let told = self.forward.trace.map(|traced| self.told_of_trace(traced));
         let rules = fields::RequestRules {
             client: self.forward.client,
             from: self.scene.from.ip,
@@ -189,6 +251,7 @@ impl Stage<'_> {
             expect: facts.expect == Expect::Continue,
             trailers: self.passes_request_trailers(),
             grpc_timeout: self.grpc_timeout(at),
+            trace: told.as_ref(),
             edits: &self.forward.route.request_headers,
             proof: self.scene.from.proof.as_deref(),
             told: self.scene.told_of_clients(),
@@ -204,17 +267,21 @@ impl Stage<'_> {
             trailers: up.carries_te() && (self.forward.call || takes_trailers(&view)),
         };
         let line = (view.method_name(), path, view.query());
-        up.begin_request(line, length, ask, |sink| {
-            fields::request(&view, &rules, sink);
-        });
+        up.begin_request(line, length, ask, OfRequest { view, rules });
     }
 
-    async fn connect<A: Asker>(&self, asker: &mut A, upgrade: bool) -> Result<Stream, Fault> {
+    async fn connect<A: Asker>(
+        &self,
+        asker: &mut A,
+        upgrade: bool,
+        shaking: &Cell<Option<Instant>>,
+    ) -> Result<Stream, Fault> {
         let worker = self.scene.worker;
         // An endpoint that speaks both mostly takes upgrades by HTTP/1.1 only.
         let only_h1 = upgrade && self.endpoint.dial.may_multiplex();
         let name = &self.cluster.config.name;
-        let connecting = pin!(reach::connect(worker, name, self.endpoint, only_h1));
+        let connecting = reach::connect(worker, name, self.endpoint, only_h1, shaking);
+        let connecting = pin!(connecting);
         self.within_connect_time(asker, connecting).await
     }
 
@@ -256,9 +323,14 @@ impl Stage<'_> {
     }
 
     /// Waits for a connection with others.
-    async fn share<A: Asker>(&self, asker: &mut A, waiter: Waiter) -> Result<Option<Link>, Fault> {
+    async fn share<A: Asker>(
+        &self,
+        asker: &mut A,
+        waiter: Waiter,
+    ) -> Result<Option<Link>, Unconnected> {
         let config = &self.cluster.config;
-        let connect = if waiter.is_connecting() {
+        let joins = waiter.is_connecting();
+        let connect = if joins {
             config.timeouts.connect
         } else {
             Duration::ZERO
@@ -266,18 +338,24 @@ impl Stage<'_> {
         let until = self
             .began
             .checked_add(connect + config.limits.queue.timeout);
-        let outcome = self
+        let ended = self
             .wait(asker, until, Fault::QueueTimeout, |cx| {
                 waiter.poll(cx).map(Ok)
             })
-            .await?;
+            .await;
+        let Ended { outcome, shaking } = ended.unwrap_or_else(|fault| Ended {
+            outcome: Outcome::Failed(fault),
+            shaking: waiter.shaking().filter(|_| joins),
+        });
+        // Who joins a connect in the middle of its handshake waits for the rest of that.
+        let shaking = shaking.map(|since| since.max(self.began));
         let up = match outcome {
             Outcome::Place(place) => self.on_trunk(place),
             Outcome::Own(channel) => AnyUpstream::H1(H1Upstream::new(channel)),
             Outcome::Again => return Ok(None),
-            Outcome::Failed(fault) => return Err(fault),
+            Outcome::Failed(fault) => return Err(Unconnected { fault, shaking }),
         };
-        Ok(Some(self.fresh(up)))
+        Ok(Some(self.fresh(up, shaking)))
     }
 
     /// A connection that was made for one and can carry many: it is there for others as well.
@@ -285,7 +363,7 @@ impl Stage<'_> {
         &self,
         asker: &mut A,
         made: (Stream, OpenConnection),
-    ) -> Result<Link, Fault> {
+    ) -> Result<Place, Fault> {
         let worker = self.scene.worker;
         let beginning = pin!(reach::trunk(worker, self.cluster, self.endpoint, made));
         let (trunk, driver) = self.within_connect_time(asker, beginning).await?;
@@ -294,7 +372,7 @@ impl Stage<'_> {
         let shelf = worker.trunks.shelf(serial, dial);
         shelf.add(&trunk, &self.cluster.config.http2);
         task::spawn_local(driver.run());
-        Ok(self.fresh(self.on_trunk(place)))
+        Ok(place)
     }
 
     fn on_trunk(&self, place: Place) -> AnyUpstream {
@@ -302,14 +380,19 @@ impl Stage<'_> {
         AnyUpstream::H2(H2Upstream::new(place, https, &self.scene.worker.blocks))
     }
 
-    /// A connection that is there now.
-    fn fresh(&self, up: AnyUpstream) -> Link {
+    /// A connection that is there now, and since when it shook hands.
+    fn fresh(&self, up: AnyUpstream, shaking: Option<Instant>) -> Link {
         let connected = Instant::now();
         Link {
             up,
             idle: None,
             at: connected,
-            connect: connected.saturating_duration_since(self.began),
+            connect: Some(Box::new(Connect {
+                took: connected.saturating_duration_since(self.began),
+                tls: shaking.map_or(Duration::ZERO, |since| {
+                    connected.saturating_duration_since(since)
+                }),
+            })),
         }
     }
 
@@ -320,18 +403,24 @@ impl Stage<'_> {
             up,
             idle: Some(idle),
             at: self.began,
-            connect: Duration::ZERO,
+            connect: None,
         }
     }
 
     /// Trailers of requests pass for gRPC and where the route says so.
     fn passes_request_trailers(&self) -> bool {
-        // What is told of the client's certificate could be told otherwise behind the body.
         let told = self.scene.told_of_clients();
-        if told.is_some_and(|told| told.names().next().is_some()) {
-            return false;
+        fields::pass_trailers(self.forward.route, self.forward.call, told)
+    }
+
+    /// What the endpoint is told of the trace. Not inlined: most configurations have none.
+    #[inline(never)]
+    fn told_of_trace(&self, traced: Traced) -> fields::Trace {
+        let after = self.began.saturating_duration_since(self.scene.began);
+        fields::Trace {
+            parent: traced.told(self.index, after).write(),
+            is_kept: traced.is_kept(),
         }
-        self.forward.route.request_trailers || self.forward.call
     }
 
     /// What the endpoint is told of the end of a call: the time that is left of it when the attempt is sent at `at`. The protocol
@@ -347,59 +436,4 @@ fn takes_trailers(request: &RequestView<'_>) -> bool {
     let te = request.known(Known::Te).unwrap_or_default();
     te.split(|byte| *byte == b',')
         .any(|one| one.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-}
-
-/// The path as it is sent on: the request's own bytes, or the route's prefix replaced.
-fn rewrite<'a>(path: &'a [u8], rewrite: &PathRewrite, buffer: &'a mut Vec<u8>) -> &'a [u8] {
-    let PathRewrite::ReplacePrefix { matched, with } = rewrite else {
-        return path;
-    };
-    if !path.starts_with(b"/") {
-        // `OPTIONS *` asks about the server as a whole and has no prefix.
-        return path;
-    }
-    let rest = path.get(*matched..).unwrap_or_default();
-    buffer.extend_from_slice(with.as_bytes());
-    // `//` at the front would read as a host in some endpoints' eyes; one slash is what is meant.
-    if with.is_empty() && rest.starts_with(b"//") {
-        buffer.push(b'/');
-        buffer.extend_from_slice(rest.trim_ascii_start());
-        let cut = buffer.iter().skip(1).take_while(|b| **b == b'/').count();
-        buffer.drain(1..=cut);
-        return buffer;
-    }
-    buffer.extend_from_slice(rest);
-    if buffer.is_empty() {
-        buffer.push(b'/');
-    }
-    buffer
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes_are_stripped_and_replaced() {
-        let check = |path: &str, matched: usize, with: &str, expected: &str| {
-            let rule = PathRewrite::ReplacePrefix {
-                matched,
-                with: with.into(),
-            };
-            let mut buffer = Vec::new();
-            assert_eq!(
-                rewrite(path.as_bytes(), &rule, &mut buffer),
-                expected.as_bytes(),
-                "{path}"
-            );
-        };
-        check("/api/x", 4, "", "/x");
-        check("/api", 4, "", "/");
-        check("/api/", 4, "", "/");
-        check("/api//evil", 4, "", "/evil");
-        check("/api/x", 4, "/v2", "/v2/x");
-        check("/api", 4, "/v2", "/v2");
-        check("/x", 0, "/v2", "/v2/x");
-        check("*", 0, "/v2", "*");
-    }
 }

@@ -11,10 +11,11 @@ use evenkeel_base::{Fault, Side};
 
 use crate::body::{Length, Pump, Sink, Waiting};
 use crate::downstream::{Asker, Expect, Facts};
-use crate::exchange::fields;
 use crate::exchange::stage::{Stage, earliest};
 use crate::replay::Replay;
+use crate::upstream::any::{AnyUpstream, by_protocol};
 use crate::upstream::{Answer, Upstream};
+use evenkeel_state::decide::fields;
 
 /// An endpoint that leaves a client waiting for `100 Continue` longer than this does not know the expectation: we give
 /// leave ourselves. Clients send after about a second anyway (curl after one).
@@ -86,15 +87,20 @@ impl Conversation {
     /// How long the endpoint has taken until `now`; none when it is the client that was waited for: what a client takes its time
     /// for says nothing about the endpoint.
     pub(crate) fn latency(&self, now: Instant) -> Option<Duration> {
-        let since = if self.waited_for_client && self.leave_at.is_none() {
+        let all = now.saturating_duration_since(self.began);
+        self.latency_of(all, now)
+    }
+
+    /// The same, of an attempt that has taken so long: taking instants from each other is not free.
+    #[inline]
+    pub(crate) fn latency_of(&self, all: Duration, now: Instant) -> Option<Duration> {
+        if self.waited_for_client && self.leave_at.is_none() {
             if self.is_waiting_for_client() {
                 return None;
             }
-            self.pump.moved
-        } else {
-            self.began
-        };
-        Some(now.saturating_duration_since(since))
+            return Some(now.saturating_duration_since(self.pump.moved));
+        }
+        Some(all)
     }
 
     /// When the attempt has taken too long. Its time counts anew when the client was waited for, and not meanwhile: a client
@@ -164,15 +170,18 @@ impl Conversation {
 }
 
 /// Converses until the final response head is there.
-pub(crate) async fn run<A: Asker, U: Upstream>(
+pub(crate) async fn run<A: Asker>(
     stage: &Stage<'_>,
     down: &mut A,
-    up: &mut U,
+    up: &mut AnyUpstream,
     talk: &mut Conversation,
 ) -> Result<(), Fault> {
-    let steps = |cx: &mut Context<'_>| match step(stage, cx, down, up, talk) {
-        Poll::Ready(result) => Ok(result),
-        Poll::Pending => Err(earliest(deadline(stage, talk), talk.watch_at)),
+    let steps = |cx: &mut Context<'_>| {
+        let polled = by_protocol!(up, up => step(stage, cx, down, up, talk));
+        match polled {
+            Poll::Ready(result) => Ok(result),
+            Poll::Pending => Err(earliest(deadline(stage, talk), talk.watch_at)),
+        }
     };
     stage.scene.deadline.drive(steps).await
 }
@@ -272,11 +281,18 @@ fn deadline(stage: &Stage<'_>, talk: &Conversation) -> Option<Instant> {
 }
 
 /// What is late now.
+#[inline]
 fn expired<A: Asker>(stage: &Stage<'_>, down: &mut A, talk: &mut Conversation) -> Option<Fault> {
     // Without a clock reading on every wake: the deadline knows whether anything can be late.
-    if !stage.scene.deadline.has_fired() {
-        return None;
+    if stage.scene.deadline.has_fired() {
+        return late(stage, down, talk);
     }
+    None
+}
+
+/// What is late, once the deadline has fired.
+#[cold]
+fn late<A: Asker>(stage: &Stage<'_>, down: &mut A, talk: &mut Conversation) -> Option<Fault> {
     let now = Instant::now();
     if let Some(fault) = stage.expired(now, talk.attempt_at(stage)) {
         return Some(fault);

@@ -9,10 +9,10 @@ use evenkeel_base::{Fault, GrpcStatus, Known, RequestView, ResponseView, Side};
 use evenkeel_config::model::Mirror;
 use evenkeel_policy::outlier::Cause;
 use evenkeel_policy::{
-    Allowance, Attempt, Candidate, Failure, Sent, Tiers, Tried, Verdict, backoff, is_repeatable,
-    verdict,
+    Allowance, Attempt, Candidate, Failure, Sent, Tiers, Tried, Verdict, backoff, verdict,
 };
 use evenkeel_state::ClusterSnapshot;
+use evenkeel_state::decide::again::{Again, Body};
 
 use crate::body::Length;
 use crate::downstream::Downstream;
@@ -21,12 +21,12 @@ use crate::exchange::call;
 use crate::exchange::converse::Conversation;
 use crate::exchange::draw;
 use crate::exchange::stage::{Forward, Stage};
-use crate::exchange::sticky;
-use crate::record::{Record, Why};
+use crate::record::Record;
 use crate::replay::{Replay, Wish};
 use crate::scene::Scene;
 use crate::upstream::Upstream;
 use crate::upstream::any::AnyUpstream;
+use evenkeel_state::decide::sticky;
 
 /// The detail in the access record of a fault that was not tried again because the cluster's retry budget was spent.
 const BUDGET_SPENT: &str = "retry-budget-spent";
@@ -79,24 +79,18 @@ impl<'a> Course<'a> {
     ) -> Self {
         let rules = &forward.route.retry;
         let idempotent = down.request().method().is_idempotent();
-        let most = usize::try_from(rules.replay_buffer.bytes()).unwrap_or(usize::MAX);
-        let has_body = !matches!(down.facts().length, Length::Empty | Length::Known(0));
-        let may_fit = match down.facts().length {
-            Length::Empty => false,
-            Length::Known(n) => n <= most as u64,
-            Length::Unknown => true,
+        let body = match down.facts().length {
+            Length::Empty | Length::Known(0) => Body::None,
+            Length::Known(n) => Body::Known(n),
+            Length::Unknown => Body::Unknown,
         };
-        // Streams of HTTP/2 may be refused with the body on its way, and whatever the method it is then sent elsewhere.
-        let may_be_refused = cluster.config.may_multiplex() && rules.attempts > 0;
-        let keeps = may_fit
-            && most > 0
-            && (is_repeatable(idempotent, forward.call, rules) || may_be_refused);
+        let again = Again::of(rules, &cluster.config, (idempotent, forward.call), body);
         let mirror = forward.route.mirror;
         let mirrored = matches!(mirror, Mirror::To { .. })
             && draw::is_drawn(scene, mirror, down)
             && draw::is_affordable(scene);
-        let replay = (keeps || (mirrored && has_body)).then(|| {
-            let again = keeps.then(|| Wish {
+        let replay = (again.keeps.is_some() || (mirrored && body != Body::None)).then(|| {
+            let again = again.keeps.map(|most| Wish {
                 most,
                 kept: scene.worker.kept.clone(),
             });
@@ -107,23 +101,24 @@ impl<'a> Course<'a> {
             };
             Box::new(Replay::new(again, copy))
         });
-        Self {
-            replay,
-            repeatable: (idempotent || rules.non_idempotent) && (keeps || !has_body),
-            mirrored,
-            left: Allowance::new(rules.attempts),
-            ..Self::once(forward, cluster, down, total_at)
-        }
+        let mut course = Self::once(forward, cluster, down, total_at);
+        course.replay = replay;
+        course.repeatable = again.repeatable;
+        course.mirrored = mirrored;
+        course.left = Allowance::new(rules.attempts);
+        course
     }
 
     /// The course of a request that is whole already and is sent once, whatever comes of it.
+    #[inline]
     pub(crate) fn once<D: Downstream>(
         forward: &Forward<'a>,
         cluster: &'a Arc<ClusterSnapshot>,
         down: &D,
         total_at: Option<Instant>,
     ) -> Self {
-        let (tiers, key) = sticky::who_picks(cluster, &down.request(), forward.client);
+        let request = down.request();
+        let (tiers, key) = sticky::who_picks(cluster, &request, forward.client);
         Self {
             cluster,
             priority: forward.route.priority,
@@ -131,10 +126,10 @@ impl<'a> Course<'a> {
             tried: Tried::new(),
             tiers,
             key,
-            preferred: sticky::claim(cluster, &down.request()).map(|claim| claim.at),
+            preferred: sticky::claim(cluster, &request).map(|claim| claim.at),
             replay: None,
             was_stale: false,
-            repeatable: down.request().method().is_idempotent(),
+            repeatable: request.method().is_idempotent(),
             upgrade: down.facts().upgrade.is_some(),
             mirrored: false,
             rules: &forward.route.retry,
@@ -158,10 +153,11 @@ impl<'a> Course<'a> {
         record: &mut Record,
     ) -> Result<(), Fault> {
         let Failure::Fault(fault) = failed.failure else {
-            self.note(stage, failed.failure, record);
+            self.note(stage, failed, record);
             return Ok(());
         };
         if fault.side() != Side::Upstream {
+            give_up(stage, failed, record);
             return Err(fault);
         }
         stage.counters.fault(fault);
@@ -179,19 +175,23 @@ impl<'a> Course<'a> {
         self.left = self.left.after(verdict);
         self.was_stale = verdict == Verdict::RetryFree;
         match verdict {
-            Verdict::GiveUp => Err(fault),
+            Verdict::GiveUp => {
+                give_up(stage, failed, record);
+                Err(fault)
+            }
             Verdict::RetryFree => {
                 was_stale(stage, failed);
-                self.note(stage, failed.failure, record);
+                self.note(stage, failed, record);
                 Ok(())
             }
             Verdict::Retry => {
                 if !self.pay(stage) {
                     record.detail = Some(BUDGET_SPENT);
+                    give_up(stage, failed, record);
                     return Err(fault);
                 }
                 self.pause_after(stage.scene, Duration::ZERO);
-                self.note(stage, failed.failure, record);
+                self.note(stage, failed, record);
                 Ok(())
             }
         }
@@ -204,7 +204,7 @@ impl<'a> Course<'a> {
         stage: &Stage<'_>,
         up: &AnyUpstream,
         talk: &mut Conversation,
-        idle: Option<Duration>,
+        (idle, record): (Option<Duration>, &Record),
         down: &D,
     ) -> Option<Failed> {
         if self.rules.statuses.is_empty() && self.rules.grpc_statuses.is_empty() {
@@ -219,6 +219,7 @@ impl<'a> Course<'a> {
             idle,
             within_body: false,
             took: None,
+            connect: record.connect(),
         };
         let untouched = talk.pump.bytes == 0;
         let replayable = talk
@@ -283,7 +284,7 @@ impl<'a> Course<'a> {
                 failed_by(stage, failed, fault);
             }
         }
-        self.note(stage, failed.failure, record);
+        self.note(stage, failed, record);
     }
 
     /// A token of the budget for another attempt.
@@ -314,9 +315,9 @@ impl<'a> Course<'a> {
         verdict(&attempt, self.left, self.rules)
     }
 
-    fn note(&mut self, stage: &Stage<'_>, failure: Failure, record: &mut Record) {
+    fn note(&mut self, stage: &Stage<'_>, failed: &Failed, record: &mut Record) {
         self.tried.insert(stage.index);
-        record.tried(stage.index, Why::Failed(failure));
+        record.tried(failed.remembered(stage, record));
     }
 
     fn pause_after(&mut self, scene: &Scene<'_>, at_least: Duration) {
@@ -336,6 +337,12 @@ impl<'a> Course<'a> {
         };
         wait <= self.rules.retry_after_max && in_time
     }
+}
+
+/// The exchange ends with that attempt.
+#[cold]
+fn give_up(stage: &Stage<'_>, failed: &Failed, record: &mut Record) {
+    record.last.failed = Some(Box::new(failed.remembered(stage, record)));
 }
 
 /// The attempt failed by that fault: the balancer hears of it as far as it is the endpoint's.

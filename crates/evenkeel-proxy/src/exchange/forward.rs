@@ -43,20 +43,21 @@ pub(crate) async fn run<D: Downstream>(
             Choice::Seat(seat) => seat,
             other => Box::pin(seat::wait(scene, down, &mut course, other, record)).await?,
         };
-        record.endpoint = Some((forward.cluster, seat.index));
+        record.attempt(forward.cluster, seat.index, seat.at);
         record.attempts += 1;
         let made_id = record.made_id;
         let stage = seat.stage(scene, forward, &course, &made_id);
         let failed = match stage.obtain(down, seat.way.take()).await {
             Ok(Some(link)) => {
-                record.connect = link.connect;
+                record.connected(link.connect);
                 let idle = link.idle;
                 let mut up = link.up;
                 let mut talk = stage.ask(down, &mut up, link.at, course.replay.take());
                 match converse::run(&stage, down, &mut up, &mut talk).await {
                     Ok(()) => {
                         stage.reached(idle);
-                        let Some(failed) = course.refuses(&stage, &up, &mut talk, idle, down)
+                        let Some(failed) =
+                            course.refuses(&stage, &up, &mut talk, (idle, &*record), down)
                         else {
                             let relayed = if course.mirrored {
                                 // Boxed: few are, and an exchange's future is as large as its widest state.
@@ -76,7 +77,7 @@ pub(crate) async fn run<D: Downstream>(
                     Err(fault) => {
                         record.bytes_in = talk.pump.bytes;
                         course.take_back(&mut talk);
-                        Failed::on(&up, &talk, idle, fault)
+                        Failed::on(&up, &talk, (idle, record.connect()), fault)
                     }
                 }
             }
@@ -86,8 +87,8 @@ pub(crate) async fn run<D: Downstream>(
                 record.attempts -= 1;
                 continue;
             }
-            Ok(None) => Failed::unconnected(Fault::EndpointClosed),
-            Err(fault) => Failed::unconnected(fault),
+            Ok(None) => Failed::unconnected(&stage, Fault::EndpointClosed.into()),
+            Err(why) => Failed::unconnected(&stage, why),
         };
         course.judge(&stage, &failed, &down.request(), record)?;
     }

@@ -21,6 +21,7 @@ use evenkeel_base::{Fault, FieldSink};
 use evenkeel_config::model::Route;
 use tokio::time;
 
+use crate::attempted::{Attempted, Connect, Fate};
 use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::downstream::{Asker, Downstream, Facts};
 use crate::exchange::attempt::Failed;
@@ -30,7 +31,7 @@ use crate::exchange::seat::{self, Choice, Seat};
 use crate::exchange::stage::{Forward, Stage};
 use crate::exchange::way::Way;
 use crate::exchange::{mirror, relay};
-use crate::record::{Record, Why};
+use crate::record::Record;
 use crate::scene::{After, Scene};
 use crate::upstream::any::AnyUpstream;
 
@@ -81,14 +82,15 @@ pub(crate) async fn run<D: Downstream>(
         }
         // From here on the client waits at its own deadline again.
         let stage = Stage { scene, ..stage };
-        record.endpoint = Some((forward.cluster, stage.index));
+        record.attempt(forward.cluster, stage.index, stage.began);
         let failed = match ended {
             Err(failed) => failed,
             Ok(reached) => {
-                record.connect = reached.connect;
+                record.connected(reached.connect);
                 let (mut up, mut talk, idle) = (reached.up, reached.talk, reached.idle);
                 stage.reached(idle);
-                let Some(failed) = course.refuses(&stage, &up, &mut talk, idle, down) else {
+                let Some(failed) = course.refuses(&stage, &up, &mut talk, (idle, &*record), down)
+                else {
                     let relayed = if course.mirrored {
                         mirror::relay(&stage, down, &mut up, &mut talk, record).await
                     } else {
@@ -171,7 +173,7 @@ struct Reached {
     up: AnyUpstream,
     talk: Conversation,
     idle: Option<Duration>,
-    connect: Duration,
+    connect: Option<Box<Connect>>,
 }
 
 type Ended = Result<Box<Reached>, Failed>;
@@ -214,7 +216,7 @@ impl<'s> Lanes<'s, '_> {
             match ended {
                 Ok(reached) => {
                     for loser in self.0.drain(..) {
-                        record.tried(loser.stage.index, Why::Cancelled);
+                        record.tried(cancelled(&loser.stage, record));
                         if loser.stage.began < lane.stage.began {
                             loser.stage.saw_overtaken(Instant::now());
                         }
@@ -232,10 +234,27 @@ impl<'s> Lanes<'s, '_> {
             && down.request_done()
             && down.poll_gone(cx).is_ready()
         {
-            let gone = Failed::unconnected(Fault::ClientGone);
+            let gone = Failed::unconnected(&lane.stage, Fault::ClientGone.into());
+            for other in self.0.iter().skip(1) {
+                record.tried(cancelled(&other.stage, record));
+            }
             return Poll::Ready((lane.stage, Err(gone)));
         }
         Poll::Pending
+    }
+}
+
+/// What is remembered of an attempt that another one has overtaken.
+fn cancelled(stage: &Stage<'_>, record: &Record) -> Attempted {
+    Attempted {
+        endpoint: stage.index,
+        began: stage.began,
+        queued: record.waited_before(stage.began),
+        connect: Duration::ZERO,
+        tls: Duration::ZERO,
+        head: None,
+        ended: Instant::now(),
+        fate: Fate::Cancelled,
     }
 }
 
@@ -248,7 +267,7 @@ async fn lane<D: Downstream>(
     let mut quiet = Quiet::new(down.borrow().facts());
     // Only what may be sent again is raced.
     let link = stage.obtain_here(&mut quiet, way, true).await;
-    let link = link.map_err(Failed::unconnected)?;
+    let link = link.map_err(|why| Failed::unconnected(&stage, why))?;
     let mut up = link.up;
     let mut talk = stage.ask(&**down.borrow(), &mut up, link.at, None);
     match converse::run(&stage, &mut quiet, &mut up, &mut talk).await {
@@ -258,7 +277,10 @@ async fn lane<D: Downstream>(
             idle: link.idle,
             connect: link.connect,
         })),
-        Err(fault) => Err(Failed::on(&up, &talk, link.idle, fault)),
+        Err(fault) => {
+            let connect = link.connect.map_or_else(Connect::default, |made| *made);
+            Err(Failed::on(&up, &talk, (link.idle, connect), fault))
+        }
     }
 }
 

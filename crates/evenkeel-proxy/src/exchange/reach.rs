@@ -1,5 +1,6 @@
 //! Reaching an endpoint: connecting as its cluster wants it, for one request or for all that wait for a connection.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use evenkeel_base::{Fault, Target};
 use evenkeel_config::model::UpstreamProtocol;
-use evenkeel_net::{NotConnected, Stream, dial};
+use evenkeel_net::{NotConnected, Stream, dial_noting};
 use evenkeel_state::{ClusterSnapshot, Dial, Endpoint, OpenConnection};
 use evenkeel_tls::client::EndpointTls;
 use rustix::io::Errno;
@@ -25,19 +26,21 @@ use crate::worker::Worker;
 /// Idle connections that are closed when the system has no descriptor left for another: a few, for others will need some next.
 const TRIMMED: usize = 8;
 
-/// Connects; with `only_h1` nothing else is offered. How long that may take is the caller's business.
+/// Connects; with `only_h1` nothing else is offered, and `shaking` is when the handshake of TLS began. How long all that may take is
+/// the caller's business.
 pub(crate) async fn connect(
     worker: &Worker,
     cluster: &str,
     endpoint: &Endpoint,
     only_h1: bool,
+    shaking: &Cell<Option<Instant>>,
 ) -> Result<Stream, Fault> {
     let tls = endpoint.dial.tls.as_ref();
     let other = tls.filter(|_| only_h1).map(EndpointTls::for_http1);
     let tls = other.as_ref().or(tls);
     let mut may_trim = true;
     loop {
-        match dial(&endpoint.target, tls).await {
+        match dial_noting(&endpoint.target, tls, || shaking.set(Some(Instant::now()))).await {
             Ok(stream) => return Ok(stream),
             Err(NotConnected::Socket(error)) if is_shortage(&error) && may_trim => {
                 may_trim = false;
@@ -109,7 +112,10 @@ async fn run(
     connecting: Connecting,
 ) {
     let brought = match cluster.endpoints.list.get(index) {
-        Some(endpoint) => within_time(&worker, &cluster, endpoint, open).await,
+        Some(endpoint) => {
+            let shaking = connecting.shaking();
+            within_time(&worker, &cluster, endpoint, (open, shaking)).await
+        }
         None => Err(Fault::Internal),
     };
     // The connection may outlive the configuration by hours.
@@ -129,11 +135,11 @@ async fn within_time(
     worker: &Worker,
     cluster: &ClusterSnapshot,
     endpoint: &Endpoint,
-    open: OpenConnection,
+    (open, shaking): (OpenConnection, &Cell<Option<Instant>>),
 ) -> Result<Brought, Fault> {
     let deadline = worker.deadlines.slot();
     deadline.set(Instant::now().checked_add(cluster.config.timeouts.connect));
-    let mut connecting = pin!(bring(worker, cluster, endpoint, open));
+    let mut connecting = pin!(bring(worker, cluster, endpoint, (open, shaking)));
     poll_fn(|cx| {
         if let Poll::Ready(brought) = connecting.as_mut().poll(cx) {
             return Poll::Ready(brought);
@@ -153,9 +159,9 @@ async fn bring(
     worker: &Worker,
     cluster: &ClusterSnapshot,
     endpoint: &Endpoint,
-    open: OpenConnection,
+    (open, shaking): (OpenConnection, &Cell<Option<Instant>>),
 ) -> Result<Brought, Fault> {
-    let stream = connect(worker, &cluster.config.name, endpoint, false).await?;
+    let stream = connect(worker, &cluster.config.name, endpoint, false, shaking).await?;
     endpoint.state.counters(worker.id).connects.add(1);
     if !is_h2(&stream, &endpoint.dial) {
         return Ok(Brought::Own(H1Upstream::channel(stream, open, worker)));

@@ -6,15 +6,16 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use evenkeel_base::{Fault, Known, Side};
+use evenkeel_state::decide::{fields, sticky};
 
 use crate::body::{Fill, Length, Pump, Source, Waiting, discard_received};
 use crate::downstream::{Downstream, Expect};
 use crate::exchange::converse::Conversation;
 use crate::exchange::stage::{Stage, asked_protocol, earliest};
-use crate::exchange::{call, fields, reply, sticky};
+use crate::exchange::{call, explained, reply};
 use crate::record::Record;
 use crate::scene::{After, LINGER, LINGER_BYTES};
-use crate::upstream::any::AnyUpstream;
+use crate::upstream::any::{AnyUpstream, by_protocol};
 use crate::upstream::{Answer, Upstream};
 
 /// Passes the response on, and what is left of the request; ends with the connections put where they belong.
@@ -29,6 +30,7 @@ pub(crate) async fn run<D: Downstream>(
     talk.settle();
     let status = up.response().status();
     record.status = status;
+    (record.last.status, record.last.head) = (status, Some(now));
     let elapsed = now.saturating_duration_since(talk.began);
     // An attempt that began with the exchange has taken as long, and taking instants from each other is not free.
     record.first_byte = Some(if talk.began == stage.scene.began {
@@ -37,9 +39,12 @@ pub(crate) async fn run<D: Downstream>(
         now.saturating_duration_since(stage.scene.began)
     });
     stage.counters.response(status);
-    let latency = talk.latency(now);
+    let latency = talk.latency_of(elapsed, now);
     if let Some(latency) = latency {
         stage.counters.latency().record(latency);
+    }
+    if stage.scene.worker.keeps_headers() {
+        record.response = stage.scene.worker.keep_headers(&up.response());
     }
     let grpc = call::status_in_head(stage, up, talk);
     stage.saw(&up.response(), grpc, latency, now);
@@ -58,7 +63,7 @@ pub(crate) async fn run<D: Downstream>(
     let undecided = down.facts().expect == Expect::Continue && !down.request_done();
     let close =
         undecided || too_much_left(down, talk) || !down.facts().persistent || stage.scene.is_last();
-    begin_response(stage, down, up, length, close);
+    begin_response(stage, down, up, (length, close), record);
     let mut relay = Relay {
         response: Pump::new(now, u64::MAX, true),
         tunnel: false,
@@ -69,14 +74,7 @@ pub(crate) async fn run<D: Downstream>(
     if relay.response.done {
         record.grpc = grpc.or_else(|| call::status_in_trailers(stage, up));
     }
-    match ended {
-        Ok(()) => stage.answered(status, record.grpc),
-        // An endpoint that has answered may leave the rest of the request unread, and how long that is the client decides.
-        Err(Fault::EndpointStalled) => stage.answered(status, record.grpc),
-        Err(fault) if fault.side() == Side::Upstream => stage.cut(fault),
-        // A client that left, or the end of its time, says nothing of an endpoint that was still at it.
-        Err(_) => {}
-    }
+    judge(stage, ended, record);
     match ended {
         Ok(()) => Relayed {
             // The client was told that its connection persists: what is left of its request is in the way of the next.
@@ -98,6 +96,19 @@ pub(crate) async fn run<D: Downstream>(
             }
             Relayed::cut()
         }
+    }
+}
+
+/// What the end of its response says of the endpoint.
+#[inline]
+fn judge(stage: &Stage<'_>, ended: Result<(), Fault>, record: &Record) {
+    match ended {
+        Ok(()) => stage.answered(record.status, record.grpc),
+        // An endpoint that has answered may leave the rest of the request unread, and how long that is the client decides.
+        Err(Fault::EndpointStalled) => stage.answered(record.status, record.grpc),
+        Err(fault) if fault.side() == Side::Upstream => stage.cut(fault),
+        // A client that left, or the end of its time, says nothing of an endpoint that was still at it.
+        Err(_) => {}
     }
 }
 
@@ -159,18 +170,22 @@ fn begin_response<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
     up: &AnyUpstream,
-    length: Length,
-    close: bool,
+    (length, close): (Length, bool),
+    record: &Record,
 ) {
     let response = up.response();
     let line = up.status_line();
     let edits = &stage.forward.route.response_headers;
     let cookie = set_cookie(stage, down);
+    let explained = explained::of(stage.scene, || down.request(), record);
     // A length that frames the body passes as it came, for it was read as strictly as it would be written. Without a body to
     // follow it tells of the one there would be (HEAD, 304), but for 204 of none.
     let told = length != Length::Unknown && response.status() != 204;
     down.begin_response(line, (length, told), close, |sink| {
         fields::response(&response, told, edits, cookie.as_deref(), sink);
+        if let Some(explained) = &explained {
+            sink.field(explained::NAME, explained.as_bytes());
+        }
     });
 }
 
@@ -225,8 +240,12 @@ async fn tunnel<D: Downstream>(
     let response = up.response();
     let edits = &stage.forward.route.response_headers;
     let cookie = set_cookie(stage, down);
+    let explained = explained::of(stage.scene, || down.request(), record);
     down.begin_tunnel(&protocol, |sink| {
         fields::response(&response, false, edits, cookie.as_deref(), sink);
+        if let Some(explained) = &explained {
+            sink.field(explained::NAME, explained.as_bytes());
+        }
     });
     up.begin_tunnel();
     stage.answered(101, None);
@@ -274,18 +293,21 @@ impl Relay {
     }
 }
 
-async fn drive<D: Downstream, U: Upstream>(
+async fn drive<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
-    up: &mut U,
+    up: &mut AnyUpstream,
     talk: &mut Conversation,
     relay: &mut Relay,
 ) -> Result<(), Fault> {
     // What was armed for the response's head must not end the body.
     stage.scene.deadline.set(None);
-    let steps = |cx: &mut Context<'_>| match step(stage, cx, down, up, talk, relay) {
-        Poll::Ready(result) => Ok(result),
-        Poll::Pending => Err(earliest(deadline(stage, talk, relay).0, talk.watch_at())),
+    let steps = |cx: &mut Context<'_>| {
+        let polled = by_protocol!(up, up => step(stage, cx, down, up, talk, relay));
+        match polled {
+            Poll::Ready(result) => Ok(result),
+            Poll::Pending => Err(earliest(deadline(stage, talk, relay).0, talk.watch_at())),
+        }
     };
     stage.scene.deadline.drive(steps).await
 }

@@ -6,15 +6,16 @@ use std::time::{Instant, SystemTime};
 
 use evenkeel_base::FieldSink;
 use evenkeel_base::edits::Edits;
-use evenkeel_base::field::is_field_value;
 use evenkeel_base::grpc::{self, encode_message};
 use evenkeel_base::{Fault, GrpcStatus, Method, RequestView};
 use evenkeel_config::model::{Redirect, Respond, Route};
 use evenkeel_http1::reason_phrase;
 use evenkeel_policy::rate::{LimitField, PolicyField, retry_after};
+use evenkeel_state::decide::target;
 
 use crate::body::{Length, Sink, discard_received};
 use crate::downstream::{Downstream, Expect};
+use crate::exchange::explained;
 use crate::record::{Limited, Record};
 use crate::scene::{After, Scene};
 
@@ -98,7 +99,7 @@ pub(crate) async fn redirect<D: Downstream>(
     redirect: &Redirect,
     record: &mut Record,
 ) -> After {
-    let Some(location) = location(redirect, &down.request()) else {
+    let Some(location) = target::location(redirect, &down.request()) else {
         return fault(scene, down, Some(route), Fault::RequestMalformed, record).await;
     };
     let body = format!("{}\n", reason_phrase(redirect.status));
@@ -122,7 +123,7 @@ pub(crate) async fn to_https<D: Downstream>(
     port: u16,
     record: &mut Record,
 ) -> After {
-    let Some(location) = https(&down.request(), port) else {
+    let Some(location) = target::https(&down.request(), port) else {
         return fault(scene, down, None, Fault::RequestMalformed, record).await;
     };
     let reply = Reply {
@@ -224,8 +225,12 @@ async fn send<D: Downstream>(
     };
     let line = (reply.status, reason_phrase(reply.status).as_bytes());
     let proxy_status = scene.listener.proxy_status;
+    let explained = explained::of(scene, || down.request(), record);
     down.begin_response(line, (body_length, false), !persist, |sink| {
         write_fields(reply, proxy_status, sink);
+        if let Some(explained) = &explained {
+            sink.field(explained::NAME, explained.as_bytes());
+        }
         if head && !bodyless {
             sink.field(b"Content-Length", length.to_string().as_bytes());
         }
@@ -361,73 +366,6 @@ fn wants_html(request: &RequestView<'_>) -> bool {
                 .windows(html.len())
                 .any(|window| window.eq_ignore_ascii_case(html))
         })
-}
-
-/// What was asked for, by `https` at that port; none when the request names no host, or no path.
-fn https(request: &RequestView<'_>, port: u16) -> Option<String> {
-    let text = |bytes| std::str::from_utf8(bytes).ok();
-    let host = text(host_of(request.authority())).filter(|host| !host.is_empty())?;
-    // Brackets belong to the address, and no other host has a colon.
-    let mut location = if host.contains(':') {
-        format!("https://[{host}]")
-    } else {
-        format!("https://{host}")
-    };
-    if port != 443 {
-        location.push_str(&format!(":{port}"));
-    }
-    location.push_str(text(request.path()).filter(|path| path.starts_with('/'))?);
-    if let Some(query) = request.query() {
-        location.push('?');
-        location.push_str(text(query)?);
-    }
-    is_field_value(location.as_bytes()).then_some(location)
-}
-
-/// The host of an authority: without its port, and an IPv6 address without its brackets.
-pub(crate) fn host_of(authority: &[u8]) -> &[u8] {
-    if let Some(rest) = authority.strip_prefix(b"[") {
-        let end = rest.iter().position(|b| *b == b']');
-        return &rest[..end.unwrap_or(rest.len())];
-    }
-    let end = authority.iter().position(|b| *b == b':');
-    &authority[..end.unwrap_or(authority.len())]
-}
-
-/// The target of a redirect; parts that the route leaves open are the request's, as they were sent. None when they
-/// cannot stand in a field.
-fn location(redirect: &Redirect, request: &RequestView<'_>) -> Option<String> {
-    let text = |bytes| std::str::from_utf8(bytes).ok();
-    let mut location = String::new();
-    if redirect.scheme.is_some() || redirect.host.is_some() {
-        let host = match &redirect.host {
-            Some(host) => host,
-            None => text(request.authority()).filter(|host| !host.is_empty())?,
-        };
-        location.push_str(redirect.scheme.as_deref().unwrap_or("http"));
-        location.push_str("://");
-        location.push_str(host);
-    }
-    if let Some(path) = &redirect.path {
-        location.push_str(path);
-    } else {
-        // `OPTIONS *` has no path, and behind a host its `*` would be part of it.
-        let path = text(request.path()).map(|path| if path == "*" { "/" } else { path })?;
-        // Without a host before it, `//evil.example` would be read as one, and by browsers `/\evil.example` too: the
-        // path keeps a single slash in front.
-        let path = if location.is_empty() {
-            location.push('/');
-            path.trim_start_matches(['/', '\\'])
-        } else {
-            path
-        };
-        location.push_str(path);
-        if let Some(query) = request.query() {
-            location.push('?');
-            location.push_str(text(query)?);
-        }
-    }
-    is_field_value(location.as_bytes()).then_some(location)
 }
 
 #[cfg(test)]

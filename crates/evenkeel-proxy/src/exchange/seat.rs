@@ -9,15 +9,16 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{Fault, Rng};
-use evenkeel_policy::{Candidate, Tried, Wanted};
+use evenkeel_base::Fault;
+use evenkeel_policy::{Candidate, Tried};
+use evenkeel_state::decide::pick::{self, Nowhere};
+use evenkeel_state::decide::sticky;
 use evenkeel_state::{ClusterSnapshot, Full, Newcomer, Permit, Ticket};
 use tokio::time;
 
 use crate::downstream::Asker;
 use crate::exchange::course::Course;
 use crate::exchange::stage::{Forward, Stage, earliest};
-use crate::exchange::sticky;
 use crate::exchange::way::{self, Asked, NoWay, Way};
 use crate::record::Record;
 use crate::scene::Scene;
@@ -159,7 +160,11 @@ pub(crate) async fn wait<'a, A: Asker>(
                 }
                 let began = Instant::now();
                 let seat = queue(scene, asker, course, (tried, has_looked)).await;
-                record.queued += began.elapsed();
+                let wait = began.elapsed();
+                record.queued += wait;
+                if let Ok(seat) = &seat {
+                    record.waited = Some((seat.at, wait));
+                }
                 return seat;
             }
             Choice::Again => {
@@ -253,97 +258,23 @@ fn wait_at<'a>(scene: &Scene<'_>, course: &Course<'a>, index: usize, at: Instant
 /// The endpoint that the client has a claim to, as long as it will do; else the balancer's pick.
 #[inline]
 fn pick(scene: &Scene<'_>, course: &Course<'_>, tried: &Tried, at: Instant) -> Option<usize> {
-    let set = &course.cluster.endpoints;
-    let wanted = wanted(scene, course, tried, at);
-    if let Some(own) = course.preferred
-        && wanted.keeps(&set.list, own)
-    {
-        return Some(own);
-    }
-    let mut rng = scene.worker.rng();
-    let picked = course.tiers.pick(&set.list, wanted, &mut rng);
-    match picked {
-        Some(index) if course.repeatable => Some(index),
-        Some(index) if set.list[index].state.standing.is_admitting() => Some(index),
-        _ => pick_otherwise(course, wanted, picked, &mut rng),
-    }
-}
-
-/// What the balancer is told, as far as it has to be.
-#[inline]
-fn wanted<'t>(scene: &Scene<'_>, course: &Course<'_>, tried: &'t Tried, at: Instant) -> Wanted<'t> {
-    let cluster = course.cluster;
-    let needs = course.tiers.needs();
-    let mut wanted = Wanted {
-        regardless: cluster.state.is_panicking(),
-        key: course.key,
-        ..Wanted::new(tried)
-    };
-    if needs.clock {
-        wanted.now_us = scene.worker.micros(at);
-    }
-    if needs.in_flight {
-        wanted.in_flight = cluster.state.limits.requests();
-    }
-    wanted
-}
-
-/// Picks when the first pick brought nothing, or an endpoint on trial for a request that cannot be sent again.
-#[cold]
-fn pick_otherwise(
-    course: &Course<'_>,
-    wanted: Wanted<'_>,
-    picked: Option<usize>,
-    rng: &mut Rng,
-) -> Option<usize> {
-    let cluster = course.cluster;
-    let set = &cluster.endpoints;
-    let mut others = *wanted.tried;
-    match picked {
-        // None that admits is left: one that does not may be well by now, and is better than one that has just failed.
-        None if is_crowded(cluster, wanted.tried) => None,
-        None => {
-            let wanted = Wanted {
-                regardless: true,
-                ..wanted
-            };
-            course.tiers.pick(&set.list, wanted, rng)
-        }
-        // Not with a request that cannot be sent again is an endpoint tried out while there is another.
-        Some(on_trial) => {
-            others.insert(on_trial);
-            let wanted = Wanted {
-                tried: &others,
-                ..wanted
-            };
-            course.tiers.pick(&set.list, wanted, rng).or(Some(on_trial))
-        }
-    }
-}
-
-/// Whether an endpoint that admits was not tried because it is at its limit: it is waited for.
-#[cold]
-fn is_crowded(cluster: &ClusterSnapshot, tried: &Tried) -> bool {
-    let list = &cluster.endpoints.list;
-    list.iter().enumerate().any(|(index, one)| {
-        !tried.contains(index) && one.weight() > 0 && one.share() > 0 && !one.has_room()
+    let (cluster, tiers) = (course.cluster, course.tiers);
+    let wanted = pick::wanted(cluster, tiers, course.key, tried, || {
+        scene.worker.micros(at)
+    });
+    pick::own(&cluster.endpoints, course.preferred, wanted).or_else(|| {
+        let mut rng = scene.worker.rng();
+        pick::pick(cluster, tiers, wanted, course.repeatable, &mut rng)
     })
 }
 
-/// Why there is no seat. An endpoint that was not tried and has a weight was not taken because it is at its limit, whatever it
-/// has by now.
+/// Why there is no seat.
 #[cold]
 fn none_picked<'a>(cluster: &ClusterSnapshot, tried: &Tried) -> Choice<'a> {
-    let list = &cluster.endpoints.list;
-    let mut left = (0..)
-        .zip(list)
-        .filter(|(at, one)| one.weight() > 0 && !tried.contains(*at));
-    if cluster.state.limits.is_on() && left.next().is_some() {
-        Choice::Full { has_looked: true }
-    } else if tried.is_empty() {
-        Choice::Nobody
-    } else {
-        Choice::Again
+    match pick::none_picked(cluster, tried) {
+        Nowhere::Full => Choice::Full { has_looked: true },
+        Nowhere::Nobody => Choice::Nobody,
+        Nowhere::Again => Choice::Again,
     }
 }
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{ClusterId, Fault, GrpcStatus, grpc};
+use evenkeel_base::{ClusterId, Fault, GrpcStatus};
 use evenkeel_config::model::{HostRewrite, PathRewrite, Route};
 use evenkeel_policy::outlier::{Attempted, Cause, Event};
 use evenkeel_state::sticky::Cookie;
 use evenkeel_state::{ClusterSnapshot, Endpoint, EndpointCounters};
 
 use crate::downstream::Downstream;
-use crate::exchange::client::Client;
-use crate::exchange::patience::patience;
 use crate::scene::Scene;
+use crate::trace::Traced;
+use evenkeel_state::decide::client::Client;
+use evenkeel_state::decide::patience;
 
 /// What a route says about forwarding.
 pub(crate) struct Forward<'a> {
@@ -21,28 +22,17 @@ pub(crate) struct Forward<'a> {
     pub(crate) rewrite: &'a PathRewrite,
     pub(crate) host: &'a HostRewrite,
     pub(crate) client: Client,
+    /// The trace that the request belongs to; none: traces are off.
+    pub(crate) trace: Option<Traced>,
     /// Whether the request is a call of gRPC.
     pub(crate) call: bool,
 }
 
 impl Forward<'_> {
-    /// When the whole exchange ends: what the route says, or the client where it is less patient. A call of gRPC says so in a field
-    /// of its own, which is believed on every route.
+    /// When the whole exchange ends.
     pub(crate) fn ends_at<D: Downstream>(&self, scene: &Scene<'_>, down: &D) -> Option<Instant> {
-        let route = self.route;
-        let mut ends_at = scene.began.checked_add(route.total_timeout);
-        let mut believe = |name: &str| {
-            let told = patience(&down.request(), name);
-            let told_at = told.and_then(|told| scene.began.checked_add(told));
-            ends_at = earliest(ends_at, told_at);
-        };
-        if self.call {
-            believe(grpc::TIMEOUT);
-        }
-        if !route.deadline_header.is_empty() {
-            believe(&route.deadline_header);
-        }
-        ends_at
+        let allowed = patience::allowed(self.route, &down.request(), self.call);
+        scene.began.checked_add(allowed)
     }
 }
 

@@ -92,7 +92,7 @@ impl Outgoing {
         &mut self,
         line: (&[u8], &[u8], Option<&[u8]>),
         coding: Coding,
-        fields: impl FnOnce(&mut dyn FieldSink),
+        fields: impl FnOnce(&mut HeadWriter<'_>),
     ) {
         self.begin();
         let (method, path, query) = line;
@@ -145,6 +145,12 @@ impl Outgoing {
     /// Whether the outgoing direction is at a message boundary.
     pub(crate) fn is_settled(&self) -> bool {
         self.framing == Framing::Done && self.sent == self.pending.len()
+    }
+
+    /// Whether the stream has taken all that was begun so far.
+    #[inline]
+    pub(crate) const fn is_written(&self) -> bool {
+        self.pending.is_empty()
     }
 
     /// Whether the end of the body is the end of the sending side.

@@ -1,6 +1,8 @@
 //! A body from one stream through a pump to another: whatever the pieces, the same bytes and the same end come out.
 
 use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use evenkeel_base::{Fault, Side};
@@ -10,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Channel, Coding, Incoming};
 use crate::block::{BLOCK, SMALL};
-use crate::body::{Fill, Pump, Sink, Source};
+use crate::body::{Fill, Pump, Sink, Source, Waiting};
 use crate::rig;
 
 /// How a body is framed, coming or going.
@@ -30,6 +32,8 @@ struct Case {
     to: Framed,
     sent: Vec<usize>,
     read: Vec<usize>,
+    /// Whether so many blocks are lent that who waits holds no room.
+    crowd: bool,
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -54,14 +58,16 @@ fn case() -> impl Strategy<Value = Case> {
         framed(),
         vec(size(), 1..20),
         vec(size(), 1..20),
+        any::<bool>(),
     )
-        .prop_map(|(chunks, trailer, from, to, sent, read)| Case {
+        .prop_map(|(chunks, trailer, from, to, sent, read, crowd)| Case {
             chunks,
             trailer,
             from,
             to,
             sent,
             read,
+            crowd,
         })
 }
 
@@ -109,6 +115,8 @@ impl Case {
 async fn relay(case: &Case) -> (Vec<u8>, [bool; 2]) {
     let (near, mut origin) = rig::pair();
     let mut from = rig::channel(near, Side::Upstream, case.incoming(case.from));
+    let blocks = Rc::clone(from.block.pool());
+    let _crowd = case.crowd.then(|| blocks.crowd());
     let (near, mut client) = rig::narrow_pair();
     let mut to = rig::channel(near, Side::Downstream, Incoming::Done);
     to.outgoing
@@ -191,6 +199,47 @@ proptest! {
             assert_eq!(trailers, usize::from(both && case.trailer));
         });
     }
+}
+
+#[test]
+fn in_a_crowd_who_waits_for_either_side_holds_no_room() {
+    rig::run(async {
+        for crowd in [false, true] {
+            let (near, mut origin) = rig::pair();
+            let mut from = rig::channel(near, Side::Upstream, Incoming::Head);
+            let _crowd = crowd.then(|| from.block.pool().crowd());
+            origin.write_all(b"head").await.unwrap();
+            assert!(poll_fn(|cx| from.poll_read_head(cx, 100)).await.unwrap());
+            from.block.consume(4);
+            from.head = 4;
+            from.begin_body(Incoming::Chunked);
+            let (near, client) = rig::narrow_pair();
+            let mut to = rig::channel(near, Side::Downstream, Incoming::Done);
+            to.outgoing
+                .begin_response((200, b"OK"), Coding::Chunked, |_| {});
+            let mut pump = Pump::new(Instant::now(), u64::MAX, true);
+            let mut waits = async |pump: &mut Pump, from: &mut Channel, whom, bytes| {
+                poll_fn(|cx| match pump.poll(cx, from, &mut *to) {
+                    Poll::Pending if pump.waiting == whom && pump.bytes >= bytes => Poll::Ready(()),
+                    polled => polled.map(|ended| panic!("{ended:?}")),
+                })
+                .await;
+            };
+            // For the endpoint, that has sent a whole chunk.
+            origin.write_all(b"5\r\nfirst\r\n").await.unwrap();
+            waits(&mut pump, &mut from, Waiting::Source, 5).await;
+            assert_eq!(from.block.size() == SMALL, crowd);
+            // For the client, that takes only some of the next one.
+            let mut next = b"4e20\r\n".to_vec();
+            next.resize(6 + 20_000, b'x');
+            origin.write_all(&next).await.unwrap();
+            waits(&mut pump, &mut from, Waiting::Sink, 5).await;
+            let (held, size) = (from.block.unread().len(), from.block.size());
+            assert!(held > 0);
+            assert_eq!(size < BLOCK, crowd, "{held} in {size}");
+            drop(client);
+        }
+    });
 }
 
 #[test]
@@ -289,7 +338,7 @@ fn a_client_that_talks_on_and_on_fills_one_block_and_no_more() {
                 patience += 1;
                 let gone = channel.poll_gone(cx);
                 if channel.block.unread().len() == BLOCK || patience > 10_000 {
-                    return std::task::Poll::Ready(());
+                    return Poll::Ready(());
                 }
                 gone
             })

@@ -1,6 +1,6 @@
 //! What there is of one endpoint: its trunks, the connects under way, and who waits for a place.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -22,8 +22,8 @@ pub(crate) struct Shelf {
 #[derive(Debug)]
 struct Inner {
     trunks: Vec<Rc<Trunk>>,
-    /// How many connects are under way.
-    connecting: u32,
+    /// The connects that are under way, the oldest first.
+    connecting: Vec<Handshake>,
     waiting: VecDeque<Rc<Wait>>,
     /// Whether the endpoint chose HTTP/1.1 when it was last asked.
     speaks_h1: bool,
@@ -31,10 +31,13 @@ struct Inner {
     usual: Option<u32>,
 }
 
+/// Since when a connect has been in its handshake.
+type Handshake = Rc<Cell<Option<Instant>>>;
+
 /// Who waits.
 #[derive(Debug, Default)]
 struct Wait {
-    outcome: RefCell<Option<Outcome>>,
+    ended: RefCell<Option<Ended>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -51,6 +54,15 @@ pub(crate) enum Outcome {
     Failed(Fault),
 }
 
+/// A wait that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What it came to.
+    pub(crate) outcome: Outcome,
+    /// Since when the connect that brought that shook hands; none: it did not, or no connect brought it.
+    pub(crate) shaking: Option<Instant>,
+}
+
 impl Shelf {
     /// An empty one, of an endpoint that is dialed so.
     pub(super) fn new(dial: u32) -> Rc<Self> {
@@ -58,7 +70,7 @@ impl Shelf {
             dial,
             inner: RefCell::new(Inner {
                 trunks: Vec::new(),
-                connecting: 0,
+                connecting: Vec::new(),
                 waiting: VecDeque::new(),
                 speaks_h1: false,
                 usual: None,
@@ -109,7 +121,7 @@ impl Shelf {
 
     /// Whether a connect is under way.
     pub(crate) fn is_connecting(&self) -> bool {
-        self.inner.borrow().connecting > 0
+        !self.inner.borrow().connecting.is_empty()
     }
 
     /// Waits, behind those that wait already.
@@ -124,16 +136,30 @@ impl Shelf {
 
     /// Counts a connect that begins.
     pub(crate) fn connect(self: &Rc<Self>, rules: MultiplexRules) -> Connecting {
-        self.inner.borrow_mut().connecting += 1;
+        let shaking = Handshake::default();
+        let mut inner = self.inner.borrow_mut();
+        inner.connecting.push(Rc::clone(&shaking));
+        drop(inner);
         Connecting {
             shelf: Rc::clone(self),
             rules,
+            shaking,
             ended: false,
         }
     }
 
-    /// Puts a trunk there, for those that wait and for others.
+    /// Puts a trunk there, for those that wait and for others. None of them waited for the connect.
     pub(crate) fn add(self: &Rc<Self>, trunk: &Rc<Trunk>, rules: &MultiplexRules) {
+        self.add_shaken(trunk, rules, None);
+    }
+
+    /// The same for a trunk whose connect was waited for.
+    fn add_shaken(
+        self: &Rc<Self>,
+        trunk: &Rc<Trunk>,
+        rules: &MultiplexRules,
+        shaking: Option<Instant>,
+    ) {
         let home: Rc<dyn Home> = Rc::<Self>::clone(self);
         trunk.belongs_to(Rc::downgrade(&home));
         let mut inner = self.inner.borrow_mut();
@@ -141,7 +167,7 @@ impl Shelf {
         inner.usual = Some(trunk.most());
         inner.trunks.push(Rc::clone(trunk));
         drop(inner);
-        self.serve();
+        self.serve_with(shaking);
         // The endpoint allows fewer than was hoped for: those that are left may connect as well.
         if self.inner.borrow().may_connect(rules) {
             self.call_again();
@@ -185,7 +211,7 @@ impl Shelf {
     /// Whether nothing is open or under way.
     pub(crate) fn is_empty(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.trunks.is_empty() && inner.connecting == 0 && inner.waiting.is_empty()
+        inner.trunks.is_empty() && inner.connecting.is_empty() && inner.waiting.is_empty()
     }
 
     /// Whether there is nothing in it, and nothing to be remembered.
@@ -195,20 +221,18 @@ impl Shelf {
 
     /// Those that wait look anew at what there is.
     fn call_again(&self) {
-        self.end_all(|| Outcome::Again);
+        self.end_all(|| Outcome::Again, None);
     }
 
-    fn end_all(&self, outcome: impl Fn() -> Outcome) {
+    fn end_all(&self, outcome: impl Fn() -> Outcome, shaking: Option<Instant>) {
         let all = std::mem::take(&mut self.inner.borrow_mut().waiting);
         for one in all {
-            one.end(outcome());
+            one.end(outcome(), shaking);
         }
     }
-}
 
-impl Home for Shelf {
-    /// Gives free places to those that wait.
-    fn serve(&self) {
+    /// Gives free places, which a connect brought that shook hands since then, to those that wait.
+    fn serve_with(&self, shaking: Option<Instant>) {
         loop {
             let mut inner = self.inner.borrow_mut();
             if inner.waiting.is_empty() {
@@ -221,8 +245,15 @@ impl Home for Shelf {
                 return;
             };
             drop(inner);
-            first.end(Outcome::Place(Place::on(&trunk)));
+            first.end(Outcome::Place(Place::on(&trunk)), shaking);
         }
+    }
+}
+
+impl Home for Shelf {
+    /// Gives free places to those that wait.
+    fn serve(&self) {
+        self.serve_with(None);
     }
 
     /// A trunk takes no new requests any more, or is closed: those that wait may need another one.
@@ -241,20 +272,20 @@ impl Inner {
     fn may_connect(&self, rules: &MultiplexRules) -> bool {
         let open = self.trunks.iter().filter(|trunk| trunk.is_open()).count();
         let most = usize::try_from(rules.max_connections).unwrap_or(usize::MAX);
-        open.saturating_add(self.connecting as usize) < most
+        open.saturating_add(self.connecting.len()) < most
     }
 
     /// How many the connects that are under way will serve.
     fn expected(&self, rules: &MultiplexRules) -> usize {
         let usual = self.usual.unwrap_or(rules.max_concurrent_streams).max(1);
-        let places = self.connecting.saturating_mul(usual);
-        usize::try_from(places).unwrap_or(usize::MAX)
+        let usual = usize::try_from(usual).unwrap_or(usize::MAX);
+        self.connecting.len().saturating_mul(usual)
     }
 }
 
 impl Wait {
-    fn end(&self, outcome: Outcome) {
-        *self.outcome.borrow_mut() = Some(outcome);
+    fn end(&self, outcome: Outcome, shaking: Option<Instant>) {
+        *self.ended.borrow_mut() = Some(Ended { outcome, shaking });
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -274,10 +305,16 @@ impl Waiter {
         self.shelf.is_connecting()
     }
 
+    /// Since when the oldest connect that is under way has been in its handshake.
+    pub(crate) fn shaking(&self) -> Option<Instant> {
+        let inner = self.shelf.inner.borrow();
+        inner.connecting.first().and_then(|one| one.get())
+    }
+
     /// Ready with what the wait has come to.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Outcome> {
-        if let Some(outcome) = self.wait.outcome.take() {
-            return Poll::Ready(outcome);
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Ended> {
+        if let Some(ended) = self.wait.ended.take() {
+            return Poll::Ready(ended);
         }
         let mut waker = self.wait.waker.borrow_mut();
         if !waker.as_ref().is_some_and(|one| one.will_wake(cx.waker())) {
@@ -293,7 +330,7 @@ impl Drop for Waiter {
         inner.waiting.retain(|one| !Rc::ptr_eq(one, &self.wait));
         drop(inner);
         // A place among it is given back, and may go to another one.
-        let left = self.wait.outcome.take();
+        let left = self.wait.ended.take();
         drop(left);
     }
 }
@@ -303,14 +340,21 @@ impl Drop for Waiter {
 pub(crate) struct Connecting {
     shelf: Rc<Shelf>,
     rules: MultiplexRules,
+    shaking: Handshake,
     ended: bool,
 }
 
 impl Connecting {
+    /// Where the beginning of its handshake is noted, for those that wait.
+    pub(crate) fn shaking(&self) -> &Cell<Option<Instant>> {
+        &self.shaking
+    }
+
     /// There is a trunk.
     pub(crate) fn brought(mut self, trunk: &Rc<Trunk>) {
         self.end();
-        self.shelf.add(trunk, &self.rules);
+        self.shelf
+            .add_shaken(trunk, &self.rules, self.shaking.get());
     }
 
     /// The endpoint chose HTTP/1.1: the connection goes to the first one that waits.
@@ -321,7 +365,7 @@ impl Connecting {
         let first = inner.waiting.pop_front();
         drop(inner);
         if let Some(first) = first {
-            first.end(Outcome::Own(channel));
+            first.end(Outcome::Own(channel), self.shaking.get());
         }
         self.shelf.call_again();
     }
@@ -334,15 +378,20 @@ impl Connecting {
 
     fn end(&mut self) {
         self.ended = true;
-        self.shelf.inner.borrow_mut().connecting -= 1;
+        let mut inner = self.shelf.inner.borrow_mut();
+        inner
+            .connecting
+            .retain(|one| !Rc::ptr_eq(one, &self.shaking));
     }
 
     fn fail(&self, fault: Fault) {
         let inner = self.shelf.inner.borrow();
-        let is_alone = inner.connecting == 0 && !inner.trunks.iter().any(|trunk| trunk.is_open());
+        let is_alone =
+            inner.connecting.is_empty() && !inner.trunks.iter().any(|trunk| trunk.is_open());
         drop(inner);
         if is_alone {
-            self.shelf.end_all(|| Outcome::Failed(fault));
+            self.shelf
+                .end_all(|| Outcome::Failed(fault), self.shaking.get());
         }
     }
 }

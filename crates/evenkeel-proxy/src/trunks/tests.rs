@@ -78,8 +78,12 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 fn outcome(waiter: &Waiter) -> Option<Outcome> {
+    ended(waiter).map(|ended| ended.outcome)
+}
+
+fn ended(waiter: &Waiter) -> Option<Ended> {
     match waiter.poll(&Context::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => Some(outcome),
+        Poll::Ready(ended) => Some(ended),
         Poll::Pending => None,
     }
 }
@@ -185,6 +189,35 @@ fn a_connection_of_http_1_is_for_one() {
 }
 
 #[test]
+fn a_handshake_is_told_to_those_that_its_connect_serves_and_to_nobody_else() {
+    run(async {
+        let bench = Bench::new(2);
+        let (first, second) = (
+            bench.shelf.connect(bench.rules),
+            bench.shelf.connect(bench.rules),
+        );
+        let shook = Instant::now();
+        first.shaking().set(Some(shook));
+        let waiters: Vec<_> = (0..3).map(|_| bench.shelf.wait()).collect();
+        assert_eq!(waiters[0].shaking(), Some(shook), "the second one is not");
+        let (trunk, _driver, _far) = bench.trunk(1).await;
+        first.brought(&trunk);
+        let served = ended(&waiters[0]).unwrap();
+        assert_eq!(served.shaking, Some(shook));
+        // A stream that became free while the second is in its handshake.
+        second.shaking().set(Some(shook + Duration::from_millis(1)));
+        drop(served);
+        let freed = ended(&waiters[1]).unwrap();
+        assert!(matches!(freed.outcome, Outcome::Place(_)));
+        assert_eq!(freed.shaking, None);
+        let (near, _far) = rig::pair();
+        second.brought_h1(rig::channel(near, Side::Upstream, Incoming::Head));
+        let own = ended(&waiters[2]).unwrap();
+        assert_eq!(own.shaking, Some(shook + Duration::from_millis(1)));
+    });
+}
+
+#[test]
 fn a_connect_that_ends_without_a_word_is_a_mistake_of_ours() {
     let bench = Bench::new(1);
     let connecting = bench.shelf.connect(bench.rules);
@@ -244,8 +277,8 @@ fn goaway_sends_those_that_wait_to_look_anew() {
         let waiter = bench.shelf.wait();
         far.graceful_shutdown();
         spawn_local(async move { while far.accept().await.is_some() {} });
-        let outcome = poll_fn(|cx| waiter.poll(cx)).await;
-        assert!(matches!(outcome, Outcome::Again));
+        let ended = poll_fn(|cx| waiter.poll(cx)).await;
+        assert!(matches!(ended.outcome, Outcome::Again));
         assert!(bench.shelf.wants_connection(&bench.rules));
     });
 }

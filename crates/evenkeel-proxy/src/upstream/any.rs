@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use evenkeel_base::head::Field;
-use evenkeel_base::{Fault, FieldSink, ResponseView};
+use evenkeel_base::{Fault, ResponseView};
 use evenkeel_config::model::Cluster;
 use evenkeel_net::Pipe;
 use evenkeel_state::EndpointState;
@@ -16,7 +16,7 @@ use evenkeel_state::EndpointState;
 use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::upstream::h1::H1Upstream;
 use crate::upstream::h2::H2Upstream;
-use crate::upstream::{Answer, Ask, Line, Upstream};
+use crate::upstream::{Answer, Ask, Fields, Line, Upstream};
 use crate::worker::Worker;
 
 /// One attempt at an endpoint.
@@ -37,6 +37,20 @@ macro_rules! either {
         }
     };
 }
+
+/// The same once for all of a step: what it calls is then called without looking which protocol it is.
+macro_rules! by_protocol {
+    ($any:expr, $up:ident => $step:expr) => {
+        match $any {
+            $crate::upstream::any::AnyUpstream::H1($up) => $step,
+            $crate::upstream::any::AnyUpstream::H2(boxed) => {
+                let $up = &mut **boxed;
+                $step
+            }
+        }
+    };
+}
+pub(crate) use by_protocol;
 
 impl AnyUpstream {
     /// Keeps the endpoint's connection for the next exchange, when both sides want that and both directions allow it. It has been
@@ -79,13 +93,7 @@ impl Upstream for AnyUpstream {
     }
 
     #[inline]
-    fn begin_request(
-        &mut self,
-        line: Line<'_>,
-        length: Length,
-        ask: Ask<'_>,
-        fields: impl FnOnce(&mut dyn FieldSink),
-    ) {
+    fn begin_request(&mut self, line: Line<'_>, length: Length, ask: Ask<'_>, fields: impl Fields) {
         either!(self, up => up.begin_request(line, length, ask, fields));
     }
 
@@ -146,6 +154,10 @@ impl Source for AnyUpstream {
 
     fn consume_piped(&mut self, n: usize) {
         either!(self, up => up.body().consume_piped(n));
+    }
+
+    fn hold_less(&mut self, stopped: bool) {
+        either!(self, up => up.body().hold_less(stopped));
     }
 
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {

@@ -5,29 +5,21 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use evenkeel_base::FieldSink;
-use evenkeel_base::{Fault, ResponseHead, ResponseView, Side};
+use evenkeel_base::{Fault, ResponseView, Side};
 use evenkeel_config::model::Cluster;
 use evenkeel_http1::{Asked, Limits, ResponseBody, ResponseParser};
 use evenkeel_net::Stream;
 use evenkeel_state::{EndpointState, OpenConnection};
 
 use crate::body::Length;
-use crate::h1::{Boundary, Channel, Incoming, chunked_unless_known};
-use crate::upstream::{Answer, Ask, Line, Upstream};
+use crate::h1::{Boundary, Channel, Incoming, Reply, chunked_unless_known};
+use crate::upstream::{Answer, Ask, Fields, Line, Upstream};
 use crate::worker::Worker;
 
 /// An endpoint's connection in the middle of an attempt.
 #[derive(Debug)]
 pub(crate) struct H1Upstream {
     channel: Box<Channel>,
-    parser: ResponseParser,
-    head: ResponseHead,
-    /// Whether `head` came from the pool. Not before there is something to put in: exchanges that wait take no more memory than
-    /// they need.
-    has_table: bool,
-    asked: Asked,
-    persistent: bool,
-    keep_alive: Option<u32>,
 }
 
 impl H1Upstream {
@@ -39,20 +31,9 @@ impl H1Upstream {
     }
 
     /// Takes up a fresh or idle connection.
-    pub(crate) fn new(channel: Box<Channel>) -> Self {
-        Self {
-            channel,
-            parser: ResponseParser::default(),
-            head: ResponseHead::default(),
-            has_table: false,
-            asked: Asked {
-                head: false,
-                connect: false,
-                upgrade: false,
-            },
-            persistent: false,
-            keep_alive: None,
-        }
+    #[inline]
+    pub(crate) const fn new(channel: Box<Channel>) -> Self {
+        Self { channel }
     }
 
     /// Puts the connection into the worker's pool, when it can carry another exchange and one may come. It has been free since
@@ -83,47 +64,58 @@ impl H1Upstream {
 
     /// The connection, when it can carry another exchange: both sides want to, both directions are at a message
     /// boundary, and the endpoint has not sent more than its response. With it the seconds that the endpoint announced.
-    fn into_reusable(self) -> Option<(Boundary, Option<u32>)> {
-        let status = self.head.status;
-        self.channel.block.pool().response_heads.give(self.head);
-        if !self.persistent {
+    fn into_reusable(mut self) -> Option<(Boundary, Option<u32>)> {
+        let Reply {
+            head,
+            has_table,
+            asked,
+            persistent,
+            keep_alive,
+            ..
+        } = &mut self.channel.reply;
+        // The next response is read with the parser that this one has left at a beginning.
+        let (status, head) = (head.status, std::mem::take(head));
+        let (persistent, keep_alive) = (std::mem::take(persistent), keep_alive.take());
+        let bodiless = asked.head || matches!(status, 204 | 304);
+        *has_table = false;
+        self.channel.block.pool().response_heads.give(head);
+        if !persistent {
             return None;
         }
-        let bodiless = self.asked.head || matches!(status, 204 | 304);
         let boundary = self.channel.into_boundary()?;
         let boundary = if bodiless { boundary.doubt() } else { boundary };
-        Some((boundary, self.keep_alive))
+        Some((boundary, keep_alive))
     }
 
     fn take_head(&mut self) -> Poll<Result<Option<Answer>, Fault>> {
         let limits = Limits::default();
-        if !self.has_table {
-            self.has_table = true;
-            self.head = self.channel.block.pool().response_heads.take();
+        let channel = &mut *self.channel;
+        let reply = &mut channel.reply;
+        if !reply.has_table {
+            reply.has_table = true;
+            reply.head = channel.block.pool().response_heads.take();
         }
-        let parsed = self.parser.parse(
-            self.channel.block.message(),
-            &limits,
-            self.asked,
-            &mut self.head,
-        );
+        let message = channel.block.message();
+        let parsed = reply
+            .parser
+            .parse(message, &limits, reply.asked, &mut reply.head);
         let response = match parsed {
             Ok(Some(response)) => response,
             Ok(None) => return Poll::Ready(Ok(None)),
             Err(refusal) => return Poll::Ready(Err(refusal.fault_of_response())),
         };
-        self.channel.head = response.consumed;
-        self.channel.block.consume(response.consumed);
-        self.persistent = response.persistent;
-        self.keep_alive = response.keep_alive_timeout.or(self.keep_alive);
-        let status = self.head.status;
+        reply.persistent = response.persistent;
+        reply.keep_alive = response.keep_alive_timeout.or(reply.keep_alive);
+        let (status, asked_head) = (reply.head.status, reply.asked.head);
+        channel.head = response.consumed;
+        channel.block.consume(response.consumed);
         if response.body == ResponseBody::Tunnel {
             return Poll::Ready(Ok(Some(Answer::Tunnel)));
         }
         if status < 200 {
             return Poll::Ready(Ok(Some(Answer::Interim)));
         }
-        let bodyless = self.asked.head || status == 204 || status == 304;
+        let bodyless = asked_head || status == 204 || status == 304;
         let (incoming, length) = match response.body {
             ResponseBody::Empty if bodyless => (Incoming::Done, Length::Empty),
             ResponseBody::Empty | ResponseBody::Tunnel => (Incoming::Done, Length::Known(0)),
@@ -131,7 +123,7 @@ impl H1Upstream {
             ResponseBody::Chunked => (Incoming::Chunked, Length::Unknown),
             ResponseBody::UntilClose => (Incoming::Raw, Length::Unknown),
         };
-        self.channel.begin_body(incoming);
+        channel.begin_body(incoming);
         Poll::Ready(Ok(Some(Answer::Final(length))))
     }
 }
@@ -139,18 +131,13 @@ impl H1Upstream {
 impl Upstream for H1Upstream {
     type Body = Channel;
 
+    #[inline]
     fn body(&mut self) -> &mut Channel {
         &mut self.channel
     }
 
-    fn begin_request(
-        &mut self,
-        line: Line<'_>,
-        length: Length,
-        ask: Ask<'_>,
-        fields: impl FnOnce(&mut dyn FieldSink),
-    ) {
-        self.asked = Asked {
+    fn begin_request(&mut self, line: Line<'_>, length: Length, ask: Ask<'_>, fields: impl Fields) {
+        self.channel.reply.asked = Asked {
             head: ask.head,
             connect: false,
             upgrade: ask.upgrade.is_some(),
@@ -158,7 +145,7 @@ impl Upstream for H1Upstream {
         self.channel
             .outgoing
             .begin_request(line, chunked_unless_known(length), |sink| {
-                fields(sink);
+                fields.write(sink);
                 if let Some(protocol) = ask.upgrade {
                     sink.field(b"Connection", b"upgrade");
                     sink.field(b"Upgrade", protocol);
@@ -171,7 +158,7 @@ impl Upstream for H1Upstream {
             // The last head was an interim one: the next message begins behind it.
             self.channel.head = 0;
             self.channel.block.begin_message();
-            self.parser = ResponseParser::default();
+            self.channel.reply.parser = ResponseParser::default();
         }
         loop {
             if !self.channel.block.message().is_empty()
@@ -191,7 +178,8 @@ impl Upstream for H1Upstream {
     }
 
     fn response(&self) -> ResponseView<'_> {
-        self.head.view(self.channel.block.message())
+        let channel = &self.channel;
+        channel.reply.head.view(channel.block.message())
     }
 
     fn has_sent(&self) -> bool {

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use evenkeel_base::{Fault, FieldSink, ResponseHead, ResponseView};
+use evenkeel_base::{Fault, ResponseHead, ResponseView};
 use evenkeel_http1::reason_phrase;
 use evenkeel_http2::{self as http2, Limits};
 use h2::client::ResponseFuture;
@@ -28,7 +28,7 @@ use crate::body::Length;
 use crate::h2::{H2Body, websocket};
 use crate::trunks::{Place, Trunk, Unsent};
 use crate::upstream::h2::request::Draft;
-use crate::upstream::{Answer, Ask, Line, Upstream};
+use crate::upstream::{Answer, Ask, Fields, Line, Upstream};
 
 /// One stream of a trunk.
 #[derive(Debug)]
@@ -267,13 +267,7 @@ impl Upstream for H2Upstream {
         &mut self.body
     }
 
-    fn begin_request(
-        &mut self,
-        line: Line<'_>,
-        length: Length,
-        ask: Ask<'_>,
-        fields: impl FnOnce(&mut dyn FieldSink),
-    ) {
+    fn begin_request(&mut self, line: Line<'_>, length: Length, ask: Ask<'_>, fields: impl Fields) {
         self.bodiless = ask.head;
         let drafted = match ask.upgrade {
             Some(protocol) if !protocol.eq_ignore_ascii_case(b"websocket") => {
@@ -284,7 +278,7 @@ impl Upstream for H2Upstream {
             }
             upgrade => {
                 let mut draft = Draft::new(line, upgrade.is_some());
-                fields(&mut draft);
+                fields.write(&mut draft);
                 draft.length(length);
                 if ask.trailers {
                     draft.take_trailers();

@@ -7,12 +7,13 @@ use evenkeel_base::{Fault, FieldSink, ListenerId, RequestHead, RequestView, Rout
 
 use crate::body::{Fill, Length, Sink, Source, Trailers};
 use crate::downstream::{Asker, Downstream, Expect, Facts};
-use crate::exchange::client::Client;
 use crate::exchange::stage::Stage;
 use crate::kept::Charge;
 use crate::record::Record;
 use crate::replay::Held;
 use crate::scene::From;
+use crate::trace::Traced;
+use evenkeel_state::decide::client::Client;
 
 /// So much of a response's body is read; beyond it the connection is closed. Reading costs some 3 ms and no memory, and an
 /// endpoint whose every long response is cut off would not be tried out as it would be used.
@@ -25,6 +26,7 @@ pub(crate) struct Copied {
     pub(super) route: RouteId,
     pub(super) client: Client,
     pub(super) made_id: [u8; 32],
+    pub(super) trace: Option<Traced>,
     pub(super) from: From,
     head: RequestHead,
     bytes: Vec<u8>,
@@ -49,6 +51,7 @@ impl Copied {
             route: record.route?,
             client: stage.forward.client,
             made_id: *stage.request_id,
+            trace: stage.forward.trace.map(Traced::untold),
             from: scene.from.clone(),
             head: head.clone(),
             bytes: bytes.to_vec(),

@@ -71,6 +71,7 @@ async fn send(scene: &Scene<'_>, route: &Route, copied: &mut Copied) {
         rewrite,
         host,
         client: copied.client,
+        trace: copied.trace,
         call: grpc::is_call(&copied.request()),
     };
     let total_at = forward.ends_at(scene, copied);
@@ -85,6 +86,7 @@ async fn send(scene: &Scene<'_>, route: &Route, copied: &mut Copied) {
     let way = seat.way.take();
     let fault = match stage.obtain_here(copied, way, course.repeatable).await {
         Ok(link) => {
+            record.connected(link.connect);
             let idle = link.idle;
             let mut up = link.up;
             let mut talk = stage.ask(copied, &mut up, link.at, None);
@@ -103,14 +105,15 @@ async fn send(scene: &Scene<'_>, route: &Route, copied: &mut Copied) {
                     record.fault.filter(|_| !copied.has_had_enough())
                 }
                 Err(fault) => {
-                    let failed = Failed::on(&up, &talk, idle, fault);
+                    let failed = Failed::on(&up, &talk, (idle, record.connect()), fault);
                     course.lost(&stage, &failed, &copied.request(), &mut record);
                     Some(fault)
                 }
             }
         }
-        Err(fault) => {
-            let failed = Failed::unconnected(fault);
+        Err(why) => {
+            let fault = why.fault;
+            let failed = Failed::unconnected(&stage, why);
             course.lost(&stage, &failed, &copied.request(), &mut record);
             Some(fault)
         }

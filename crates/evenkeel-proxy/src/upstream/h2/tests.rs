@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use evenkeel_base::FieldSink;
 use evenkeel_base::rules::{LimitRules, MultiplexRules};
 use evenkeel_state::EndpointState;
 use evenkeel_state::limits::ClusterLimits;
@@ -11,6 +12,15 @@ use http::StatusCode;
 
 use super::*;
 use crate::rig;
+
+/// The fields of a request that has but one.
+struct Host;
+
+impl Fields for Host {
+    fn write(&self, sink: &mut impl FieldSink) {
+        sink.field(b"Host", b"a");
+    }
+}
 
 #[test]
 fn a_response_has_the_usual_phrase_of_its_status() {
@@ -37,9 +47,7 @@ fn a_response_has_the_usual_phrase_of_its_status() {
                     upgrade: None,
                     trailers: false,
                 };
-                up.begin_request(line, Length::Empty, ask, |fields| {
-                    fields.field(b"Host", b"a");
-                });
+                up.begin_request(line, Length::Empty, ask, Host);
                 let answer = poll_fn(|cx| up.poll_response(cx)).await;
                 assert_eq!(answer, Ok(Answer::Final(Length::Known(0))));
                 assert_eq!(up.status_line(), (status, phrase));
