@@ -11,7 +11,7 @@ use crate::raw::{Cx, Node, with_root};
 use crate::reach::{self, Candidate};
 use crate::section::cluster::tier;
 use crate::section::listener::tls::check_hosts;
-use crate::section::{self, Names, cluster, listener, route, top};
+use crate::section::{self, Names, admin, cluster, listener, route, top};
 use crate::source::Source;
 
 /// What checking found.
@@ -53,6 +53,7 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
     let entries = top::CLUSTERS.named(&table, cx);
     let (clusters, cluster_names) = cluster::read(&entries, cx);
     let sound = cx.count() == before;
+    let admin = admin::read(&table, &listeners, cx);
     if named {
         tier::check_node(&process.node, &clusters, cx);
     }
@@ -86,12 +87,14 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
         workers: process.workers,
         log: process.log,
         access_log: process.access_log,
+        trace: process.trace,
         shutdown: process.shutdown,
         identity: process.identity,
         resolver: process.resolver,
         ceilings: process.ceilings,
         zone: process.zone.map(|zone| zone.value).unwrap_or_default(),
         node: process.node,
+        admin,
         listeners,
         routes: drafts.into_iter().map(|draft| draft.route).collect(),
         clusters: clusters
@@ -99,6 +102,7 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
             .flatten()
             .map(|draft| draft.cluster)
             .collect(),
+        elsewhere: cx.take_elsewhere(),
     })
 }
 

@@ -21,6 +21,7 @@ mod reach;
 mod reference;
 mod schema;
 mod section;
+mod show;
 mod source;
 mod spelling;
 mod value;
@@ -28,12 +29,17 @@ mod value;
 pub use check::{Checked, check};
 pub use diagnostic::{Diagnostic, Note, Place, Severity, render_all};
 pub use part::{CheckedCluster, check_cluster};
-pub use print::print;
+pub use print::{print, print_settings};
 pub use proxy::{parse_balancer, proxy};
-pub use reference::{examples, fault_markdown, fault_text, faults_markdown, reference_markdown};
+pub use reference::{
+    access_log_markdown, examples, fault_markdown, fault_text, faults_markdown, reference_markdown,
+};
 pub use schema::{schema, schema_text};
+pub use section::cluster::added::{EndpointSaid, check_endpoint};
+pub use section::cluster::endpoint::MOST_ENDPOINTS;
 pub use section::cluster::list::{CheckedList, check_list};
 pub use section::cluster::scheme::Spoken;
+pub use show::{show, show_json, shown_text, shown_value};
 pub use source::{Nowhere, Source};
 pub use spelling::nearest;
 pub use value::net::parse_bind;

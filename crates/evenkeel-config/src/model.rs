@@ -3,8 +3,12 @@
 //! No `Option` for "not set", no strings for choices, no serde: a value of this module is ready to be compiled into a
 //! snapshot. It is not the file; [`crate::check()`] turns that into this.
 
+mod access_log;
+mod admin;
 mod probe;
+mod trace;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -21,7 +25,12 @@ use evenkeel_base::{Address, ByteSize, ClusterId, Fault, Network};
 use evenkeel_tls::client::{ClientTls, Roots};
 use evenkeel_tls::{ClientCheck, Version};
 
+pub use access_log::{
+    ALL_RECORDS, AccessFormat, AccessLog, AccessLogTarget, LogField, Piece, Stands,
+};
+pub use admin::{Admin, AdminTls, AdminToken};
 pub use probe::{BodyMatch, Probe, ProbeAddress, ProbeRequest};
+pub use trace::{Collector, Trace, TraceTarget};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +41,8 @@ pub struct Config {
     pub log: OperatorLog,
     /// Where access records go.
     pub access_log: AccessLog,
+    /// Which requests are traced, and where that goes.
+    pub trace: Trace,
     /// What happens between SIGTERM and the end.
     pub shutdown: Shutdown,
     /// Who is asked about names.
@@ -44,12 +55,42 @@ pub struct Config {
     pub zone: String,
     /// What tells this node from others with the same configuration; empty: nothing.
     pub node: String,
+    /// Where operators are answered beside the control socket; none: nowhere.
+    pub admin: Option<Admin>,
     /// The listeners; [`evenkeel_base::ListenerId`] is a position in this list.
     pub listeners: Vec<Listener>,
     /// The routes in the file's order; [`evenkeel_base::RouteId`] is a position in this list.
     pub routes: Vec<Route>,
     /// The clusters; [`ClusterId`] is a position in this list.
     pub clusters: Vec<Cluster>,
+    /// Which values came from elsewhere.
+    pub elsewhere: Elsewhere,
+}
+
+/// Texts that stand in the configuration and came from the environment or a file, with where from: whoever shows the
+/// configuration shows that instead. It makes no difference between configurations, and does not show itself.
+#[derive(Clone, Default)]
+pub struct Elsewhere(pub BTreeMap<String, Reference>);
+
+impl PartialEq for Elsewhere {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Elsewhere(…)")
+    }
+}
+
+/// Where a text came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// `env` or `file`.
+    pub place: &'static str,
+    /// The variable's name, or the file's as it was written.
+    pub name: String,
 }
 
 /// A user of the system.
@@ -101,35 +142,35 @@ pub enum LogLevel {
     Debug,
 }
 
-/// The form of a log record.
+impl LogLevel {
+    /// All of them, the most severe first.
+    pub const ALL: [Self; 4] = [Self::Error, Self::Warn, Self::Info, Self::Debug];
+
+    /// Its name, in the file and in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+
+    /// The one with that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+}
+
+/// The form of a line of evenkeel's own log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// A line for people.
     Text,
     /// A JSON object a line.
     Json,
-}
-
-/// The access log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessLog {
-    /// Where records go.
-    pub to: AccessLogTarget,
-    /// In which form.
-    pub format: LogFormat,
-}
-
-/// Where access records go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessLogTarget {
-    /// Nowhere.
-    Off,
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Appended to a file.
-    File(PathBuf),
 }
 
 /// Shutdown on SIGTERM and SIGINT.
@@ -154,6 +195,8 @@ pub struct Listener {
     pub http2: ListenerHttp2,
     /// The networks whose forwarding fields are believed.
     pub trusted_proxies: Vec<Network>,
+    /// The networks of clients that are told, when they ask, how their request was dealt with; empty: nobody.
+    pub explain_to: Vec<Network>,
     /// Limits on a request's head.
     pub head: HeadLimits,
     /// The whole head must arrive in this time.

@@ -8,7 +8,8 @@ use evenkeel_base::{Address, BalancerKind, ClusterId, Scheme};
 
 use crate::elsewhere;
 use crate::model::{
-    Action, Config, Endpoint, HostRewrite, PathRewrite, Split, UpstreamProtocol, UpstreamTls,
+    Action, Config, Elsewhere, Endpoint, HostRewrite, PathRewrite, Split, UpstreamProtocol,
+    UpstreamTls,
 };
 use crate::section::cluster::tls::TlsKeys;
 use crate::section::{cluster, listener, route, top};
@@ -87,15 +88,18 @@ pub fn proxy(
         workers: process.workers,
         log: process.log,
         access_log: process.access_log,
+        trace: process.trace,
         shutdown: process.shutdown,
         resolver: process.resolver,
         identity: process.identity,
         ceilings: process.ceilings,
         zone: String::new(),
         node: String::new(),
+        admin: None,
         listeners: vec![listener::with_defaults("web", bind)],
         routes: vec![route::with_defaults(RouteMatch::default(), action)],
         clusters: vec![cluster],
+        elsewhere: Elsewhere::default(),
     })
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Note, Place, Severity};
+use crate::model::{Elsewhere, Reference};
 use crate::source::Source;
 
 /// Bytes of the text.
@@ -32,6 +33,7 @@ pub struct Cx<'a> {
     /// Those of other files.
     adopted: Vec<Diagnostic>,
     errors: usize,
+    elsewhere: Elsewhere,
     /// Whether the text has syntax errors, so that what is missing may stand in the part that could not be read.
     broken: bool,
 }
@@ -61,6 +63,7 @@ impl<'a> Cx<'a> {
             diagnostics: Vec::new(),
             adopted: Vec::new(),
             errors: 0,
+            elsewhere: Elsewhere::default(),
             broken: false,
         }
     }
@@ -96,6 +99,16 @@ impl<'a> Cx<'a> {
     #[must_use]
     pub const fn count(&self) -> usize {
         self.errors
+    }
+
+    /// Remembers that a text came from elsewhere.
+    pub(crate) fn came_from(&mut self, text: &str, reference: Reference) {
+        self.elsewhere.0.insert(text.to_owned(), reference);
+    }
+
+    /// What came from elsewhere so far.
+    pub(crate) fn take_elsewhere(&mut self) -> Elsewhere {
+        std::mem::take(&mut self.elsewhere)
     }
 
     /// Takes over the mistakes of another file that belongs to this one.

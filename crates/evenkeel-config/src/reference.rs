@@ -1,11 +1,13 @@
 //! The reference manual of the configuration, made from the knobs: `docs/reference/configuration.md`.
 
+mod access_log;
 mod faults;
 
 use std::fmt::Write as _;
 
 use evenkeel_base::BalancerKind;
 
+pub use access_log::access_log_markdown;
 pub use faults::{fault_markdown, fault_text, faults_markdown};
 
 use crate::knob::{AnyKnob, Section};

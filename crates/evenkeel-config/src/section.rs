@@ -1,6 +1,8 @@
 //! The tables of the file: for each its knobs, and how it becomes a part of the checked configuration and text again.
 
+pub(crate) mod access_log;
 pub(crate) mod action;
+pub(crate) mod admin;
 pub(crate) mod cluster;
 pub(crate) mod edits;
 pub(crate) mod listener;
@@ -9,6 +11,7 @@ pub(crate) mod resolver;
 pub(crate) mod retry;
 pub(crate) mod route;
 pub(crate) mod top;
+pub(crate) mod trace;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,11 +21,14 @@ use crate::raw::{At, Cx};
 use crate::value::Bounds;
 
 /// Every table, in the order of the manual.
-pub(crate) static ALL: [&Section; 36] = [
+pub(crate) static ALL: [&Section; 39] = [
     &top::TOP,
     &top::LOG,
-    &top::ACCESS_LOG,
+    &access_log::ACCESS_LOG,
+    &trace::TRACE,
     &resolver::RESOLVER,
+    &admin::ADMIN,
+    &admin::TLS,
     &listener::LISTENER,
     &listener::http2::HTTP2,
     &listener::tls::TLS,

@@ -39,6 +39,11 @@ pub trait Source {
         None
     }
 
+    /// Whether every user of the system may read that file, which holds a secret. Without an override: not that anybody knew.
+    fn may_others_read(&self, _path: &str) -> bool {
+        false
+    }
+
     /// The path that a relative path in the configuration stands for. Without an override: itself.
     fn resolve(&self, path: &str) -> PathBuf {
         PathBuf::from(path)

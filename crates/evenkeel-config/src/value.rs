@@ -8,6 +8,7 @@ pub(crate) mod key_part;
 pub(crate) mod label;
 pub(crate) mod net;
 pub(crate) mod pattern;
+pub(crate) mod percent;
 pub(crate) mod scalar;
 pub(crate) mod text;
 

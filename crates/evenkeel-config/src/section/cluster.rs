@@ -2,6 +2,7 @@
 //!
 //! Attempts, probes, ejections and limits are tables with files of their own.
 
+pub(crate) mod added;
 pub(crate) mod balancer;
 pub(crate) mod endpoint;
 pub(crate) mod http2;

@@ -43,6 +43,16 @@ static TRUSTED_PROXIES: Knob<Vec<Network>> = Knob {
     example: "[\"10.0.0.0/8\"]",
 };
 
+static EXPLAIN_TO: Knob<Vec<Network>> = Knob {
+    key: "explain_to",
+    about: "Networks of clients that may ask how their request was dealt with: one with `X-Evenkeel-Explain: 1` gets a response with a field of that name, at most 1 KiB, which says route, cluster, endpoint, attempts and ids. It is the client's address that counts: behind `trusted_proxies` that of the first hop that is none of them. The request's field reaches no endpoint, whoever sends it.",
+    default: Vec::new(),
+    why: "names and addresses of endpoints are nobody else's business",
+    bounds: None,
+    required: false,
+    example: "[\"10.0.0.0/8\", \"::1\"]",
+};
+
 static MAX_HEAD: Knob<ByteSize> = Knob {
     key: "max_head",
     about: "The most bytes a request's head may have; more is answered 431.",
@@ -174,6 +184,7 @@ pub(crate) static LISTENER: Section = Section {
         &PROTOCOLS,
         &HTTP2_KNOB,
         &TRUSTED_PROXIES,
+        &EXPLAIN_TO,
         &MAX_HEAD,
         &MAX_FIELDS,
         &MAX_REQUEST_LINE,
@@ -220,6 +231,7 @@ pub(crate) fn with_defaults(name: &str, bind: Bind) -> Listener {
         protocols: PROTOCOLS.default,
         http2: HTTP2_KNOB.default,
         trusted_proxies: TRUSTED_PROXIES.default.clone(),
+        explain_to: EXPLAIN_TO.default.clone(),
         head: HeadLimits {
             bytes: to_usize(MAX_HEAD.default.bytes()),
             fields: to_usize(MAX_FIELDS.default),
@@ -250,6 +262,7 @@ pub(crate) fn print(listener: &Listener) -> String {
     lines.knob(&PROTOCOLS, &listener.protocols);
     lines.knob(&HTTP2_KNOB, &listener.http2);
     lines.knob(&TRUSTED_PROXIES, &listener.trusted_proxies);
+    lines.knob(&EXPLAIN_TO, &listener.explain_to);
     lines.knob(&MAX_HEAD, &size(listener.head.bytes));
     lines.knob(&MAX_FIELDS, &(listener.head.fields as u64));
     lines.knob_unless(
@@ -289,6 +302,14 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<(Listener,
         )
         .help("name the networks of the proxies in front of this one");
     }
+    let explain_to = EXPLAIN_TO.read(table, cx);
+    if let Some(all) = explain_to.iter().find(|n| n.to_string().ends_with("/0")) {
+        cx.warning(
+            EXPLAIN_TO.span(table),
+            format!("{all} is everybody: any client can then ask which endpoints there are"),
+        )
+        .help("name the networks that you ask from yourself");
+    }
     let bytes = to_usize(MAX_HEAD.read(table, cx).bytes());
     let line = if MAX_REQUEST_LINE.given(table) {
         to_usize(MAX_REQUEST_LINE.read(table, cx).bytes())
@@ -307,6 +328,7 @@ fn read_one(name: &str, table: &Table<'_>, cx: &mut Cx<'_>) -> Option<(Listener,
         protocols,
         http2,
         trusted_proxies,
+        explain_to,
         head: HeadLimits {
             bytes,
             fields: to_usize(MAX_FIELDS.read(table, cx)),
@@ -373,6 +395,11 @@ fn check_overlap(bind: &At<Bind>, earlier: &[(At<Bind>, String)], cx: &mut Cx<'_
             .note(other.span.clone(), "it is taken here")
             .help("give each listener an address of its own; routes tell hosts and paths apart");
     }
+}
+
+/// Whether two addresses would take the same connections.
+pub(crate) fn overlaps(a: &Bind, b: &Bind) -> bool {
+    overlap(a, b).is_some()
 }
 
 enum Overlap {

@@ -1,4 +1,4 @@
-//! The top of the file, `[log]` and `[access_log]`: what concerns the whole process.
+//! The top of the file and `[log]`: what concerns the whole process.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -9,15 +9,14 @@ use toml::de::DeValue;
 
 use crate::knob::{Branch, Knob, Lines, Section, Shape, Table};
 use crate::model::{
-    AccessLog, AccessLogTarget, Ceilings, Identity, LogFormat, LogLevel, OperatorLog, Resolver,
-    Shutdown, Workers,
+    AccessLog, Ceilings, Identity, LogFormat, LogLevel, OperatorLog, Resolver, Shutdown, Trace,
+    Workers,
 };
 use crate::raw::{At, Cx, Node};
-use crate::section::{cluster, listener, resolver, route};
-use crate::spelling::nearest;
+use crate::section::{access_log, admin, cluster, listener, resolver, route, trace};
 use crate::value::label::Label;
-use crate::value::text::{quote, read_text, single};
-use crate::value::{Bounds, FilePath, OrAuto, OrOff, Value};
+use crate::value::text::quote;
+use crate::value::{Bounds, OrAuto, OrOff, Value};
 
 /// The version of the file's language that this evenkeel reads.
 pub(crate) const VERSION: u64 = 1;
@@ -141,13 +140,6 @@ static LOG_BRANCH: Branch = Branch {
     section: || &LOG,
 };
 
-static ACCESS_LOG_BRANCH: Branch = Branch {
-    key: "access_log",
-    about: "The access log.",
-    shape: Shape::Once,
-    section: || &ACCESS_LOG,
-};
-
 /// `[listener.NAME]`.
 pub(crate) static LISTENERS: Branch = Branch {
     key: "listener",
@@ -188,8 +180,10 @@ pub(crate) static TOP: Section = Section {
         &MAX_CONNECTIONS,
         &MAX_MEMORY,
         &LOG_BRANCH,
-        &ACCESS_LOG_BRANCH,
+        &access_log::BRANCH,
+        &trace::BRANCH,
         &resolver::BRANCH,
+        &admin::BRANCH,
         &LISTENERS,
         &ROUTES,
         &CLUSTERS,
@@ -207,7 +201,6 @@ static LEVEL: Knob<LogLevel> = Knob {
     example: "\"warn\"",
 };
 
-/// The same for both logs.
 static LOG_FORMAT: Knob<LogFormat> = Knob {
     key: "format",
     about: "A line for people, or a JSON object a line.",
@@ -226,24 +219,6 @@ pub(crate) static LOG: Section = Section {
     sample: "version = 1\n[log]\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
 };
 
-static TO: Knob<AccessLogTarget> = Knob {
-    key: "to",
-    about: "Where a record for each exchange goes: \"off\", \"stdout\", \"stderr\", or appended to a file. Here `{ file = … }` is the file that is written, not one the value is read from.",
-    default: AccessLogTarget::Stdout,
-    why: "what containers and systemd collect, and apart from evenkeel's own log",
-    bounds: None,
-    required: false,
-    example: "{ file = \"/var/log/evenkeel/access.log\" }",
-};
-
-/// `[access_log]`.
-pub(crate) static ACCESS_LOG: Section = Section {
-    name: "access_log",
-    about: "One record for each exchange: what was asked, where it went, how long each part took, and which fault ended it. What a client sent stands in it as UTF-8, at most 1,024 bytes of each text. Quotes, backslashes, control characters and what breaks lines or turns text around are escaped as in JSON, in both formats; a byte NN that is no part of UTF-8 is written `\\uefNN`.",
-    knobs: &[&TO, &LOG_FORMAT],
-    sample: "version = 1\n[access_log]\nKNOB\n[listener.a]\nbind = \":1\"\n[[route]]\nrespond.body = \"a\"\n",
-};
-
 /// What the model holds for no ceiling.
 const NO_CEILING: ByteSize = ByteSize(u64::MAX);
 
@@ -253,6 +228,7 @@ pub(crate) struct Process {
     pub(crate) workers: Workers,
     pub(crate) log: OperatorLog,
     pub(crate) access_log: AccessLog,
+    pub(crate) trace: Trace,
     pub(crate) shutdown: Shutdown,
     pub(crate) resolver: Resolver,
     pub(crate) ceilings: Ceilings,
@@ -275,7 +251,8 @@ pub(crate) fn read(top: &Table<'_>, cx: &mut Cx<'_>) -> Process {
     Process {
         workers: WORKERS.read(top, cx),
         log: read_log(top, cx),
-        access_log: read_access_log(top, cx),
+        access_log: access_log::read(top, cx),
+        trace: trace::read(top, cx),
         shutdown: Shutdown {
             delay: SHUTDOWN_DELAY.read(top, cx),
             timeout: SHUTDOWN_TIMEOUT.read(top, cx),
@@ -334,12 +311,10 @@ pub(crate) fn print(process: &Process) -> String {
     let mut log = Lines::default();
     log.knob(&LEVEL, &process.log.level);
     log.knob(&LOG_FORMAT, &process.log.format);
-    let mut access = Lines::default();
-    access.knob(&TO, &process.access_log.to);
-    access.knob(&LOG_FORMAT, &process.access_log.format);
     top.top()
         + &log.table("[log]", false)
-        + &access.table("[access_log]", false)
+        + &access_log::print(&process.access_log)
+        + &trace::print(&process.trace)
         + &resolver::print(&process.resolver)
 }
 
@@ -351,10 +326,8 @@ pub(crate) fn defaults() -> Process {
             level: LEVEL.default,
             format: LOG_FORMAT.default,
         },
-        access_log: AccessLog {
-            to: TO.default.clone(),
-            format: LOG_FORMAT.default,
-        },
+        access_log: access_log::defaults(),
+        trace: trace::defaults(),
         shutdown: Shutdown {
             delay: SHUTDOWN_DELAY.default,
             timeout: SHUTDOWN_TIMEOUT.default,
@@ -378,19 +351,6 @@ fn read_log(top: &Table<'_>, cx: &mut Cx<'_>) -> OperatorLog {
         || defaults().log,
         |table| OperatorLog {
             level: LEVEL.read(&table, cx),
-            format: LOG_FORMAT.read(&table, cx),
-        },
-    )
-}
-
-fn read_access_log(top: &Table<'_>, cx: &mut Cx<'_>) -> AccessLog {
-    let table = top
-        .get(ACCESS_LOG_BRANCH.key)
-        .and_then(|entry| ACCESS_LOG.open(&entry.node, cx));
-    table.map_or_else(
-        || defaults().access_log,
-        |table| AccessLog {
-            to: TO.read(&table, cx),
             format: LOG_FORMAT.read(&table, cx),
         },
     )
@@ -440,52 +400,3 @@ impl Value for Workers {
 
 /// More threads than any machine of today has cores is a slip.
 const MOST_WORKERS: u64 = 1024;
-
-impl Value for AccessLogTarget {
-    type Bound = ();
-
-    fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
-        if let Some((_, path)) = single(node, &["file"]) {
-            return FilePath::read(&path, None, cx).map(|path| Self::File(path.0));
-        }
-        let text = read_text(node, "a target like \"stdout\"", cx)?;
-        let known = [
-            ("off", Self::Off),
-            ("stdout", Self::Stdout),
-            ("stderr", Self::Stderr),
-        ];
-        if let Some((_, target)) = known.iter().find(|(name, _)| *name == text) {
-            return Some(target.clone());
-        }
-        let help = match nearest(&text, known.iter().map(|(name, _)| *name)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!(
-                "for a file write {{ file = {} }}; else it is \"off\", \"stdout\" or \"stderr\"",
-                quote(&text)
-            ),
-        };
-        cx.error(node.span.clone(), format!("\"{text}\" is not known here"))
-            .help(help);
-        None
-    }
-
-    fn toml(&self) -> String {
-        match self {
-            Self::Off => quote("off"),
-            Self::Stdout => quote("stdout"),
-            Self::Stderr => quote("stderr"),
-            Self::File(path) => format!("{{ file = {} }}", quote(&path.to_string_lossy())),
-        }
-    }
-
-    fn kind() -> String {
-        "\"off\", \"stdout\", \"stderr\" or `{ file = … }`".into()
-    }
-
-    fn schema(_: Option<&Bounds<()>>) -> Json {
-        json!({ "anyOf": [
-            { "enum": ["off", "stdout", "stderr"] },
-            { "$ref": "#/$defs/elsewhere" },
-        ] })
-    }
-}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
+use crate::model::Reference;
 use crate::raw::{Cx, Node};
 use crate::value::{Bounds, Value};
 
@@ -139,7 +140,11 @@ pub(crate) fn read_text(node: &Node<'_>, wanted: &str, cx: &mut Cx<'_>) -> Optio
         return None;
     };
     match elsewhere(place, name, cx) {
-        Ok(text) => Some(text),
+        Ok(text) => {
+            let name = name.as_ref().to_owned();
+            cx.came_from(&text, Reference { place, name });
+            Some(text)
+        }
         Err(why) => {
             cx.error(inner.span, why);
             None

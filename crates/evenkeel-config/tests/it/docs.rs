@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use evenkeel_base::Fault;
 use evenkeel_config::{
-    Severity, check, examples, faults_markdown, reference_markdown, render_all, schema_text,
+    Severity, access_log_markdown, check, examples, faults_markdown, reference_markdown,
+    render_all, schema_text,
 };
 
 use crate::json_schema;
@@ -20,6 +21,7 @@ fn root() -> PathBuf {
 #[test]
 fn generated_pages_are_current() {
     for (path, text) in [
+        ("docs/reference/access-log.md", access_log_markdown()),
         ("docs/reference/configuration.md", reference_markdown()),
         ("docs/reference/evenkeel.schema.json", schema_text()),
         ("docs/reference/faults.md", faults_markdown()),

@@ -24,3 +24,5 @@ mod properties;
 mod rules;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod traces;

@@ -1,5 +1,6 @@
 //! Any rules for picking an endpoint that a file can say: strategies for the properties in [`crate::properties`].
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use evenkeel_base::rules::{
@@ -9,11 +10,11 @@ use evenkeel_base::rules::{
 use evenkeel_base::{BalancerKind, ByteSize, ClusterId};
 use evenkeel_config::Source;
 use evenkeel_config::model::{
-    ClientFiles, Mirror, SameSite, Split, Sticky, StickyCookie, StickyKey, UpstreamProtocol,
-    UpstreamTls, UpstreamTlsRules,
+    Admin, AdminTls, AdminToken, ClientFiles, ListenerCertificate, Mirror, SameSite, Split, Sticky,
+    StickyCookie, StickyKey, UpstreamProtocol, UpstreamTls, UpstreamTlsRules,
 };
 use evenkeel_tls::client::{Alpn, ClientTerms, ClientTls, Roots};
-use evenkeel_tls::{Identity, Version};
+use evenkeel_tls::{ClientCheck, Identity, Secret, Version};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
@@ -232,5 +233,44 @@ pub(crate) fn spoken() -> impl Strategy<Value = (UpstreamProtocol, UpstreamTls)>
             UpstreamTls::Off
         };
         (protocol, tls)
+    })
+}
+
+/// The admin address, on ports that no listener has.
+pub(crate) fn admin() -> impl Strategy<Value = Admin> {
+    let addresses = select(vec![
+        "127.0.0.1:9900",
+        "[::1]:9901",
+        "0.0.0.0:9902",
+        "[::]:9903",
+    ]);
+    let hosts = select(vec![vec![], vec!["lb.internal"], vec!["a", "b.example"]]);
+    (addresses, hosts, any::<[bool; 4]>()).prop_map(|(bind, hosts, which)| {
+        let [has_token, has_tls, has_clients, read_only] = which;
+        let file = |name: &str| Certificates.file(name).unwrap();
+        let bind: SocketAddr = bind.parse().unwrap();
+        let has_clients = has_tls && has_clients;
+        // What others can reach has to ask for something.
+        let has_token = has_token || !(bind.ip().is_loopback() || has_clients);
+        Admin {
+            bind,
+            token: has_token.then(|| AdminToken {
+                file: Certificates.resolve("admin.token"),
+                secret: Secret::of(file("admin.token").trim_ascii()),
+            }),
+            tls: has_tls.then(|| AdminTls {
+                certificate: ListenerCertificate {
+                    certificate: Certificates.resolve("web.pem"),
+                    key: Certificates.resolve("web.key"),
+                    identity: Identity::parse(&file("web.pem"), &file("web.key")).unwrap(),
+                },
+                clients: has_clients.then(|| {
+                    let check = ClientCheck::new(&file("ca.pem"), &[], true).unwrap();
+                    (Certificates.resolve("ca.pem"), check)
+                }),
+            }),
+            hosts: hosts.into_iter().map(str::to_owned).collect(),
+            read_only,
+        }
     })
 }

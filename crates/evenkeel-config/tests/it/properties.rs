@@ -10,10 +10,10 @@ use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern
 use evenkeel_base::rules::{AdminState, Priority, RetryRules};
 use evenkeel_base::{Address, ByteSize, ClusterId, ListenerId, Network};
 use evenkeel_config::model::{
-    AccessLog, AccessLogTarget, Action, Bind, Ceilings, Cluster, Config, Endpoint, ErrorPage,
-    HeadLimits, HostRewrite, Identity, Listed, Listener, ListenerHttp2, LogFormat, LogLevel,
-    Mirror, OperatorLog, PathRewrite, Protocols, Redirect, Resolver, Respond, Route, Shutdown,
-    Split, UpstreamTimeouts, Workers,
+    ALL_RECORDS, AccessFormat, AccessLog, AccessLogTarget, Action, Bind, Ceilings, Cluster, Config,
+    Elsewhere, Endpoint, ErrorPage, HeadLimits, HostRewrite, Identity, Listed, Listener,
+    ListenerHttp2, LogField, LogFormat, LogLevel, Mirror, OperatorLog, PathRewrite, Piece,
+    Protocols, Redirect, Resolver, Respond, Route, Shutdown, Split, UpstreamTimeouts, Workers,
 };
 use evenkeel_config::{check, check_cluster, examples, fuzzing, print, render_all};
 use proptest::collection::vec;
@@ -23,7 +23,7 @@ use proptest::sample::{Index, select, subsequence};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use crate::source::Certificates;
-use crate::{json_schema, picks, rules};
+use crate::{json_schema, picks, rules, traces};
 
 proptest! {
     #[test]
@@ -121,60 +121,73 @@ fn configs() -> impl Strategy<Value = Config> {
             vec(any::<[bool; 3]>(), 5),
         )
     });
-    (process(), parts).prop_map(
-        |(process, (mut listeners, mut routes, mut clusters, takes))| {
-            for (i, listener) in listeners.iter_mut().enumerate() {
-                listener.name = format!("listener-{i}");
-                if let Bind::Ip(address) = &mut listener.bind {
-                    address.set_port(u16::try_from(i).unwrap() + 1);
-                }
-            }
-            for (i, cluster) in clusters.iter_mut().enumerate() {
-                cluster.name = format!("c{i}.x");
-            }
-            let used = clusters.len();
-            for (i, route) in routes.iter_mut().enumerate() {
-                tidy_route(i, used, route);
-                let mut bases = match &route.action {
-                    Action::Forward { split, .. } => split
-                        .clusters()
-                        .map(|id| clusters[id.index()].retry)
-                        .collect(),
-                    _ => vec![RetryRules::DEFAULT],
-                };
-                let base = bases.pop().unwrap();
-                route.retry = rules::merged(base, route.retry, takes[i]);
-            }
-            let (
-                workers,
-                log,
-                access_log,
-                shutdown,
-                (mut zone, node, resolver, identity, ceilings),
-            ) = process;
-            let mut endpoints = clusters.iter().flat_map(|cluster| &cluster.endpoints);
-            if !endpoints.any(|endpoint| endpoint.zone == zone) {
-                zone.clear();
-            }
-            if node.is_empty() {
-                clusters.iter_mut().for_each(|cluster| cluster.subset = 0);
-            }
-            Config {
-                workers,
-                log,
-                access_log,
-                shutdown,
-                identity,
-                resolver,
-                ceilings,
-                zone,
-                node,
-                listeners,
-                routes,
-                clusters,
-            }
-        },
+    (
+        process(),
+        option::of(picks::admin()),
+        traces::any_trace(),
+        parts,
     )
+        .prop_map(
+            |(process, admin, trace, (mut listeners, mut routes, mut clusters, takes))| {
+                for (i, listener) in listeners.iter_mut().enumerate() {
+                    listener.name = format!("listener-{i}");
+                    if let Bind::Ip(address) = &mut listener.bind {
+                        address.set_port(u16::try_from(i).unwrap() + 1);
+                    }
+                }
+                name(&mut clusters);
+                let used = clusters.len();
+                for (i, route) in routes.iter_mut().enumerate() {
+                    tidy_route(i, used, route);
+                    let mut bases = match &route.action {
+                        Action::Forward { split, .. } => split
+                            .clusters()
+                            .map(|id| clusters[id.index()].retry)
+                            .collect(),
+                        _ => vec![RetryRules::DEFAULT],
+                    };
+                    let base = bases.pop().unwrap();
+                    route.retry = rules::merged(base, route.retry, takes[i]);
+                }
+                let (
+                    workers,
+                    log,
+                    access_log,
+                    shutdown,
+                    (mut zone, node, resolver, identity, ceilings),
+                ) = process;
+                let mut endpoints = clusters.iter().flat_map(|cluster| &cluster.endpoints);
+                if !endpoints.any(|endpoint| endpoint.zone == zone) {
+                    zone.clear();
+                }
+                if node.is_empty() {
+                    clusters.iter_mut().for_each(|cluster| cluster.subset = 0);
+                }
+                Config {
+                    workers,
+                    log,
+                    access_log,
+                    trace,
+                    shutdown,
+                    identity,
+                    resolver,
+                    ceilings,
+                    zone,
+                    node,
+                    admin,
+                    listeners,
+                    routes,
+                    clusters,
+                    elsewhere: Elsewhere::default(),
+                }
+            },
+        )
+}
+
+fn name(clusters: &mut [Cluster]) {
+    for (i, cluster) in clusters.iter_mut().enumerate() {
+        cluster.name = format!("c{i}.x");
+    }
 }
 
 /// Makes routes different from each other, and lets every cluster and listener have one.
@@ -261,7 +274,7 @@ fn process() -> impl Strategy<Value = Process> {
         Just(AccessLogTarget::Stderr),
         "[a-z/ \"\\\\.]{1,20}".prop_map(|path| AccessLogTarget::File(PathBuf::from(path))),
     ];
-    let access = (to, format()).prop_map(|(to, format)| AccessLog { to, format });
+    let access = access_log(to);
     let seconds = |most: u64| (0..=most).prop_map(Duration::from_secs);
     let shutdown =
         (seconds(3600), seconds(86_400)).prop_map(|(delay, timeout)| Shutdown { delay, timeout });
@@ -287,6 +300,61 @@ fn process() -> impl Strategy<Value = Process> {
         shutdown,
         (picks::zone(), node, resolver, identity, ceilings),
     )
+}
+
+fn access_log(to: impl Strategy<Value = AccessLogTarget>) -> impl Strategy<Value = AccessLog> {
+    let name = || "[a-z][a-z0-9-]{0,8}x";
+    let piece = prop_oneof![
+        select(LogField::ALL.to_vec()).prop_map(Piece::Field),
+        name().prop_map(Piece::Request),
+        name().prop_map(Piece::Response),
+    ];
+    // Text that follows text is one piece, so each piece but the last has text behind it or none.
+    let template = vec((piece, option::of("[ -~äß\t]{1,5}")), 1..5).prop_filter_map(
+        "not too many texts",
+        |pieces| {
+            let texts = pieces.iter().map(|(piece, _)| match piece {
+                Piece::Field(field) => field.texts(),
+                _ => 0,
+            });
+            if texts.sum::<usize>() > 16 {
+                return None;
+            }
+            let both = pieces
+                .into_iter()
+                .flat_map(|(piece, text)| [Some(piece), text.map(Piece::Text)]);
+            Some(AccessFormat::Template(both.flatten().collect()))
+        },
+    );
+    let named = select(vec![
+        AccessFormat::Text,
+        AccessFormat::Json,
+        AccessFormat::Clf,
+        AccessFormat::Combined,
+    ]);
+    let format = prop_oneof![named, template];
+    let names = || vec(name(), 0..4);
+    let mode = select(vec![0o600, 0o640, 0o777, 0o200]);
+    let slow = (0_u64..10_000).prop_map(Duration::from_millis);
+    let rest = (mode, 0..=ALL_RECORDS, slow);
+    (to, format, (names(), names()), rest).prop_map(|(to, format, headers, rest)| {
+        let takes_headers = matches!(format, AccessFormat::Text | AccessFormat::Json);
+        let only = |mut names: Vec<String>| {
+            names.sort();
+            names.dedup();
+            names.retain(|_| takes_headers);
+            names
+        };
+        AccessLog {
+            to,
+            format,
+            mode: rest.0,
+            request_headers: only(headers.0),
+            response_headers: only(headers.1),
+            sample: rest.1,
+            slow: rest.2,
+        }
+    })
 }
 
 fn a_timeout() -> impl Strategy<Value = Duration> {
@@ -322,7 +390,7 @@ fn a_listener() -> impl Strategy<Value = Listener> {
     });
     let timeouts = (a_timeout(), a_timeout(), a_timeout(), a_timeout());
     let rest = (
-        vec(a_network(), 0..3),
+        (vec(a_network(), 0..3), vec(a_network(), 0..3)),
         any::<(bool, bool, bool)>(),
         rules::a_cap(1_000_000),
         prop_oneof![Just(None), (1..=u16::MAX).prop_map(Some)],
@@ -339,7 +407,8 @@ fn a_listener() -> impl Strategy<Value = Listener> {
         http2: ListenerHttp2 {
             max_concurrent_streams: rest.5,
         },
-        trusted_proxies: rest.0,
+        trusted_proxies: rest.0.0,
+        explain_to: rest.0.1,
         head,
         request_header_timeout: timeouts.0,
         request_body_idle_timeout: timeouts.1,

@@ -91,7 +91,7 @@ pub(crate) static ENDPOINT: Section = Section {
 
 /// The most endpoints of one cluster: a range of all ports twice over is a slip, and its memory not bounded by the
 /// size of the file.
-const MOST_ENDPOINTS: usize = 10_000;
+pub const MOST_ENDPOINTS: usize = 10_000;
 
 /// Expands ranges of ports and reports what no cluster can have: none, one twice, no weight at all.
 pub(crate) fn expand(entries: Vec<EndpointEntry>, at: Span, cx: &mut Cx<'_>) -> Vec<Endpoint> {
@@ -113,9 +113,7 @@ pub(crate) fn expand(entries: Vec<EndpointEntry>, at: Span, cx: &mut Cx<'_>) -> 
             );
             return endpoints;
         }
-        for address in addresses {
-            endpoints.extend(one(address, &entry, &mut seen, cx));
-        }
+        endpoints.extend(all(&entry, &mut seen, cx));
     }
     if !endpoints.is_empty() && endpoints.iter().all(|e| e.weight == 0) {
         cx.error(
@@ -132,6 +130,20 @@ pub(crate) fn expand(entries: Vec<EndpointEntry>, at: Span, cx: &mut Cx<'_>) -> 
         .help("requests for it are answered 503 until one is \"ready\"");
     }
     endpoints
+}
+
+/// The endpoints that an entry stands for, but for those that are in `seen` already.
+pub(crate) fn all(
+    entry: &EndpointEntry,
+    seen: &mut HashMap<String, Span>,
+    cx: &mut Cx<'_>,
+) -> Vec<Endpoint> {
+    let addresses = Address::parse_endpoints(&entry.address.value);
+    let addresses = addresses.map_or_else(|_| Vec::new(), |(_, addresses)| addresses);
+    let endpoints = addresses.into_iter();
+    endpoints
+        .filter_map(|address| one(address, entry, seen, cx))
+        .collect()
 }
 
 /// Reports what a service's records say, and so the file cannot.

@@ -188,21 +188,33 @@ impl Spoken {
     /// Reports addresses in a list that do not agree with the cluster.
     pub(crate) fn check(self, all: &[At<Option<Scheme>>], cx: &mut Cx<'_>) {
         for one in all {
-            let help = match one.value {
-                Some(Scheme::Https) if !self.tls => "add tls = {} to the cluster",
-                Some(Scheme::Http) if self.tls => "write https://, or no scheme",
-                Some(Scheme::H2c) if self.tls => {
-                    "write https://, or no scheme: the cluster has `tls`"
-                }
-                Some(Scheme::H2c) if !self.h2 => "add protocol = \"h2\" to the cluster",
-                Some(Scheme::Http | Scheme::Https | Scheme::H2c) | None => continue,
-            };
-            cx.error(
-                one.span.clone(),
-                "this is not what the cluster of this list speaks",
-            )
-            .help(help);
-            return;
+            if let Err(help) = self.agrees(one.value) {
+                cx.error(
+                    one.span.clone(),
+                    "this is not what the cluster of this list speaks",
+                )
+                .help(help);
+                return;
+            }
         }
+    }
+
+    /// Whether an endpoint whose address begins so is one for the cluster.
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    pub fn admits(self, scheme: Option<Scheme>) -> Result<(), String> {
+        self.agrees(scheme)
+            .map_err(|help| format!("this is not what the cluster speaks: {help}"))
+    }
+
+    const fn agrees(self, scheme: Option<Scheme>) -> Result<(), &'static str> {
+        Err(match scheme {
+            Some(Scheme::Https) if !self.tls => "add tls = {} to the cluster",
+            Some(Scheme::Http) if self.tls => "write https://, or no scheme",
+            Some(Scheme::H2c) if self.tls => "write https://, or no scheme: the cluster has `tls`",
+            Some(Scheme::H2c) if !self.h2 => "add protocol = \"h2\" to the cluster",
+            Some(Scheme::Http | Scheme::Https | Scheme::H2c) | None => return Ok(()),
+        })
     }
 }

@@ -244,7 +244,7 @@ impl Value for TlsKeys {
     }
 }
 
-fn read_ca(path: &At<FilePath>, cx: &mut Cx<'_>) -> Option<(PathBuf, Roots)> {
+pub(crate) fn read_ca(path: &At<FilePath>, cx: &mut Cx<'_>) -> Option<(PathBuf, Roots)> {
     let pem = read_file(path, cx)?;
     let file = &path.value.0;
     let roots = Roots::from_pem(&pem)

@@ -10,7 +10,7 @@ use evenkeel_tls::identity::Part;
 use evenkeel_tls::{Identity, Version};
 use serde_json::Value as Json;
 
-use crate::knob::{Knob, Lines, Section};
+use crate::knob::{Knob, Lines, Section, Table};
 use crate::model::{ListenerCertificate, ListenerTls};
 use crate::raw::{At, Cx, Node, Span};
 use crate::section::TIMEOUT;
@@ -73,7 +73,8 @@ pub(crate) static TLS: Section = Section {
     sample: "version = 1\n[listener.a]\nbind = \":1\"\n[listener.a.tls]\nUNLESS certificates: certificates = { certificate = \"web.pem\", key = \"web.key\" }\nKNOB\n[[route]]\nrespond.body = \"a\"\n",
 };
 
-static CERTIFICATE: Knob<Option<At<FilePath>>> = Knob {
+/// `certificate`, beside a `key`.
+pub(crate) static CERTIFICATE: Knob<Option<At<FilePath>>> = Knob {
     key: "certificate",
     about: "The file with the certificate and, behind it, those that lead to its authority.",
     default: None,
@@ -83,7 +84,8 @@ static CERTIFICATE: Knob<Option<At<FilePath>>> = Knob {
     example: "\"web.pem\"",
 };
 
-static KEY: Knob<Option<At<FilePath>>> = Knob {
+/// `key`, beside a `certificate`.
+pub(crate) static KEY: Knob<Option<At<FilePath>>> = Knob {
     key: "key",
     about: "The file with the key of the certificate, without a passphrase.",
     default: None,
@@ -147,22 +149,7 @@ impl Value for ListenerCertificate {
 
     fn read(node: &Node<'_>, _: Option<&Bounds<()>>, cx: &mut Cx<'_>) -> Option<Self> {
         let table = CERTIFICATE_OF.open(node, cx)?;
-        let (certificate, key) = (CERTIFICATE.read(&table, cx), KEY.read(&table, cx));
-        let (certificate, key) = (certificate?, key?);
-        let identity = read_identity(&certificate, &key, cx)?;
-        if identity.certificate().hosts.is_empty() {
-            let shown = certificate.value.0.display();
-            cx.warning(
-                certificate.span.clone(),
-                format!("{shown} is for no host: it has no alternative name, and clients look at no other"),
-            )
-            .help("have it issued with the names of the hosts that it is for");
-        }
-        Some(Self {
-            certificate: certificate.value.0,
-            key: key.value.0,
-            identity,
-        })
+        read_pair(&table, cx)
     }
 
     fn toml(&self) -> String {
@@ -189,6 +176,28 @@ impl Choice for Version {
     fn all() -> Vec<(&'static str, Self)> {
         vec![("1.2", Self::Tls12), ("1.3", Self::Tls13)]
     }
+}
+
+/// The `certificate` and the `key` of a table.
+pub(crate) fn read_pair(table: &Table<'_>, cx: &mut Cx<'_>) -> Option<ListenerCertificate> {
+    let (certificate, key) = (CERTIFICATE.read(table, cx), KEY.read(table, cx));
+    let (certificate, key) = (certificate?, key?);
+    let identity = read_identity(&certificate, &key, cx)?;
+    if identity.certificate().hosts.is_empty() {
+        let shown = certificate.value.0.display();
+        cx.warning(
+            certificate.span.clone(),
+            format!(
+                "{shown} is for no host: it has no alternative name, and clients look at no other"
+            ),
+        )
+        .help("have it issued with the names of the hosts that it is for");
+    }
+    Some(ListenerCertificate {
+        certificate: certificate.value.0,
+        key: key.value.0,
+        identity,
+    })
 }
 
 /// The identity in two files, when they fit each other and time.
