@@ -11,11 +11,15 @@ use anyhow::Context;
 use evenkeel_config::model::Workers;
 use evenkeel_config::{Nowhere, check};
 
+use crate::admin_address;
 use crate::cli::DemoArgs;
 use crate::handover::Handover;
 use crate::process::Origin;
 use crate::run::serve;
 use crate::startup::say;
+
+/// Where the admin address is, when nobody else has that port.
+const ADMIN_PORT: u16 = 9900;
 
 /// How many endpoints there are.
 const ENDPOINTS: usize = 3;
@@ -23,7 +27,11 @@ const ENDPOINTS: usize = 3;
 /// Runs the demo until a signal ends it.
 pub(crate) fn run(args: &DemoArgs, handover: &mut Handover) -> anyhow::Result<ExitCode> {
     let addresses = endpoint::start(ENDPOINTS).context("cannot start the demo's endpoints")?;
-    let text = config(args, &addresses);
+    // Demos of tests run beside each other: whoever asks for any port gets any here as well.
+    let port = if args.port == 0 { 0 } else { ADMIN_PORT };
+    let admin = admin_address::any(port, handover)?;
+    let text = config(args, &addresses, &admin.address());
+    let dashboard = format!("http://{}/", admin.address());
     let mut config = check(&text, "demo.toml", &Nowhere)
         .config
         .context("the demo's configuration is wrong")?;
@@ -35,17 +43,18 @@ pub(crate) fn run(args: &DemoArgs, handover: &mut Handover) -> anyhow::Result<Ex
         Origin::CommandLine,
         &args.control,
         handover,
+        Some(admin),
         |bound| {
             if let Some(address) = bound.first() {
-                say(&invitation(address));
+                say(&invitation(address, &dashboard));
             }
         },
     )
 }
 
-fn invitation(address: &str) -> String {
+fn invitation(address: &str, dashboard: &str) -> String {
     format!(
-        "\nTry, in another terminal:\n  \
+        "\nThe dashboard: {dashboard}\n\nTry, in another terminal:\n  \
          curl http://{address}/\n  \
          for i in 1 2 3 4 5 6; do curl -s http://{address}/api; done\n  \
          curl -d 'hello' 'http://{address}/api/echo?x=1'\n\
@@ -53,7 +62,7 @@ fn invitation(address: &str) -> String {
     )
 }
 
-fn config(args: &DemoArgs, endpoints: &[String]) -> String {
+fn config(args: &DemoArgs, endpoints: &[String], admin: &str) -> String {
     let port = args.port;
     let log = if args.quiet { "off" } else { "stderr" };
     let endpoints: Vec<String> = endpoints
@@ -61,7 +70,7 @@ fn config(args: &DemoArgs, endpoints: &[String]) -> String {
         .map(|address| format!("\"{address}\""))
         .collect();
     let endpoints = endpoints.join(", ");
-    let page = include_str!("demo/page.html");
+    let page = include_str!("demo/page.html").replace("ADMIN", &format!("http://{admin}/"));
     format!(
         r#"version = 1
 shutdown_timeout = "1s"
@@ -69,6 +78,9 @@ shutdown_timeout = "1s"
 [access_log]
 to = "{log}"
 format = "text"
+
+[admin]
+bind = "{admin}"
 
 [listener.web]
 bind = "127.0.0.1:{port}"
@@ -103,7 +115,11 @@ mod tests {
             quiet: false,
             control: ControlArgs::default(),
         };
-        let text = config(&args, &["127.0.0.1:1".into(), "127.0.0.1:2".into()]);
+        let text = config(
+            &args,
+            &["127.0.0.1:1".into(), "127.0.0.1:2".into()],
+            "127.0.0.1:9900",
+        );
         let checked = check(&text, "demo.toml", &Nowhere);
         assert_eq!(checked.diagnostics, [], "{text}");
         assert_eq!(checked.config.unwrap().clusters[0].endpoints.len(), 2);
