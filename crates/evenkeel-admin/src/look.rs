@@ -1,13 +1,16 @@
 //! A look at the process: from snapshot and counters to what the API shows.
 
+pub(crate) mod lists;
+pub(crate) mod snapshot;
+
 use std::process;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use evenkeel_config::model::{Bind, ListenerCertificate};
+use evenkeel_config::model::{self, Listener, ListenerCertificate};
 use evenkeel_policy::Candidate;
 use evenkeel_state::counters::Counter;
 use evenkeel_state::life::Told;
-use evenkeel_state::{ClusterSnapshot, Endpoint, Snapshot, WorkerCounters};
+use evenkeel_state::{ClusterSnapshot, Endpoint, ListenerState, Snapshot, WorkerCounters};
 
 use crate::Office;
 use crate::view;
@@ -42,13 +45,14 @@ pub(crate) fn status(office: &Office) -> view::Status {
     }
 }
 
-fn in_flight(snapshot: &Snapshot) -> u64 {
+/// Requests that are under way to endpoints.
+pub(crate) fn in_flight(snapshot: &Snapshot) -> u64 {
     let lists = snapshot.clusters().iter();
     let endpoints = lists.flat_map(|cluster| &cluster.endpoints.list);
     endpoints.map(|one| u64::from(one.state.in_flight())).sum()
 }
 
-fn config(told: Told) -> view::Config {
+pub(crate) fn config(told: Told) -> view::Config {
     let failure = |failed: Option<(SystemTime, String)>| {
         failed.map(|(at, text)| view::Failure {
             at: seconds(at),
@@ -68,26 +72,29 @@ fn config(told: Told) -> view::Config {
 fn listeners(snapshot: &Snapshot) -> Vec<view::Listener> {
     let configured = snapshot.config.listeners.iter();
     let pairs = configured.zip(snapshot.listeners());
-    let one = |(config, state): (&evenkeel_config::model::Listener, _)| {
-        let state: &evenkeel_state::ListenerState = state;
-        let configured = || match &config.bind {
-            Bind::Ip(address) => address.to_string(),
-            Bind::Unix(path) => format!("unix:{}", path.display()),
-        };
-        view::Listener {
-            name: config.name.clone(),
-            address: state.address().map_or_else(configured, str::to_owned),
-            certificates: config
-                .tls
-                .iter()
-                .flat_map(|tls| &tls.certificates)
-                .map(certificate)
-                .collect(),
-        }
-    };
     pairs
-        .map(|(config, state)| one((config, &**state)))
+        .map(|(config, state)| listener(config, state))
         .collect()
+}
+
+/// A listener.
+pub(crate) fn listener(config: &Listener, state: &ListenerState) -> view::Listener {
+    view::Listener {
+        name: config.name.clone(),
+        address: address(config, state),
+        certificates: config
+            .tls
+            .iter()
+            .flat_map(|tls| &tls.certificates)
+            .map(certificate)
+            .collect(),
+    }
+}
+
+/// Where a listener is bound; as it is configured until it is.
+pub(crate) fn address(config: &Listener, state: &ListenerState) -> String {
+    let configured = || config.bind.to_string();
+    state.address().map_or_else(configured, str::to_owned)
 }
 
 fn certificate(one: &ListenerCertificate) -> view::Certificate {
@@ -109,19 +116,24 @@ fn cluster(cluster: &ClusterSnapshot, now_ms: u64) -> view::Cluster {
         name: cluster.config.name.clone(),
         balancer: cluster.config.balancer.kind().to_string(),
         panicking: cluster.state.is_panicking(),
-        tls: cluster.config.tls.rules().map(|rules| {
-            let verified = if rules.verify {
-                "verified"
-            } else {
-                "unverified"
-            };
-            verified.to_owned()
-        }),
+        tls: tls(&cluster.config),
         endpoints: list.map(|one| endpoint(one, now_ms)).collect(),
     }
 }
 
-fn endpoint(endpoint: &Endpoint, now_ms: u64) -> view::Endpoint {
+/// How connections to a cluster's endpoints are made safe, in a word; none: they are plain.
+pub(crate) fn tls(cluster: &model::Cluster) -> Option<String> {
+    let rules = cluster.tls.rules()?;
+    let word = if rules.verify {
+        "verified"
+    } else {
+        "unverified"
+    };
+    Some(word.to_owned())
+}
+
+/// An endpoint.
+pub(crate) fn endpoint(endpoint: &Endpoint, now_ms: u64) -> view::Endpoint {
     let Endpoint { state, ordered, .. } = endpoint;
     let standing = &state.standing;
     let reading = state.reading(0);
@@ -139,6 +151,7 @@ fn endpoint(endpoint: &Endpoint, now_ms: u64) -> view::Endpoint {
             weight: ordered.weight,
             admin: ordered.admin.map(|admin| admin.name().to_owned()),
         }),
+        added: endpoint.is_added,
         health: standing.health().name().to_owned(),
         probe: state.probes.results().pop().map(|last| view::Probe {
             at: seconds(last.at),
@@ -158,13 +171,21 @@ fn endpoint(endpoint: &Endpoint, now_ms: u64) -> view::Endpoint {
     }
 }
 
+/// Down to where evenkeel's own log is written.
+pub(crate) fn log(office: &Office) -> view::Log {
+    let logged = office.life.told().logged;
+    let until = logged.ordered.and_then(|(_, until)| until);
+    view::Log {
+        level: logged.level().name().to_owned(),
+        configured: logged.configured.name().to_owned(),
+        ordered: logged.ordered.map(|(level, _)| level.name().to_owned()),
+        left: until.map(|until| until.saturating_duration_since(Instant::now()).as_secs()),
+    }
+}
+
 /// What happened after that event.
 pub(crate) fn events(office: &Office, after: u64) -> view::Events {
     let events = office.events.after(after);
-    let millis = |at: SystemTime| {
-        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    };
     view::Events {
         last: office.events.last(),
         events: events
@@ -182,6 +203,12 @@ pub(crate) fn events(office: &Office, after: u64) -> view::Events {
             })
             .collect(),
     }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn millis(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Seconds since 1970.

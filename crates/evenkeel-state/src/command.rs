@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use evenkeel_base::Scheme;
 use evenkeel_base::rules::AdminState;
+use evenkeel_config::model::{Endpoint, LogLevel};
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,29 @@ pub enum Command {
         endpoint: String,
         /// What it may do.
         order: EndpointOrder,
+    },
+    /// Add an endpoint to those of the configuration.
+    AddEndpoint {
+        /// Its cluster's name.
+        cluster: String,
+        /// The endpoint.
+        endpoint: Box<Endpoint>,
+        /// What stands before its address.
+        scheme: Option<Scheme>,
+    },
+    /// Take an endpoint away that was added.
+    RemoveEndpoint {
+        /// Its cluster's name.
+        cluster: String,
+        /// Its id.
+        endpoint: String,
+    },
+    /// Write evenkeel's own log down to another level.
+    LogLevel {
+        /// The level; none: that of the configuration.
+        level: Option<LogLevel>,
+        /// For so long; zero: until the configuration is read again.
+        time: Duration,
     },
     /// Hand everything over to another program, or to the current one as it is on disk by now.
     Upgrade {

@@ -4,11 +4,12 @@
 //! old one learnt. It looks nothing up itself: the addresses of names come in as [`Resolved`], and a list of endpoints that
 //! changed as such.
 
+mod orders;
 mod places;
 
-use std::collections::HashMap;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use evenkeel_base::rules::AdminState;
 use evenkeel_base::{Address, ClusterId, RouteId, Target};
@@ -17,11 +18,11 @@ use evenkeel_policy::slow_start::Entry;
 use evenkeel_policy::{Budget, Health, Member, Tiers};
 use evenkeel_route::RouteTable;
 
+pub use self::orders::{NotThere, Unfit};
 use self::places::{Node, Place, places};
 pub use crate::discovery::Resolved;
 
 use crate::cluster::ClusterState;
-use crate::command::EndpointOrder;
 use crate::dial::Dials;
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::listener::Listeners;
@@ -92,7 +93,12 @@ impl Registry {
         generation: u64,
     ) -> Snapshot {
         let config = config.into();
-        self.overlay.keep_up(&config.clusters);
+        // A certificate that was renewed, or the same file read again, takes no endpoint away.
+        let same =
+            |before: &Snapshot| Overlay::sees_the_same(&before.config.clusters, &config.clusters);
+        if !before.is_some_and(same) {
+            self.overlay.keep_up(&config.clusters);
+        }
         let known: HashMap<&str, &Tiers> = before
             .into_iter()
             .flat_map(Snapshot::clusters)
@@ -109,13 +115,19 @@ impl Registry {
             let cluster = Arc::new(cluster.clone());
             // Before its state is made: that is how endpoints know whether they join a cluster or begin with it.
             let follows = known.get(cluster.name.as_str()).copied();
-            let endpoints = Arc::new(self.endpoint_set(&cluster, node, resolved, follows));
+            let added = self
+                .overlay
+                .added()
+                .beside(&cluster.name, &cluster.endpoints);
+            let endpoints = self.endpoint_set(&cluster, &added, node, resolved, follows);
+            let endpoints = Arc::new(endpoints);
             let state = self.cluster_state(&cluster);
             let needs = endpoints.tiers.needs();
             state.limits.ask_for_requests(needs.in_flight);
             Arc::new(ClusterSnapshot {
                 id: ClusterId::new(i),
                 config: cluster,
+                added: added.into(),
                 endpoints,
                 state,
             })
@@ -136,27 +148,6 @@ impl Registry {
             splits,
             traffic,
         }
-    }
-
-    /// Takes an operator's order for an endpoint, called by its id or its address; gives where it now applies. It shows in the
-    /// next snapshot that has the endpoint: [`Registry::with_resolved`] makes one.
-    ///
-    /// # Errors
-    /// When the snapshot has no such cluster or endpoint.
-    pub fn order(
-        &mut self,
-        snapshot: &Snapshot,
-        cluster: &str,
-        endpoint: &str,
-        order: EndpointOrder,
-    ) -> Result<ClusterId, NotThere> {
-        let mut clusters = snapshot.clusters().iter();
-        let found = clusters
-            .find(|one| one.config.name == cluster)
-            .ok_or_else(|| NotThere::cluster(cluster, snapshot))?;
-        let id = id_of(found, endpoint).ok_or_else(|| NotThere::endpoint(endpoint, found))?;
-        self.overlay.order(cluster, &id, order);
-        Ok(found.id)
     }
 
     /// What operators ordered.
@@ -192,6 +183,7 @@ impl Registry {
         generation: u64,
     ) -> Option<Snapshot> {
         let old = &snapshot.cluster(cluster)?.config;
+        self.overlay.added_mut().give_up(&old.name, &endpoints);
         let config = Arc::new(model::Cluster {
             endpoints,
             ..model::Cluster::clone(old)
@@ -209,7 +201,9 @@ impl Registry {
     ) -> Option<Snapshot> {
         let old = snapshot.cluster(cluster)?;
         let node = Node::of(&snapshot.config);
-        let set = self.endpoint_set(&config, node, resolved, Some(&old.endpoints.tiers));
+        let added = self.overlay.added().beside(&config.name, &config.endpoints);
+        let follows = Some(&old.endpoints.tiers);
+        let set = self.endpoint_set(&config, &added, node, resolved, follows);
         let key = |endpoint: &Endpoint| {
             (
                 endpoint.id.clone(),
@@ -218,7 +212,7 @@ impl Registry {
                 endpoint.rank,
             )
         };
-        let listed = config.endpoints == old.config.endpoints;
+        let listed = config.endpoints == old.config.endpoints && *added == *old.added;
         let (now, before) = (set.list.iter().map(key), old.endpoints.list.iter().map(key));
         if listed && now.eq(before) {
             return None;
@@ -226,6 +220,7 @@ impl Registry {
         let new = Arc::new(ClusterSnapshot {
             id: cluster,
             config,
+            added: added.into(),
             endpoints: Arc::new(set),
             state: Arc::clone(&old.state),
         });
@@ -249,11 +244,13 @@ impl Registry {
     fn endpoint_set(
         &mut self,
         cluster: &model::Cluster,
+        added: &[model::Endpoint],
         node: Node<'_>,
         resolved: &Resolved,
         follows: Option<&Tiers>,
     ) -> EndpointSet {
-        let list: Vec<Endpoint> = places(cluster, node, resolved)
+        self.follow_names(cluster, added, resolved, Instant::now());
+        let list: Vec<Endpoint> = places(cluster, added, node, resolved)
             .into_iter()
             .map(|place| self.endpoint(cluster, place))
             .collect();
@@ -279,9 +276,26 @@ impl Registry {
         set
     }
 
+    /// Forgets orders for addresses that have not been a cluster's for a while.
+    fn follow_names(
+        &mut self,
+        cluster: &model::Cluster,
+        added: &[model::Endpoint],
+        resolved: &Resolved,
+        now: Instant,
+    ) {
+        if self.overlay.concerns(&cluster.name) {
+            let named = cluster.endpoints.iter().chain(added);
+            let named: HashSet<&str> = named.map(|one| one.id.as_str()).collect();
+            let found = places::ids(cluster, added, resolved);
+            self.overlay.follow(&cluster.name, &named, &found, now);
+        }
+    }
+
     fn endpoint(&mut self, cluster: &model::Cluster, place: Place<'_>) -> Endpoint {
         let Place {
             from,
+            is_added,
             id,
             target,
             rank,
@@ -321,6 +335,7 @@ impl Registry {
             admin,
             configured_admin: from.admin,
             ordered,
+            is_added,
             rank,
             state: Arc::clone(state),
         }
@@ -347,70 +362,6 @@ impl Registry {
             .retain(|_, state| Arc::strong_count(state) > 1);
         self.dials.forget_unused();
     }
-}
-
-/// A cluster or endpoint that an order names and nobody has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotThere {
-    what: &'static str,
-    wanted: String,
-    near: Option<String>,
-    /// Some of those that there are.
-    others: Vec<String>,
-}
-
-impl NotThere {
-    /// So many of those that there are, are named.
-    const NAMED: usize = 8;
-
-    fn cluster(wanted: &str, snapshot: &Snapshot) -> Self {
-        let names = snapshot.clusters().iter();
-        let names: Vec<&str> = names.map(|one| one.config.name.as_str()).collect();
-        Self::among("cluster", wanted, &names)
-    }
-
-    fn endpoint(wanted: &str, cluster: &ClusterSnapshot) -> Self {
-        let list = cluster.endpoints.list.iter();
-        let names: Vec<&str> = list.map(|one| &*one.id).collect();
-        Self::among("endpoint", wanted, &names)
-    }
-
-    fn among(what: &'static str, wanted: &str, names: &[&str]) -> Self {
-        let near = evenkeel_config::nearest(wanted, names.iter().copied());
-        let named = names.iter().take(Self::NAMED);
-        Self {
-            what,
-            wanted: wanted.to_owned(),
-            near: near.map(str::to_owned),
-            others: named.map(|name| (*name).to_owned()).collect(),
-        }
-    }
-}
-
-impl fmt::Display for NotThere {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no {} is called \"{}\"", self.what, self.wanted)?;
-        match &self.near {
-            Some(near) => write!(f, ": did you mean \"{near}\"?"),
-            None if self.others.is_empty() => write!(f, ": there is none at all"),
-            None => write!(f, ": there are {}", self.others.join(", ")),
-        }
-    }
-}
-
-/// The id by which orders for that endpoint are kept: the file's, or that of one address behind a name.
-fn id_of(cluster: &ClusterSnapshot, wanted: &str) -> Option<String> {
-    let list = &cluster.endpoints.list;
-    let named = &cluster.config.endpoints;
-    let by_id = named.iter().find(|one| one.id == wanted);
-    let by_id = by_id.map(|one| one.id.clone());
-    let resolved = || list.iter().find(|one| &*one.id == wanted);
-    let written = || named.iter().find(|one| one.address.to_string() == wanted);
-    let target = || list.iter().find(|one| one.target.to_string() == wanted);
-    by_id
-        .or_else(|| resolved().map(|one| one.id.to_string()))
-        .or_else(|| written().map(|one| one.id.clone()))
-        .or_else(|| target().map(|one| one.id.to_string()))
 }
 
 /// Brings the health of an endpoint that is known already in line with a configuration that may have changed.

@@ -111,12 +111,21 @@ impl EndpointCounters {
     /// Attempts that ended: with a response, or with a gateway fault in its place.
     #[must_use]
     pub fn ended(&self) -> u64 {
-        // The first digit 1 is an interim response, or 101; a bad status is a response already, and so is one that broke off.
+        // The first digit 1 is an interim response, or 101.
         let responses: u64 = self.responses[1..].iter().map(Counter::read).sum();
-        let twice =
-            self.gateway(Cause::Status) + self.gateway(Cause::GrpcStatus) + self.bad.times(CUT);
+        responses + self.lost()
+    }
+
+    /// Attempts that ended with a gateway fault in the place of a response.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        // A bad status is a response already, and so is one that broke off.
+        let faults = Cause::ALL
+            .iter()
+            .filter(|cause| !matches!(cause, Cause::Status | Cause::GrpcStatus));
+        let faults: u64 = faults.map(|cause| self.gateway(*cause)).sum();
         // The worker may be counting in this moment.
-        (responses + self.gateway_faults()).saturating_sub(twice)
+        faults.saturating_sub(self.bad.times(CUT))
     }
 
     fn gateway(&self, cause: Cause) -> u64 {

@@ -42,6 +42,8 @@ pub struct Endpoint {
     pub configured_admin: AdminState,
     /// What was ordered at run time, over the configuration.
     pub ordered: Ordered,
+    /// Whether an operator added it at run time: the configuration has none like it.
+    pub is_added: bool,
     /// Its tier and its zone in one number: those of a lower one come first ([`rank`](evenkeel_policy::tiers::rank)).
     pub rank: u16,
     /// What outlives generations.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use evenkeel_base::rules::EndpointLimit;
+use evenkeel_config::model;
 use evenkeel_policy::{Past, Stood};
 
 use crate::endpoint::EndpointState;
@@ -22,6 +23,8 @@ pub struct Inheritance {
     pub generation: u64,
     /// What operators ordered: cluster, endpoint, order.
     pub overlay: Vec<(String, String, Ordered)>,
+    /// What operators added: cluster, endpoint.
+    pub added: Vec<(String, model::Endpoint)>,
     /// The endpoints.
     pub endpoints: Vec<Legacy>,
 }

@@ -5,11 +5,13 @@
 //! [limits], rate limits, and who has how many connections. Others plug in a [`Source`] of endpoints. No socket is opened and
 //! no request is seen here.
 
+pub mod change;
 pub mod clients;
 pub mod cluster;
 pub mod command;
 pub mod compile;
 pub mod counters;
+pub mod decide;
 pub mod dial;
 pub mod discovery;
 pub mod endpoint;
@@ -26,15 +28,17 @@ pub mod publish;
 pub mod reclaim;
 pub mod snapshot;
 pub mod sticky;
+pub mod trace;
 pub mod traffic;
 
 mod rates;
 mod splits;
 mod sync;
 
+pub use change::Change;
 pub use clients::{ClientConnection, ClientConnections};
 pub use cluster::ClusterState;
-pub use compile::{NotThere, Registry};
+pub use compile::{NotThere, Registry, Unfit};
 pub use counters::{EndpointCounters, WorkerCounters};
 pub use dial::Dial;
 pub use discovery::{Found, Look, Resolved, Service, Sought, Source};
@@ -51,4 +55,5 @@ pub use publish::{Handle, Publisher, Reader};
 pub use reclaim::{Letter, Reclaim};
 pub use snapshot::{ClusterSnapshot, EndpointSet, RouteSplit, Side, Snapshot};
 pub use sticky::Sticky;
+pub use trace::Traces;
 pub use traffic::{Ended, Traffic};

@@ -4,9 +4,12 @@
 //! is ready for traffic.
 
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use evenkeel_config::model::LogLevel;
+
+use crate::change::Change;
 use crate::sync::Mutex;
 
 /// Where the process is between its start and its end.
@@ -32,6 +35,23 @@ impl Stage {
     }
 }
 
+/// Down to where evenkeel's own log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// What the configuration says.
+    pub configured: LogLevel,
+    /// What was ordered in its place, and until when if that was said; none: nothing.
+    pub ordered: Option<(LogLevel, Option<Instant>)>,
+}
+
+impl Logged {
+    /// What counts.
+    #[must_use]
+    pub fn level(&self) -> LogLevel {
+        self.ordered.map_or(self.configured, |(level, _)| level)
+    }
+}
+
 /// What is told of the process.
 #[derive(Clone, Debug)]
 pub struct Told {
@@ -47,6 +67,10 @@ pub struct Told {
     pub certificates: Option<(SystemTime, String)>,
     /// When the trial of the configuration ends; none: it is on no trial.
     pub trial: Option<Instant>,
+    /// Down to where it logs.
+    pub logged: Logged,
+    /// What another configuration changed last; none: it serves the one that it began with.
+    pub change: Option<Arc<Change>>,
 }
 
 /// The process.
@@ -69,6 +93,11 @@ impl Life {
                 failed: None,
                 certificates: None,
                 trial: None,
+                logged: Logged {
+                    configured: LogLevel::Info,
+                    ordered: None,
+                },
+                change: None,
             }),
         }
     }
@@ -115,6 +144,16 @@ impl Life {
     /// The configuration is on trial until then, or on none any more.
     pub fn on_trial(&self, until: Option<Instant>) {
         self.change(|told| told.trial = until);
+    }
+
+    /// Another configuration changed this.
+    pub fn changed(&self, change: Change) {
+        self.change(|told| told.change = Some(Arc::new(change)));
+    }
+
+    /// It logs so.
+    pub fn logs(&self, logged: Logged) {
+        self.change(|told| told.logged = logged);
     }
 
     fn change(&self, change: impl FnOnce(&mut Told)) {

@@ -19,9 +19,16 @@ pub struct ProbeResult {
     pub took: Duration,
 }
 
-/// The last [`ProbeLog::LIMIT`] results.
+/// The last [`ProbeLog::LIMIT`] results, and since when they are what they are.
 #[derive(Debug, Default)]
-pub struct ProbeLog(Mutex<VecDeque<ProbeResult>>);
+pub struct ProbeLog(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    results: VecDeque<ProbeResult>,
+    /// When the first of the newest results was there that are all good, or all bad; it may have left the list.
+    since: Option<SystemTime>,
+}
 
 impl ProbeLog {
     /// How many results are kept.
@@ -34,18 +41,29 @@ impl ProbeLog {
     pub fn push(&self, mut result: ProbeResult) {
         let cut = result.reason.floor_char_boundary(Self::LONGEST_REASON);
         result.reason.truncate(cut);
-        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if results.len() >= Self::LIMIT {
-            results.pop_front();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = kept.results.back();
+        if last.is_none_or(|last| last.good != result.good) {
+            kept.since = Some(result.at);
         }
-        results.push_back(result);
+        if kept.results.len() >= Self::LIMIT {
+            kept.results.pop_front();
+        }
+        kept.results.push_back(result);
     }
 
     /// The results that are kept, the oldest first.
     #[must_use]
     pub fn results(&self) -> Vec<ProbeResult> {
-        let results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        results.iter().cloned().collect()
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.results.iter().cloned().collect()
+    }
+
+    /// The last result, and when the first of those was there that are as it is, without one of the other kind between them.
+    #[must_use]
+    pub fn last(&self) -> Option<(ProbeResult, SystemTime)> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.results.back().cloned().zip(kept.since)
     }
 }
 
@@ -72,6 +90,27 @@ mod tests {
         let reasons: Vec<String> = log.results().into_iter().map(|r| r.reason).collect();
         let expected: Vec<String> = (4..20).map(|n| n.to_string()).collect();
         assert_eq!(reasons, expected);
+    }
+
+    #[test]
+    fn the_beginning_of_a_row_is_known_when_it_has_left_the_list() {
+        let log = ProbeLog::default();
+        assert_eq!(log.last(), None);
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        for second in 0..40 {
+            log.push(ProbeResult {
+                at: at(second),
+                good: second < 10,
+                ..result("x")
+            });
+        }
+        let (last, since) = log.last().unwrap();
+        assert_eq!((last.at, since), (at(39), at(10)));
+        log.push(ProbeResult {
+            good: true,
+            ..result("well")
+        });
+        assert_eq!(log.last().map(|(_, since)| since), Some(at(0)));
     }
 
     #[test]

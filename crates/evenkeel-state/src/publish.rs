@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::pressure::Pressure;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::trace::Traces;
 
 /// The current snapshot of the process.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Publisher {
     generation: AtomicU64,
     current: Mutex<Arc<Snapshot>>,
     pressure: Pressure,
+    traces: Traces,
 }
 
 impl Publisher {
@@ -37,6 +39,7 @@ impl Publisher {
             generation,
             current: Mutex::new(snapshot),
             pressure: Pressure::new(),
+            traces: Traces::default(),
         })
     }
 
@@ -63,6 +66,12 @@ impl Publisher {
     #[must_use]
     pub const fn pressure(&self) -> &Pressure {
         &self.pressure
+    }
+
+    /// Traced exchanges on their way to the collector.
+    #[must_use]
+    pub const fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// The snapshot now.
@@ -115,6 +124,14 @@ impl Reader {
 )]
 #[derive(Clone, Debug)]
 pub struct Handle(Rc<Arc<Snapshot>>);
+
+impl Handle {
+    /// The same for others than this worker. It is counted by all cores: not for every exchange.
+    #[must_use]
+    pub fn share(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Deref for Handle {
     type Target = Snapshot;

@@ -13,6 +13,7 @@ use evenkeel_route::RouteTable;
 use evenkeel_tls::ServerTls;
 
 use crate::cluster::ClusterState;
+use crate::discovery::Sought;
 use crate::endpoint::Endpoint;
 use crate::limits::{Full, OpenConnection};
 use crate::listener::{Compiled, ListenerState};
@@ -51,6 +52,16 @@ impl Snapshot {
     ) -> Option<(RouteId, &model::Route)> {
         let id = self.table.find(listener, request)?;
         self.config.routes.get(id.index()).map(|route| (id, route))
+    }
+
+    /// The routes that a request's host and path lead to, in the order in which they are asked: for people.
+    #[must_use]
+    pub fn considered(
+        &self,
+        listener: ListenerId,
+        request: &RequestView<'_>,
+    ) -> Vec<evenkeel_route::Considered> {
+        self.table.considered(listener, request)
     }
 
     /// The rate limits of a route, in the order of its rules; all of them must admit a request.
@@ -134,6 +145,8 @@ pub struct ClusterSnapshot {
     pub id: ClusterId,
     /// Its knobs.
     pub config: Arc<model::Cluster>,
+    /// The endpoints that operators added to those of the configuration.
+    pub added: Arc<[model::Endpoint]>,
     /// Its endpoints as resolved, with who picks among them.
     pub endpoints: Arc<EndpointSet>,
     /// What outlives generations.
@@ -141,6 +154,11 @@ pub struct ClusterSnapshot {
 }
 
 impl ClusterSnapshot {
+    /// All that has to be looked for to know its endpoints. Some may be given twice.
+    pub fn sought(&self) -> impl Iterator<Item = Sought> {
+        Sought::all(&self.config).chain(Sought::behind(&self.added))
+    }
+
     /// Takes the place of a connection that is about to be made to one of its endpoints.
     ///
     /// # Errors

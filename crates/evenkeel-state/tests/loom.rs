@@ -18,6 +18,7 @@ mod pressure;
 mod tests {
     use std::sync::Arc;
 
+    use evenkeel_config::model::Config;
     use evenkeel_config::{Nowhere, check};
     use evenkeel_policy::outlier::Cause;
     use evenkeel_state::counters::Counter;
@@ -25,11 +26,17 @@ mod tests {
     use loom::sync::atomic::{AtomicU64, Ordering};
     use loom::thread;
 
+    /// What the text says, read by a thread: loom's have a stack of 32 KiB, too little for reading a configuration.
+    fn parsed(text: &'static str) -> Config {
+        let reading = std::thread::spawn(move || check(text, "loom", &Nowhere).config.unwrap());
+        reading.join().unwrap()
+    }
+
     /// A snapshot of that generation.
     fn snapshot(generation: u64) -> Snapshot {
         let text =
             "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"\"\n";
-        let config = check(text, "loom", &Nowhere).config.unwrap();
+        let config = parsed(text);
         Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), generation)
     }
 
@@ -187,7 +194,7 @@ mod tests {
     fn cluster_of_two() -> Snapshot {
         let text = "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[[route]]\ncluster = \"a\"\n[cluster.a]\n\
                     endpoints = [\"127.0.0.1:1\", \"127.0.0.1:2\"]\n";
-        let config = check(text, "loom", &Nowhere).config.unwrap();
+        let config = parsed(text);
         Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), 1)
     }
 }

@@ -10,7 +10,9 @@ use evenkeel_admin::view;
 use serde::Serialize;
 use tokio::runtime;
 
-use crate::cli::{AskArgs, EndpointArgs, EndpointOrder, OneEndpoint, ReloadArgs, UpgradeArgs};
+use crate::cli::{
+    AskArgs, EndpointArgs, EndpointOrder, LogLevelArgs, OneEndpoint, ReloadArgs, UpgradeArgs,
+};
 use crate::command::print;
 use crate::control_socket;
 use crate::startup::say;
@@ -72,21 +74,69 @@ pub(crate) fn endpoint(args: &EndpointArgs) -> anyhow::Result<ExitCode> {
             };
             (endpoint, body)
         }
+        EndpointOrder::Add {
+            cluster,
+            address,
+            id,
+            weight,
+            zone,
+        } => {
+            let body = view::NewEndpoint {
+                address: address.clone(),
+                id: id.clone(),
+                weight: *weight,
+                zone: zone.clone(),
+            };
+            return give(&args.ask, &client::endpoints_path(cluster), &body);
+        }
+        EndpointOrder::Remove(OneEndpoint { endpoint }) => {
+            let path = client::endpoint_path(&endpoint.0, &endpoint.1);
+            let answer = asked(&args.ask, async |socket| {
+                client::delete::<view::Done>(socket, &path).await
+            })?;
+            return told(&args.ask, answer, |one| done(&one));
+        }
     };
     let (cluster, endpoint) = endpoint;
     give(&args.ask, &client::endpoint_path(cluster, endpoint), &body)
+}
+
+/// `evenkeel log-level`.
+pub(crate) fn log_level(args: &LogLevelArgs) -> anyhow::Result<ExitCode> {
+    const PAGE: &str = "/api/v1/log";
+    if let Some(level) = &args.level {
+        let body = view::LogOrder {
+            level: level.clone(),
+            time: args.time.clone().unwrap_or_default(),
+        };
+        return give(&args.ask, PAGE, &body);
+    }
+    let answer = asked(&args.ask, async |socket| {
+        client::get::<view::Log>(socket, PAGE).await
+    })?;
+    told(&args.ask, answer, |log| match (log.ordered, log.left) {
+        (None, _) => format!("{}\n", log.level),
+        (Some(_), None) => format!("{} by order; configured: {}\n", log.level, log.configured),
+        (Some(_), Some(left)) => format!(
+            "{} by order for another {left} s; configured: {}\n",
+            log.level, log.configured
+        ),
+    })
+}
+
+fn done(done: &view::Done) -> String {
+    format!("{} (generation {})\n", done.what, done.generation)
 }
 
 fn give(args: &AskArgs, path: &str, body: &impl Serialize) -> anyhow::Result<ExitCode> {
     let answer = asked(args, async |socket| {
         client::post::<view::Done>(socket, path, body).await
     })?;
-    told(args, answer, |done| {
-        format!("{} (generation {})\n", done.what, done.generation)
-    })
+    told(args, answer, |one| done(&one))
 }
 
-fn asked<T>(
+/// Asks the evenkeel that is meant.
+pub(crate) fn asked<T>(
     args: &AskArgs,
     ask: impl AsyncFnOnce(&Path) -> Result<T, Failed>,
 ) -> anyhow::Result<Asked<T>> {
@@ -101,13 +151,14 @@ fn asked<T>(
 }
 
 /// What came of asking.
-struct Asked<T> {
-    answer: Result<T, Failed>,
+pub(crate) struct Asked<T> {
+    pub(crate) answer: Result<T, Failed>,
     /// Where else a socket was looked for.
     elsewhere: Vec<PathBuf>,
 }
 
-fn told<T: Serialize>(
+/// Says what came of it.
+pub(crate) fn told<T: Serialize>(
     args: &AskArgs,
     Asked { answer, elsewhere }: Asked<T>,
     text: impl FnOnce(T) -> String,
@@ -126,7 +177,10 @@ fn told<T: Serialize>(
         error = format!("{error} (nor is there one at {})", places.join(", "));
     }
     if args.json {
-        let wrong = view::Wrong { error };
+        let wrong = view::Wrong {
+            error,
+            refusal: None,
+        };
         print(&format!("{}\n", serde_json::to_string_pretty(&wrong)?))?;
     } else {
         say(&format!("evenkeel: {error}"));

@@ -26,6 +26,7 @@ fn endpoints(weights: &[u16]) -> Vec<Endpoint> {
         configured_weight: weight,
         configured_admin: AdminState::Ready,
         ordered: Ordered::default(),
+        is_added: false,
         admin: AdminState::Ready,
         rank: 0,
         state: Arc::new(EndpointState::new(serial, 1)),

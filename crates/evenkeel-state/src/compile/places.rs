@@ -36,6 +36,8 @@ impl<'a> Node<'a> {
 /// An endpoint that is to be: one of the configuration's, at one of its addresses.
 pub(super) struct Place<'a> {
     pub(super) from: Cow<'a, model::Endpoint>,
+    /// An operator added it, and the configuration has none like it.
+    pub(super) is_added: bool,
     /// The configured id, with the place of a service behind it, and the address when a name has several.
     pub(super) id: String,
     pub(super) target: Target,
@@ -45,22 +47,49 @@ pub(super) struct Place<'a> {
 /// The endpoints of a cluster that the node makes use of, in the order of their ranks, in which those of one rank keep the file's.
 pub(super) fn places<'a>(
     cluster: &'a model::Cluster,
+    added: &'a [model::Endpoint],
     node: Node<'_>,
     resolved: &Resolved,
 ) -> Vec<Place<'a>> {
-    let mut places = all(cluster, node, resolved);
+    let mut places = all(cluster, added, node, resolved);
     places.sort_by_key(|place| place.rank);
     in_subset(places, node, cluster.subset)
 }
 
-/// The endpoints of a cluster at all their addresses, in the file's order.
-fn all<'a>(cluster: &'a model::Cluster, node: Node<'_>, resolved: &Resolved) -> Vec<Place<'a>> {
+/// The ids by which something may be ordered for what a cluster's names lead to, whether the node makes use of it or not. The only
+/// address of a name has none of its own, but may have had one.
+pub(super) fn ids(
+    cluster: &model::Cluster,
+    added: &[model::Endpoint],
+    resolved: &Resolved,
+) -> HashSet<String> {
+    let nowhere = Node { zone: "", name: "" };
+    let mut ids = HashSet::new();
+    for place in all(cluster, added, nowhere, resolved) {
+        if let Target::Ip(address) = &place.target {
+            ids.insert(format!("{}/{}", place.id, address.ip()));
+        }
+        ids.insert(place.id);
+    }
+    ids
+}
+
+/// The endpoints of a cluster at all their addresses, in the file's order, and behind those what was added.
+fn all<'a>(
+    cluster: &'a model::Cluster,
+    added: &'a [model::Endpoint],
+    node: Node<'_>,
+    resolved: &Resolved,
+) -> Vec<Place<'a>> {
     let prefers = cluster.tiers.prefer_zone && !node.zone.is_empty();
-    let found = cluster
-        .endpoints
-        .iter()
-        .flat_map(|from| found(from, resolved));
-    let place = |(from, target, behind): Spot<'a>| Place {
+    let listed = cluster.endpoints.iter().map(|from| (from, false));
+    let all = listed.chain(added.iter().map(|from| (from, true)));
+    let found = all.flat_map(|(from, is_added)| {
+        let found = found(from, resolved).into_iter();
+        found.map(move |spot| (spot, is_added))
+    });
+    let place = |((from, target, behind), is_added): (Spot<'a>, bool)| Place {
+        is_added,
         id: format!("{}{behind}", from.id),
         // Whoever does not say where it is counts as elsewhere: it costs what is far away may cost.
         rank: rank(from.tier, prefers && from.zone != node.zone),

@@ -12,7 +12,7 @@ use evenkeel_policy::slow_start::Entry;
 use evenkeel_policy::{Candidate, Health, Standing, Tried, Wanted};
 
 use super::places::MAX_ADDRESSES_PER_NAME;
-use super::{Registry, Resolved};
+use super::{Registry, Resolved, Unfit};
 use crate::command::EndpointOrder;
 use crate::endpoint::Endpoint;
 use crate::snapshot::{ClusterSnapshot, Snapshot};
@@ -672,6 +672,9 @@ fn an_order_for_what_is_not_there_names_what_is() {
     ] {
         let order = EndpointOrder::Weight(0);
         let refused = setting.registry.order(&snapshot, cluster, endpoint, order);
-        assert_eq!(refused.unwrap_err().to_string(), expected);
+        let Err(Unfit::NotThere(what)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(what.to_string(), expected);
     }
 }

@@ -1,0 +1,15 @@
+//! `GET /metrics`: every number that is counted.
+
+use hyper::header::ACCEPT;
+
+use crate::answer::{Answer, whole};
+use crate::ask::Ask;
+use crate::metrics::{self, Format};
+
+/// Of five thousand endpoints that is a page of thirty megabytes.
+pub(crate) fn show(ask: &Ask) -> Answer {
+    let accept = ask.head.headers.get(ACCEPT);
+    let accept = accept.and_then(|value| value.to_str().ok());
+    let format = Format::preferred(accept.unwrap_or_default());
+    whole(format.content_type(), metrics::page(ask.office(), format))
+}

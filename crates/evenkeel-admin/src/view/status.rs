@@ -1,0 +1,63 @@
+//! What `GET /api/v1/status` shows: the whole process.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Cluster, Listener};
+
+/// `GET /api/v1/status`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Status {
+    /// evenkeel's version.
+    pub version: String,
+    /// The id of the process.
+    pub pid: u32,
+    /// How long it runs.
+    pub uptime: u64,
+    /// `starting`, `serving` or `draining`.
+    pub state: String,
+    /// The generation that is served: it counts up with every change.
+    pub generation: u64,
+    /// How many workers it has.
+    pub workers: usize,
+    /// Client connections that are open.
+    pub connections: u64,
+    /// Requests that are under way to endpoints of this generation.
+    pub active: u64,
+    /// Requests since the start.
+    pub requests: u64,
+    /// Access records since the start that the log did not take.
+    #[serde(default)]
+    pub access_records_lost: u64,
+    /// What is served.
+    pub config: Config,
+    /// Where it listens.
+    pub listeners: Vec<Listener>,
+    /// Whom it forwards to.
+    pub clusters: Vec<Cluster>,
+}
+
+/// The configuration that is served.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Config {
+    /// Its file; null: the command line.
+    pub file: Option<String>,
+    /// When it was read.
+    pub loaded_at: u64,
+    /// Why the last reload changed nothing; null: it went well, or there was none.
+    pub error: Option<Failure>,
+    /// Which certificates could not be read anew; null: all could.
+    #[serde(default)]
+    pub certificates_error: Option<Failure>,
+    /// How much of its trial is left; null: it is on none.
+    pub trial_left: Option<u64>,
+}
+
+/// What went wrong with a reload.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Failure {
+    /// When.
+    pub at: u64,
+    /// What, for people.
+    pub text: String,
+}
