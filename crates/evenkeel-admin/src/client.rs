@@ -1,10 +1,13 @@
 //! The other end of the control socket: what the commands ask it.
 
+mod watch;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use evenkeel_net::Stream;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -18,6 +21,8 @@ use tokio::time;
 use crate::percent;
 use crate::view::Wrong;
 use crate::wire::Wire;
+
+pub use watch::watch;
 
 /// The longest answer that is read: the status of some hundred thousand endpoints.
 const MAX_ANSWER: usize = 256 * 1024 * 1024;
@@ -64,6 +69,12 @@ pub fn endpoint_path(cluster: &str, endpoint: &str) -> String {
     )
 }
 
+/// The path of a cluster's endpoints in the API.
+#[must_use]
+pub fn endpoints_path(cluster: &str) -> String {
+    format!("/api/v1/clusters/{}/endpoints", percent::encode(cluster))
+}
+
 /// Asks for a page.
 ///
 /// # Errors
@@ -86,6 +97,14 @@ pub async fn post<T: DeserializeOwned>(
     ask(socket, "POST", path, body).await
 }
 
+/// Gives the order to take something away.
+///
+/// # Errors
+/// When nobody answers, or the answer is no.
+pub async fn delete<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Failed> {
+    ask(socket, "DELETE", path, Vec::new()).await
+}
+
 async fn ask<T: DeserializeOwned>(
     socket: &Path,
     method: &str,
@@ -97,7 +116,9 @@ async fn ask<T: DeserializeOwned>(
     let connect = time::timeout(PATIENCE, UnixStream::connect(socket));
     let stream = connect.await.unwrap_or_else(|late| Err(late.into()));
     let stream = stream.map_err(nobody)?;
-    let (mut sender, connection) = http1::handshake(Wire(stream)).await.map_err(lost)?;
+    let (mut sender, connection) = http1::handshake(Wire(Stream::Unix(stream)))
+        .await
+        .map_err(lost)?;
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -128,7 +149,7 @@ fn understand<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T,
             .map_err(|error| format!("its answer is not to be understood: {error}"));
     }
     Err(match serde_json::from_slice(body) {
-        Ok(Wrong { error }) => error,
+        Ok(Wrong { error, .. }) => error,
         Err(_) => format!("it answers {status}"),
     })
 }

@@ -4,9 +4,11 @@
 //! the number of series is bounded by the configuration. What left it is left out. A fault that never happened has no series yet.
 //! Reading takes no lock and stops nobody: workers count on meanwhile.
 
+mod certificates;
 mod endpoints;
 mod process;
 mod text;
+mod traces;
 
 use std::collections::HashSet;
 
@@ -32,6 +34,7 @@ pub(crate) fn page(office: &Office, format: Format) -> String {
     let mut text = Text::new(format);
     of_process(&mut text, office, &snapshot);
     of_workers(&mut text, office);
+    traces::write(&mut text, office.publisher.traces());
     let listeners: Vec<(&str, TrafficSum)> = snapshot
         .config
         .listeners
@@ -40,6 +43,7 @@ pub(crate) fn page(office: &Office, format: Format) -> String {
         .map(|(listener, state)| (listener.name.as_str(), state.traffic.sum()))
         .collect();
     of_traffic(&mut text, &LISTENER, &listeners);
+    certificates::write(&mut text, &snapshot);
     of_traffic(&mut text, &ROUTE, &routes(&snapshot));
     of_clusters(&mut text, &snapshot);
     endpoints::write(&mut text, &snapshot);

@@ -1,71 +1,58 @@
-//! The control socket: connections, each with one request and its answer, and the limits that keep them from harm.
+//! Where operators are answered: doors (the control socket, the admin address), served by a thread of their own.
+//!
+//! The thread has an event loop that neither workers nor probes share: whoever floods the address keeps neither from their work.
 
-use std::convert::Infallible;
+mod converse;
+mod door;
+mod reception;
+
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use evenkeel_net::{Acceptor, ListenSocket, Listener, Origin, Owner, Stream};
-use evenkeel_state::command::Refused;
-use evenkeel_state::life::Stage;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
-use hyper::http::request::Parts;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use serde::Serialize;
-use tokio::net::UnixStream;
-use tokio::sync::watch;
-use tokio::task::{self, AbortHandle, JoinHandle, JoinSet};
-use tokio::time;
+use evenkeel_config::model::Admin;
+use evenkeel_net::{Lease, ListenSocket, Listener, Owner};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{oneshot, watch};
 
-use crate::metrics::Format;
-use crate::table::{Found, Page, find};
-use crate::wire::Wire;
-use crate::{Office, look, metrics, view};
-
-/// The longest head of a request; beyond it 431.
-const MAX_HEAD: usize = 16 * 1024;
-
-/// The longest body of a request; beyond it 413.
-const MAX_BODY: usize = 64 * 1024;
-
-/// So many connections at once; one more takes the place of the oldest that has not asked for anything yet.
-const MAX_CONNECTIONS: usize = 32;
-
-/// How long a request may take to come, and its answer to go. What is ordered may take longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::Office;
+use crate::gate::Gate;
+use crate::hall::Hall;
+use crate::openapi;
+use crate::serve::door::{Door, Entrance};
 
 /// How long the end of the process waits for answers that are on their way.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// The pause after a connection that could not be accepted: descriptors may be free by then.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long a door that closes while the process goes on waits for them.
+const LONG_ANSWERS: Duration = Duration::from_secs(30);
 
-/// The control socket of a process, while it listens.
-#[derive(Debug)]
+/// Where the process answers operators.
 pub struct Console {
-    task: JoinHandle<()>,
-    end: watch::Sender<bool>,
+    hall: Arc<Hall>,
+    runtime: Handle,
+    /// The control socket.
+    socket: Option<Door>,
+    address: Option<Address>,
+    /// Dropped, the thread ends.
+    _thread: oneshot::Sender<()>,
 }
 
-impl Console {
-    /// Accepts no more, for another process does; the answers that are on their way go out.
-    pub async fn leave(&self) {
-        self.end.send_replace(true);
-        self.end.closed().await;
-    }
+/// The admin address.
+struct Address {
+    door: Door,
+    gate: watch::Sender<Arc<Gate>>,
+}
 
-    /// Accepts no more, lets the answers that are on their way go out, and removes the socket.
-    pub async fn close(mut self) {
-        self.end.send_replace(true);
-        if time::timeout(LAST_ANSWERS, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console")
+            .field("socket", &self.socket)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +61,7 @@ impl Console {
 /// # Errors
 /// `AddrInUse` when another process listens there; else what the operating system says.
 pub fn open(path: &Path) -> io::Result<ListenSocket> {
-    of(Listener::bind_private(path)?)
+    only(Listener::bind_private(path)?)
 }
 
 /// The control socket that a process before this one had.
@@ -82,271 +69,127 @@ pub fn open(path: &Path) -> io::Result<ListenSocket> {
 /// # Errors
 /// When it is none.
 pub fn inherit(socket: OwnedFd, owner: Owner) -> io::Result<ListenSocket> {
-    of(Listener::inherit(vec![socket], owner)?)
+    only(Listener::inherit(vec![socket], owner)?)
 }
 
-fn of(listener: Listener) -> io::Result<ListenSocket> {
+/// The one socket of a listener.
+///
+/// # Errors
+/// When it has none.
+pub fn only(listener: Listener) -> io::Result<ListenSocket> {
     let mut sockets = listener.into_sockets(1).into_iter();
     sockets.next().ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 impl Console {
-    /// Answers on the socket until it is closed.
+    /// Starts the thread. Nobody is answered yet.
     ///
     /// # Errors
-    /// When descriptors run out or there is no event loop.
-    pub fn start(socket: ListenSocket, office: Office) -> io::Result<Self> {
-        let acceptor = socket.acceptor()?;
-        let (end, ends) = watch::channel(false);
-        let task = tokio::spawn(async move {
-            serve(&acceptor, Arc::new(office), ends).await;
-            // Its file is there for as long as anybody is answered.
-            drop(socket);
-        });
-        Ok(Self { task, end })
+    /// When there is no thread or event loop to be had.
+    pub fn start(office: Office) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let hall = Arc::new(Hall::new(office, &handle, openapi::text));
+        let (sender, end) = oneshot::channel();
+        thread::Builder::new()
+            .name("admin".to_owned())
+            .spawn(move || {
+                let _ = runtime.block_on(end);
+                // A page that is being made is nobody's any more.
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            hall,
+            runtime: handle,
+            socket: None,
+            address: None,
+            _thread: sender,
+        })
     }
-}
 
-async fn serve(acceptor: &Acceptor, office: Arc<Office>, ends: watch::Receiver<bool>) {
-    let mut open = Connections::default();
-    loop {
-        let mut ends = ends.clone();
-        tokio::select! {
-            accepted = acceptor.accept(), if open.have_room() => match accepted {
-                Ok((Stream::Unix(stream), Origin::Unix)) => open.begin(stream, &office),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "the control socket cannot accept");
-                    time::sleep(PAUSE).await;
-                }
-            },
-            Some(ended) = open.tasks.join_next_with_id() => {
-                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                open.order.retain(|one| one.task.id() != id);
-            }
-            () = async move { let _ = ends.wait_for(|end| *end).await; } => break,
+    /// Answers on the control socket from now on.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    pub fn open_socket(&mut self, socket: ListenSocket) -> io::Result<()> {
+        self.socket = Some(self.open(socket, Entrance::Owner)?);
+        Ok(())
+    }
+
+    /// Answers on an address from now on, whoever the configuration lets in. What is answered on another one goes on to its end.
+    ///
+    /// # Errors
+    /// When descriptors run out, or TLS does not take what is configured.
+    pub async fn open_address(&mut self, socket: ListenSocket, config: &Admin) -> io::Result<()> {
+        let gate = Gate::new(config, None).map_err(io::Error::other)?;
+        let (sender, gates) = watch::channel(Arc::new(gate));
+        let door = self.open(socket, Entrance::Gate(gates))?;
+        self.close_address().await;
+        self.address = Some(Address { door, gate: sender });
+        Ok(())
+    }
+
+    /// Answers on the address as before, and lets in others: from now on, also on connections that are open.
+    ///
+    /// # Errors
+    /// What TLS does not take; then nothing changes.
+    pub fn change_gate(&self, config: &Admin) -> io::Result<()> {
+        if let Some(Address { gate, .. }) = &self.address {
+            let before = Arc::clone(&gate.borrow());
+            let next = Gate::new(config, Some(&before)).map_err(io::Error::other)?;
+            gate.send_replace(Arc::new(next));
+        }
+        Ok(())
+    }
+
+    /// Answers on no address any more; the answers that are on their way go out.
+    pub async fn close_address(&mut self) {
+        if let Some(Address { door, gate }) = self.address.take() {
+            door.leave().await;
+            self.runtime.spawn(async move {
+                door.close(LONG_ANSWERS).await;
+                drop(gate);
+            });
         }
     }
-    drop(ends);
-    open.order.retain(|one| {
-        // Nobody waits for an answer to what was not asked.
-        let is_asking = one.is_asking();
-        if is_asking {
-            one.task.abort();
+
+    /// To hand the control socket to another process.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Lease> {
+        self.socket.as_ref().map(|door| &door.lease)
+    }
+
+    /// To hand the address's socket to another process.
+    #[must_use]
+    pub fn address(&self) -> Option<&Lease> {
+        self.address.as_ref().map(|address| &address.door.lease)
+    }
+
+    fn open(&self, socket: ListenSocket, entrance: Entrance) -> io::Result<Door> {
+        let _within = self.runtime.enter();
+        Door::open(socket, entrance, Arc::clone(&self.hall))
+    }
+
+    /// Accepts no more, for another process does; the answers that are on their way go out.
+    pub async fn leave(&self) {
+        if let Some(door) = &self.socket {
+            door.leave().await;
         }
-        !is_asking
-    });
-    while open.tasks.join_next().await.is_some() {}
-}
-
-/// The connections that are open.
-#[derive(Debug, Default)]
-struct Connections {
-    tasks: JoinSet<()>,
-    /// The oldest first.
-    order: Vec<Connection>,
-}
-
-#[derive(Debug)]
-struct Connection {
-    task: AbortHandle,
-    turn: watch::Receiver<Turn>,
-}
-
-impl Connection {
-    fn is_asking(&self) -> bool {
-        *self.turn.borrow() == Turn::Asking
-    }
-}
-
-impl Connections {
-    /// Whether one more can be had: when there are too many, in the place of one that has not asked for anything yet.
-    fn have_room(&self) -> bool {
-        self.order.len() < MAX_CONNECTIONS || self.order.iter().any(Connection::is_asking)
-    }
-
-    fn begin(&mut self, stream: UnixStream, office: &Arc<Office>) {
-        if self.order.len() >= MAX_CONNECTIONS
-            && let Some(oldest) = self.order.iter().position(Connection::is_asking)
-        {
-            self.order.remove(oldest).task.abort();
+        if let Some(address) = &self.address {
+            address.door.leave().await;
         }
-        let (turn, turns) = watch::channel(Turn::Asking);
-        let office = Arc::clone(office);
-        let seen = turns.clone();
-        let task = self
-            .tasks
-            .spawn(async move { converse(Wire(stream), &office, turn, turns).await });
-        self.order.push(Connection { task, turn: seen });
     }
-}
 
-/// Where a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// Its request comes.
-    Asking,
-    /// Something is done about it.
-    Working,
-    /// Its answer goes.
-    Answering,
-}
-
-/// One request and its answer. Who is slow at either is hung up on.
-async fn converse(
-    wire: Wire,
-    office: &Office,
-    turn: watch::Sender<Turn>,
-    mut turns: watch::Receiver<Turn>,
-) {
-    let service = service_fn(|request| answer(request, office, &turn));
-    let connection = http1::Builder::new()
-        .max_buf_size(MAX_HEAD)
-        .keep_alive(false)
-        .serve_connection(wire, service);
-    let mut connection = std::pin::pin!(connection);
-    loop {
-        let now = *turns.borrow_and_update();
-        let late = async {
-            match now {
-                Turn::Working => std::future::pending().await,
-                Turn::Asking | Turn::Answering => time::sleep(PATIENCE).await,
+    /// Accepts no more, lets the answers that are on their way go out, and removes the socket.
+    pub async fn close(&mut self) {
+        let socket = self.socket.take();
+        let address = self.address.take().map(|address| address.door);
+        // Both at once: each has all of the time.
+        let close = |door: Option<Door>| async {
+            if let Some(door) = door {
+                door.close(LAST_ANSWERS).await;
             }
         };
-        tokio::select! {
-            // What clients do wrong is their affair: the API has said so, or they are gone.
-            _ = &mut connection => return,
-            Ok(()) = turns.changed() => {}
-            () = late => return,
-        }
+        tokio::join!(close(socket), close(address));
     }
-}
-
-type Answer = Response<Full<Bytes>>;
-
-async fn answer(
-    request: Request<Incoming>,
-    office: &Office,
-    turn: &watch::Sender<Turn>,
-) -> Result<Answer, Infallible> {
-    let (head, body) = request.into_parts();
-    let answer = match find(head.method.as_str(), head.uri.path()) {
-        Found::Nothing => wrong(StatusCode::NOT_FOUND, "there is no such page"),
-        Found::Method(method) => {
-            let mut answer = wrong(
-                StatusCode::METHOD_NOT_ALLOWED,
-                &format!("this is asked for by {method}"),
-            );
-            if let Ok(method) = method.parse() {
-                answer.headers_mut().insert(ALLOW, method);
-            }
-            answer
-        }
-        Found::Page(page, names) => match Limited::new(body, MAX_BODY).collect().await {
-            Ok(body) => {
-                turn.send_replace(Turn::Working);
-                let body = body.to_bytes();
-                show(page, &names, &body, &head, office).await
-            }
-            Err(_) => wrong(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                &format!("the body has more than {MAX_BODY} bytes, or breaks off"),
-            ),
-        },
-    };
-    turn.send_replace(Turn::Answering);
-    Ok(answer)
-}
-
-async fn show(page: &Page, names: &[String], body: &[u8], head: &Parts, office: &Office) -> Answer {
-    match page {
-        Page::Events => events(head, office),
-        Page::Metrics => numbers(head, office).await,
-        Page::Status => status(office).await,
-        Page::Live => fine(true, office),
-        Page::Ready => fine(office.life.told().stage == Stage::Serving, office),
-        Page::Order(read) => match read(names, body) {
-            Err(why) => wrong(StatusCode::BAD_REQUEST, &why),
-            Ok(command) => match office.desk.order(command).await {
-                Ok(done) => json(
-                    StatusCode::OK,
-                    &view::Done {
-                        ok: true,
-                        what: done.what,
-                        generation: done.generation,
-                    },
-                ),
-                Err(Refused::NotFound(why)) => wrong(StatusCode::NOT_FOUND, &why),
-                Err(Refused::Cannot(why)) => wrong(StatusCode::CONFLICT, &why),
-            },
-        },
-    }
-}
-
-/// Of a hundred thousand endpoints this takes a while, which is nobody else's.
-async fn status(office: &Office) -> Answer {
-    let office = office.clone();
-    let shown = task::spawn_blocking(move || json(StatusCode::OK, &look::status(&office)));
-    let panicked = |_| wrong(StatusCode::INTERNAL_SERVER_ERROR, "looking at it panicked");
-    shown.await.unwrap_or_else(panicked)
-}
-
-fn events(head: &Parts, office: &Office) -> Answer {
-    let after = match head.uri.query() {
-        None => 0,
-        Some(query) => match query.strip_prefix("after=").and_then(|n| n.parse().ok()) {
-            Some(after) => after,
-            None => {
-                return wrong(
-                    StatusCode::BAD_REQUEST,
-                    "the query is after=NUMBER, or left out",
-                );
-            }
-        },
-    };
-    json(StatusCode::OK, &look::events(office, after))
-}
-
-/// Of five thousand endpoints that is a page of thirty megabytes: made beside the event loop.
-async fn numbers(head: &Parts, office: &Office) -> Answer {
-    let accept = head
-        .headers
-        .get(ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    let format = Format::preferred(accept.unwrap_or_default());
-    let office = office.clone();
-    let written = task::spawn_blocking(move || metrics::page(&office, format));
-    let Ok(text) = written.await else {
-        return wrong(StatusCode::INTERNAL_SERVER_ERROR, "counting it up panicked");
-    };
-    let mut answer = Response::new(Full::from(text));
-    let kind = HeaderValue::from_static(format.content_type());
-    answer.headers_mut().insert(CONTENT_TYPE, kind);
-    answer
-}
-
-fn fine(ok: bool, office: &Office) -> Answer {
-    let state = office.life.told().stage.name().to_owned();
-    let status = if ok {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    json(status, &view::Fine { ok, state })
-}
-
-fn wrong(status: StatusCode, error: &str) -> Answer {
-    let error = error.to_owned();
-    json(status, &view::Wrong { error })
-}
-
-fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    // Views have text for keys, so that writing them cannot fail.
-    let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
-    text.push(b'\n');
-    let mut answer = Response::new(Full::from(text));
-    *answer.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(CONTENT_TYPE, json);
-    answer
 }

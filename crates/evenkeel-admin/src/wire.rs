@@ -1,19 +1,18 @@
-//! A Unix stream as hyper reads and writes it.
+//! A stream as hyper reads and writes it.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use evenkeel_net::Stream;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 
 /// So much is read in one go: requests are small, and it stands on the stack.
-const PIECE: usize = 4 * 1024;
+pub(crate) const PIECE: usize = 4 * 1024;
 
 /// The stream.
 #[derive(Debug)]
-pub(crate) struct Wire(pub(crate) UnixStream);
+pub(crate) struct Wire(pub(crate) Stream);
 
 impl Read for Wire {
     fn poll_read(
@@ -24,9 +23,8 @@ impl Read for Wire {
         // hyper's buffer is not initialised, and ours is copied instead of calling it so.
         let mut piece = [0; PIECE];
         let room = buf.remaining().min(PIECE);
-        let mut read = ReadBuf::new(&mut piece[..room]);
-        ready!(Pin::new(&mut self.0).poll_read(cx, &mut read))?;
-        buf.put_slice(read.filled());
+        let n = ready!(self.0.poll_read(cx, &mut piece[..room]))?;
+        buf.put_slice(&piece[..n]);
         Poll::Ready(Ok(()))
     }
 }
@@ -37,14 +35,14 @@ impl Write for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        self.0.poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        self.0.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        self.0.poll_shutdown(cx)
     }
 }

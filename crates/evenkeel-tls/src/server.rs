@@ -17,6 +17,7 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::identity::Identity;
 use crate::provider::provider;
+use crate::shown::Shown;
 use crate::terms::{Version, spelt};
 use choice::Choice;
 pub use clients::{ClientCheck, Unusable};
@@ -92,6 +93,23 @@ impl ServerTls {
         let config = Arc::clone(&self.0.config);
         let connection = UnbufferedServerConnection::new(config).map_err(Failure::of)?;
         Ok(Connection::of_server(connection))
+    }
+
+    /// What a handshake would have proven of a client that asks for `name` and shows no certificate. For people, and for nothing
+    /// that is decided about a client that is there.
+    #[must_use]
+    pub fn supposed(&self, name: Option<&str>) -> Proof {
+        let name = name.map(str::to_ascii_lowercase);
+        let identity = self.0.choice.place(name.as_deref(), &[]);
+        Proof {
+            tls: self.clone(),
+            shown: Shown {
+                name: name.map(String::into_boxed_str),
+                identity,
+            },
+            version: "TLSv1.3",
+            certificate: None,
+        }
     }
 
     /// What the handshake of a connection that was accepted here has proven, once.

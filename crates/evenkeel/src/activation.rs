@@ -8,7 +8,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use anyhow::{Context, bail};
-use evenkeel_config::model::Listener as Config;
 use evenkeel_net::{Listener, Owner};
 use listenfd::ListenFd;
 
@@ -64,15 +63,14 @@ impl Activation {
         Ok(Self { given })
     }
 
-    /// The sockets that were given for this listener, if any were.
-    pub(crate) fn listener(&mut self, config: &Config) -> Option<io::Result<Listener>> {
-        let bind = config.bind.to_string();
+    /// The sockets that were given for the listener of that address and name, if any were.
+    pub(crate) fn sockets(&mut self, bind: &str, name: &str) -> Option<io::Result<Listener>> {
         let has_address = self.given.iter().any(|given| given.address == bind);
         let fits = |given: &mut Given| {
             if has_address {
                 given.address == bind
             } else {
-                given.name == config.name
+                given.name == name
             }
         };
         let sockets: Vec<OwnedFd> = self

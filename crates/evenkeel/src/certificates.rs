@@ -8,6 +8,7 @@ use evenkeel_config::model::Config;
 use tokio::task;
 use tokio::time::{self, Interval, MissedTickBehavior};
 
+use crate::admin_address::{self, Change};
 use crate::load::{Renewed, renew};
 use crate::process::Process;
 
@@ -46,6 +47,8 @@ impl Process {
         match self.publish_certificates(*config).await {
             Ok(generation) => {
                 self.reading = Some(reading);
+                let served = self.control.publisher().current();
+                Change::Stays.apply(&mut self.console, &served.config).await;
                 tracing::info!(generation, "certificates were read anew");
             }
             Err(error) => tracing::error!("certificates stay as they were: {error:#}"),
@@ -84,16 +87,20 @@ pub(crate) fn tell_of_soon(config: &Config) {
     let now = since.map_or(0, |since| {
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     });
-    for listener in &config.listeners {
-        for one in listener.tls.iter().flat_map(|tls| &tls.certificates) {
-            let left = one.identity.certificate().not_after - now;
-            let file = one.certificate.display();
-            if left < 0 {
-                tracing::error!(listener = listener.name, %file, "this certificate has expired");
-            } else if left < SOON {
-                let days = left / DAY;
-                tracing::warn!(listener = listener.name, %file, days, "this certificate expires soon");
-            }
+    let listeners = config.listeners.iter().flat_map(|listener| {
+        let all = listener.tls.iter().flat_map(|tls| &tls.certificates);
+        all.map(|one| (listener.name.as_str(), one))
+    });
+    let admin = config.admin.iter().filter_map(|admin| admin.tls.as_ref());
+    let admin = admin.map(|tls| (admin_address::NAME, &tls.certificate));
+    for (listener, one) in listeners.chain(admin) {
+        let left = one.identity.certificate().not_after - now;
+        let file = one.certificate.display();
+        if left < 0 {
+            tracing::error!(listener, %file, "this certificate has expired");
+        } else if left < SOON {
+            let days = left / DAY;
+            tracing::warn!(listener, %file, days, "this certificate expires soon");
         }
     }
 }

@@ -41,6 +41,11 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Show what a running evenkeel serves, and how its endpoints are
     Status(AskArgs),
+    /// Watch a running evenkeel on a terminal: what is wrong, clusters and endpoints with rates and latencies; keys to drain and readmit
+    #[command(
+        after_help = "Keys: ? shows them. Without a terminal, or with --once, one picture is printed.\nNO_COLOR=1 leaves colors out."
+    )]
+    Top(TopArgs),
     /// Have a running evenkeel read its configuration file again; one with a mistake changes nothing
     Reload(ReloadArgs),
     /// Have a running evenkeel go back to the configuration before; twice is forth again
@@ -54,11 +59,21 @@ pub(crate) enum Command {
     Drain(AskArgs),
     /// Have a running evenkeel end at once
     Stop(AskArgs),
-    /// Take an endpoint out, bring it back or change its weight, over what the file says
+    /// Take an endpoint out, bring it back, change its weight, add or remove one, over what the file says
     #[command(
-        after_help = "Example: evenkeel endpoint drain api/10.0.0.7:8080\n\nWhat is ordered stays over reloads, until `reset`."
+        after_help = "Examples: evenkeel endpoint drain api/10.0.0.7:8080\n          evenkeel endpoint add api 10.0.0.9:8080 --weight 2\n\nWhat is ordered stays over reloads and upgrades, until `reset` or `remove`; the file is not written."
     )]
     Endpoint(EndpointArgs),
+    /// Say what would become of a request, and why: listener, route, checks, cluster, endpoint, fields, timeouts
+    #[command(
+        after_help = "Examples:\n  evenkeel explain GET https://shop.example/api/cart\n  evenkeel explain POST http://shop.example/api -H 'Content-Length: 20' --from 203.0.113.9\n  evenkeel explain GET https://shop.example/ --config evenkeel.toml\n\nNothing is sent. Without --config the running evenkeel is asked, with what it knows of its endpoints.\nExit codes: 0 it would be served, 1 evenkeel would reply a fault, 2 the question is wrong, 3 no evenkeel answers."
+    )]
+    Explain(ExplainArgs),
+    /// Write a running evenkeel's own log down to another level
+    #[command(
+        after_help = "Example: evenkeel log-level debug --for 10m\n\nIt holds for the time given, or until the configuration is read again."
+    )]
+    LogLevel(LogLevelArgs),
     /// Say what a fault means, what usually causes it, and what to look at; without a name all faults are listed
     #[command(
         after_help = "Example: evenkeel why connect-refused\n\nThe name stands in the access log, and in the `details` of a reply's Proxy-Status."
@@ -102,11 +117,21 @@ pub(crate) struct AskArgs {
     pub(crate) json: bool,
 }
 
+/// `evenkeel top`.
+#[derive(Args, Debug)]
+pub(crate) struct TopArgs {
+    /// Print one picture, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
 /// `evenkeel reload`.
 #[derive(Args, Debug)]
 pub(crate) struct ReloadArgs {
     /// Put the configuration on trial for so long: when more requests fail, evenkeel goes back by itself. Waits for the verdict
-    #[arg(long, value_name = "TIME", value_parser = parse_trial)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) trial: Option<String>,
     #[command(flatten)]
     pub(crate) ask: AskArgs,
@@ -150,6 +175,26 @@ pub(crate) enum EndpointOrder {
     },
     /// As the configuration file has it
     Reset(OneEndpoint),
+    /// Add one to those of the file; it gets requests once its probes are good, and slowly more of them
+    Add {
+        /// The cluster
+        #[arg(value_name = "CLUSTER")]
+        cluster: String,
+        /// Where it is: host:port or unix:/path
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+        /// What it is called; without it its address
+        #[arg(long, value_name = "NAME")]
+        id: Option<String>,
+        /// Its weight, 0 to 1,000; without it 1
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
+        weight: Option<u16>,
+        /// The zone it is in
+        #[arg(long, value_name = "ZONE")]
+        zone: Option<String>,
+    },
+    /// Remove one that was added; what is under way is finished
+    Remove(OneEndpoint),
 }
 
 /// Which endpoint is meant.
@@ -158,6 +203,48 @@ pub(crate) struct OneEndpoint {
     /// Its cluster, and its id or address
     #[arg(value_name = "CLUSTER/ENDPOINT", value_parser = parse_endpoint)]
     pub(crate) endpoint: (String, String),
+}
+
+/// `evenkeel log-level`.
+#[derive(Args, Debug)]
+pub(crate) struct LogLevelArgs {
+    /// error, warn, info or debug; as-configured takes back what was ordered; without it the level is shown
+    #[arg(value_name = "LEVEL", value_parser = ["error", "warn", "info", "debug", "as-configured"])]
+    pub(crate) level: Option<String>,
+    /// For so long; without it until the configuration is read again
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time, requires = "level")]
+    pub(crate) time: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
+/// `evenkeel explain`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// The method of the request
+    #[arg(value_name = "METHOD")]
+    pub(crate) method: String,
+    /// Its address: http:// or https://, a host, and a path with a query
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// A field of the request; may be repeated. Host is the address's unless it is given
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The address that it comes from, or `unix`; without it 127.0.0.1
+    #[arg(long, value_name = "IP")]
+    pub(crate) from: Option<String>,
+    /// The listener that it comes to; without it the one that the address leads to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Option<String>,
+    /// Explain by this file; nothing has to run, and nothing is known of endpoints
+    #[arg(long, short, value_name = "FILE", conflicts_with = "control")]
+    pub(crate) config: Option<PathBuf>,
+    /// The control socket of the evenkeel that is meant
+    #[arg(long, value_name = "PATH")]
+    pub(crate) control: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `evenkeel why`.
@@ -264,7 +351,7 @@ pub(crate) struct CompletionsArgs {
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }
-fn parse_trial(text: &str) -> Result<String, String> {
+fn parse_time(text: &str) -> Result<String, String> {
     parse_duration(text).map(|_| text.to_owned())
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<Exi
     match loaded.told() {
         Some((config, reading)) => {
             let origin = Origin::File(args.config.clone(), args.watch, seen, reading);
-            serve(config, origin, &args.control, handover, |_| {})
+            serve(config, origin, &args.control, handover, None, |_| {})
         }
         None => Ok(ExitCode::FAILURE),
     }
@@ -57,7 +57,14 @@ pub(crate) fn proxy(args: &ProxyArgs, handover: &mut Handover) -> anyhow::Result
     if args.print_config {
         return print(&evenkeel_config::print(&config));
     }
-    serve(config, Origin::CommandLine, &args.control, handover, |_| {})
+    serve(
+        config,
+        Origin::CommandLine,
+        &args.control,
+        handover,
+        None,
+        |_| {},
+    )
 }
 
 /// `evenkeel schema`.

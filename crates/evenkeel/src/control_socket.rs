@@ -1,12 +1,15 @@
 //! Where the process listens to operators: the socket is bound before anything is served, like a listener.
 
+use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use evenkeel_admin::place;
-use evenkeel_net::{ListenSocket, Owner};
+use evenkeel_net::{ListenSocket, Loan, Owner};
 
 use crate::cli::ControlArgs;
 use crate::handover::Handover;
@@ -96,6 +99,20 @@ fn bind(args: &ControlArgs) -> anyhow::Result<Option<(ListenSocket, PathBuf)>> {
             Ok(None)
         }
     }
+}
+
+/// Whether a path leads to this socket, by whatever links.
+pub(crate) fn is_at(socket: &Loan, path: &Path) -> bool {
+    let own = socket.as_fd().try_clone_to_owned();
+    let own = own.and_then(|own| UnixListener::from(own).local_addr());
+    let Some(own) = own
+        .ok()
+        .and_then(|own| own.as_pathname().map(Path::to_owned))
+    else {
+        return false;
+    };
+    let file = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    own == path || file(path).is_some_and(|there| file(&own) == Some(there))
 }
 
 /// Where commands ask: where they are told to, or the first of the usual places at which there is a socket; and where else it

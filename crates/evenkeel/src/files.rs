@@ -5,6 +5,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -137,6 +138,11 @@ impl Source for Files<'_> {
 
     fn system_roots(&self) -> Result<Roots, String> {
         self.roots.get_or_init(Roots::of_system).clone()
+    }
+
+    fn may_others_read(&self, path: &str) -> bool {
+        let seen = fs::metadata(self.resolve(path));
+        seen.is_ok_and(|seen| seen.mode() & 0o004 != 0)
     }
 
     fn resolve(&self, path: &str) -> PathBuf {

@@ -8,6 +8,8 @@ use evenkeel_config::model::{self, Bind, Config};
 use evenkeel_net::Listener;
 
 use crate::activation::Activation;
+use crate::admin_address;
+use crate::forbidden::forbidden;
 use crate::handover::Handover;
 
 /// What has to be bound and closed for a configuration to take the place of another.
@@ -52,7 +54,16 @@ fn is_same(one: &model::Listener, other: &model::Listener) -> bool {
     one.bind == other.bind && (!chosen || one.name == other.name)
 }
 
-/// Every listener of a configuration, in its order: those whose sockets are there already take them over, from the process
+/// What is bound at the start.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// The listeners, in the configuration's order.
+    pub(crate) listeners: Vec<Listener>,
+    /// The admin address, where there is one.
+    pub(crate) admin: Option<Listener>,
+}
+
+/// Every listener of a configuration, and its admin address where `admin` is not it already: those whose sockets are there already take them over, from the process
 /// before or from whoever started this one; the others are bound.
 ///
 /// # Errors
@@ -61,12 +72,14 @@ pub(crate) fn bind_all(
     config: &Config,
     workers: usize,
     handover: &mut Handover,
-) -> anyhow::Result<Vec<Listener>> {
+    admin: Option<Listener>,
+) -> anyhow::Result<Bound> {
     let mut activation = Activation::begin()?;
     let mut listeners = Vec::with_capacity(config.listeners.len());
     for listener in &config.listeners {
         let there = handover.listener(listener);
-        listeners.push(match there.or_else(|| activation.listener(listener)) {
+        let started = || activation.sockets(&listener.bind.to_string(), &listener.name);
+        listeners.push(match there.or_else(started) {
             Some(taken) => taken.with_context(|| {
                 let name = &listener.name;
                 format!("listener {name}: the sockets that are there for it cannot be used")
@@ -74,8 +87,12 @@ pub(crate) fn bind_all(
             None => bind(listener, workers)?,
         });
     }
+    let admin = match admin {
+        None => admin_address::find(config, handover, &mut activation)?,
+        bound => bound,
+    };
     activation.finish()?;
-    Ok(listeners)
+    Ok(Bound { listeners, admin })
 }
 
 fn bind(listener: &model::Listener, workers: usize) -> anyhow::Result<Listener> {
@@ -92,24 +109,10 @@ fn bind(listener: &model::Listener, workers: usize) -> anyhow::Result<Listener> 
             )
         }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            bail!("{}", forbidden(listener, &address))
+            bail!("listener {}: {}", listener.name, forbidden(&listener.bind))
         }
         bound => {
             bound.with_context(|| format!("listener {}: cannot listen on {address}", listener.name))
         }
     }
-}
-
-/// What to do about an address that this user may not have.
-fn forbidden(listener: &model::Listener, address: &str) -> String {
-    let name = &listener.name;
-    let user = rustix::process::geteuid().as_raw();
-    let remedy = match &listener.bind {
-        Bind::Ip(_) => {
-            "ports below 1024 need root at the start, the capability CAP_NET_BIND_SERVICE, or a socket from systemd; a reload \
-             after the user was changed cannot bind a new one, a restart can"
-        }
-        Bind::Unix(_) => "this user must be allowed to write to its folder",
-    };
-    format!("listener {name}: user {user} may not listen on {address}: {remedy}")
 }

@@ -148,6 +148,11 @@ fn groups(config: &Config, changed: &HashSet<PathBuf>) -> Vec<Vec<PathBuf>> {
             groups.push(group);
         }
     }
+    if let Some(tls) = config.admin.as_ref().and_then(|admin| admin.tls.as_ref()) {
+        let one = &tls.certificate;
+        groups.push(vec![one.certificate.clone(), one.key.clone()]);
+        groups.extend(tls.clients.iter().map(|(ca, _)| vec![ca.clone()]));
+    }
     let known: HashSet<PathBuf> = groups.iter().flatten().cloned().collect();
     groups.push(changed.difference(&known).cloned().collect());
     groups

@@ -4,19 +4,23 @@
 //! with a request in it.
 
 mod activation;
+mod admin_address;
 mod certificates;
 mod cli;
 mod command;
 mod control_socket;
 mod demo;
 mod desk;
+mod explain;
 mod files;
+mod forbidden;
 mod handover;
 mod listeners;
 mod load;
 mod notify;
 mod operate;
 mod operator_log;
+mod orders;
 mod privileges;
 mod process;
 mod run;
@@ -24,6 +28,7 @@ mod simulate;
 mod stamp;
 mod startup;
 mod status;
+mod top;
 mod trial;
 mod upgrade;
 mod watched_files;
@@ -60,12 +65,15 @@ fn run(handover: &mut Handover) -> anyhow::Result<ExitCode> {
         Command::Proxy(args) => command::proxy(&args, handover),
         Command::Simulate(args) => simulate::run(&args),
         Command::Status(args) => operate::status(&args),
+        Command::Top(args) => top::run(&args),
         Command::Reload(args) => operate::reload(&args),
         Command::Rollback(args) => operate::order(&args, "rollback"),
         Command::Upgrade(args) => operate::upgrade(&args),
         Command::Drain(args) => operate::order(&args, "drain"),
         Command::Stop(args) => operate::order(&args, "stop"),
         Command::Endpoint(args) => operate::endpoint(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::LogLevel(args) => operate::log_level(&args),
         Command::Why(args) => why::run(&args),
         Command::Schema => command::schema(),
         Command::Completions(args) => command::completions(&args),

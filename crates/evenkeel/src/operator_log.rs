@@ -3,11 +3,13 @@
 use std::fmt;
 use std::panic;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use evenkeel_config::model::{LogFormat, LogLevel, OperatorLog};
 use evenkeel_state::Events;
 use evenkeel_state::events::Severity;
+use evenkeel_state::life::Logged;
+use tokio::time;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
@@ -23,6 +25,8 @@ type Written = Box<dyn Layer<Registry> + Send + Sync>;
 pub(crate) struct Log {
     handle: Handle<Written, Registry>,
     config: OperatorLog,
+    /// The level that was ordered in the place of the configuration's, and until when.
+    ordered: Option<(LogLevel, Option<Instant>)>,
     /// Its lines of late.
     pub(crate) events: Arc<Events>,
 }
@@ -33,10 +37,7 @@ pub(crate) fn start(config: &OperatorLog) -> Log {
     // A second start finds the first log in place, which is as good.
     let events = Arc::new(Events::new());
     let kept = Kept(Arc::clone(&events));
-    let _ = tracing_subscriber::registry()
-        .with(layer)
-        .with(kept)
-        .try_init();
+    let _ = subscriber(layer, kept).try_init();
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(
@@ -47,17 +48,60 @@ pub(crate) fn start(config: &OperatorLog) -> Log {
     Log {
         handle,
         config: *config,
+        ordered: None,
         events,
     }
 }
 
+/// Who hears of what is said.
+fn subscriber(
+    lines: reload::Layer<Written, Registry>,
+    kept: Kept,
+) -> impl Subscriber + Send + Sync {
+    tracing_subscriber::registry().with(lines).with(kept)
+}
+
 impl Log {
-    /// Writes in this way from now on.
+    /// Writes in this way from now on, whatever was ordered: who reads the configuration again wants what it says.
     pub(crate) fn follow(&mut self, config: &OperatorLog) {
-        if self.config != *config {
-            self.config = *config;
+        self.change(*config, None);
+    }
+
+    /// Writes down to this level from now on, in the place of the configuration's: for so long, or until that is read again where the
+    /// time is zero. None takes it back.
+    pub(crate) fn order(&mut self, level: Option<LogLevel>, time: Duration) {
+        // A time that the clock cannot tell is for ever.
+        let until = (!time.is_zero()).then(|| Instant::now().checked_add(time));
+        self.change(self.config, level.map(|level| (level, until.flatten())));
+    }
+
+    /// Down to where it is written.
+    pub(crate) const fn logged(&self) -> Logged {
+        Logged {
+            configured: self.config.level,
+            ordered: self.ordered,
+        }
+    }
+
+    /// Waits until the time of a level that was ordered is over.
+    pub(crate) async fn over(&self) {
+        match self.ordered {
+            Some((_, Some(until))) => time::sleep_until(until.into()).await,
+            Some((_, None)) | None => std::future::pending().await,
+        }
+    }
+
+    fn change(&mut self, config: OperatorLog, ordered: Option<(LogLevel, Option<Instant>)>) {
+        let in_force = |log: &Self| OperatorLog {
+            level: log.logged().level(),
+            ..log.config
+        };
+        let before = in_force(self);
+        (self.config, self.ordered) = (config, ordered);
+        let now = in_force(self);
+        if before != now {
             // It fails when the log is not the one in place, and then nothing is to be changed.
-            let _ = self.handle.reload(written(config));
+            let _ = self.handle.reload(written(&now));
         }
     }
 }
@@ -74,9 +118,11 @@ fn written(config: &OperatorLog) -> Written {
         .with_writer(std::io::stderr.with_max_level(level));
     // Events are kept down to their own level, whatever is written.
     let seen = LevelFilter::from_level(level.max(Level::INFO));
+    // The filter is the outer one: only then does the log tell beforehand what it never wants. The other way round each of the
+    // eighty lines that the codec of HTTP/2 has for every request asked anew, a ninth of all that such a request took.
     match config.format {
-        LogFormat::Text => seen.and_then(lines.with_ansi(false)).boxed(),
-        LogFormat::Json => seen.and_then(lines.json().flatten_event(true)).boxed(),
+        LogFormat::Text => lines.with_ansi(false).and_then(seen).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).and_then(seen).boxed(),
     }
 }
 
@@ -115,5 +161,26 @@ impl Visit for Read {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_never_wanted_is_known_before_it_is_said() {
+        for (level, expected) in [
+            (LogLevel::Error, LevelFilter::INFO),
+            (LogLevel::Info, LevelFilter::INFO),
+            (LogLevel::Debug, LevelFilter::DEBUG),
+        ] {
+            for format in [LogFormat::Text, LogFormat::Json] {
+                let config = OperatorLog { level, format };
+                let (layer, _handle) = reload::Layer::new(written(&config));
+                let log = subscriber(layer, Kept(Arc::new(Events::new())));
+                assert_eq!(log.max_level_hint(), Some(expected), "{config:?}");
+            }
+        }
     }
 }

@@ -7,16 +7,18 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, anyhow, bail};
+use evenkeel_admin::Console;
 use evenkeel_base::unit::format_duration;
 use evenkeel_config::model::{AccessLogTarget, Config, Listener, Workers};
 use evenkeel_control::{Control, MAX_TRIAL};
 use evenkeel_net::Lease;
 use evenkeel_proxy::{AccessLog, DataPlane};
-use evenkeel_state::command::{Answer, Command, Done, EndpointOrder, Refused};
+use evenkeel_state::command::{Command, Done, Refused};
 use evenkeel_state::life::Stage;
-use evenkeel_state::{Life, ListenerState, Snapshot};
+use evenkeel_state::{Change, Life, ListenerState, Snapshot};
 use tokio::task;
 
+use crate::admin_address;
 use crate::desk::Order;
 use crate::handover::{Estate, Taken};
 use crate::listeners::Difference;
@@ -65,13 +67,13 @@ pub(crate) struct Process {
     pub(crate) upgrade: Option<Upgrade>,
     /// What is told of an upgrade that went well.
     pub(crate) farewell: Option<Farewell>,
-    /// The control socket.
-    pub(crate) console: Option<Lease>,
+    /// Where operators are answered.
+    pub(crate) console: Console,
     pub(crate) notify: Notify,
     /// What runs.
     pub(crate) program: PathBuf,
     origin: Origin,
-    log: Log,
+    pub(crate) log: Log,
     /// The configuration before the current one, and when it was read, to go back to.
     before: Option<Before>,
 }
@@ -100,7 +102,7 @@ pub(crate) struct Parts {
     pub(crate) life: Arc<Life>,
     pub(crate) log: Log,
     pub(crate) origin: Origin,
-    pub(crate) console: Option<Lease>,
+    pub(crate) console: Console,
     pub(crate) notify: Notify,
     pub(crate) program: PathBuf,
 }
@@ -187,6 +189,19 @@ impl Process {
                 let _ = answer.send(self.order(&cluster, &endpoint, order));
                 return None;
             }
+            Command::AddEndpoint {
+                cluster,
+                endpoint,
+                scheme,
+            } => {
+                let _ = answer.send(self.add(&cluster, &endpoint, scheme).await);
+                return None;
+            }
+            Command::RemoveEndpoint { cluster, endpoint } => {
+                let _ = answer.send(self.remove(&cluster, &endpoint));
+                return None;
+            }
+            Command::LogLevel { level, time } => Ok(self.log_down_to(level, time)),
             Command::Upgrade { program } => {
                 self.upgrade_to(&program, Some(answer));
                 return None;
@@ -211,27 +226,11 @@ impl Process {
         stops
     }
 
-    fn done(&self, what: &str) -> Done {
+    pub(crate) fn done(&self, what: &str) -> Done {
         Done {
             what: what.to_owned(),
             generation: self.control.publisher().current().generation,
         }
-    }
-
-    fn order(&self, cluster: &str, endpoint: &str, order: EndpointOrder) -> Answer {
-        let ordered = self.control.order(cluster, endpoint, order);
-        let generation = ordered.map_err(|error| Refused::NotFound(error.to_string()))?;
-        let what = match order {
-            EndpointOrder::Admin(admin) => format!("{cluster}/{endpoint} is in {admin} now"),
-            EndpointOrder::Weight(weight) => {
-                format!("{cluster}/{endpoint} has a weight of {weight} now")
-            }
-            EndpointOrder::AsConfigured => {
-                format!("{cluster}/{endpoint} is as the configuration has it now")
-            }
-        };
-        tracing::info!(cluster, endpoint, generation, "by order: {what}");
-        Ok(Done { what, generation })
     }
 
     /// Reads the file again and lets it take the place of what runs; the generation that then runs.
@@ -357,6 +356,7 @@ impl Process {
         let current = self.control.publisher().current();
         let Difference { new, gone } =
             Difference::bind(&current.config, &config, self.plane.workers())?;
+        let admin = admin_address::Change::bind(&current.config, &config)?;
         let log = changed_log(&current.config, &config)?;
         self.end_trial("another configuration took its place");
         if count(config.workers) != self.plane.workers() {
@@ -381,6 +381,7 @@ impl Process {
         }
         let generation = self.control.publish(prepared).await?;
         self.log.follow(&config.log);
+        self.life.logs(self.log.logged());
         let next = self.control.publisher().current();
         for (place, listener) in new {
             if let Some((config, state)) = listener_at(&next, place) {
@@ -392,6 +393,7 @@ impl Process {
         if let Some(log) = log {
             self.plane.change_log(log).await;
         }
+        admin.apply(&mut self.console, &next.config).await;
         // From what its certificates looked like when they were read: those of a configuration from before may have changed since.
         self.certificates = watch_certificates(reading.as_deref());
         self.before = Some(Before {
@@ -399,8 +401,19 @@ impl Process {
             read: self.life.told().loaded,
             reading: std::mem::replace(&mut self.reading, reading),
         });
+        self.tell_change(Arc::clone(&current.config), config, generation)
+            .await;
         tracing::info!(generation, "a new configuration is served");
         Ok(generation)
+    }
+
+    /// Says what is other now, for whoever asks.
+    async fn tell_change(&self, before: Arc<Config>, after: Arc<Config>, generation: u64) {
+        let at = SystemTime::now();
+        let compare = move || Change::between(&before, &after, generation, at);
+        if let Ok(change) = task::spawn_blocking(compare).await {
+            self.life.changed(change);
+        }
     }
 
     /// A trial that runs ends without a verdict.
@@ -437,10 +450,16 @@ impl Process {
             let sockets = self.plane.sockets(state.serial);
             (config.name.clone(), config.bind.to_string(), sockets)
         });
+        let address = self.console.address().and_then(Lease::get);
+        let admin = snapshot.config.admin.as_ref().zip(address);
+        let admin = admin.map(|(config, loan)| {
+            let place = admin_address::place(config.bind);
+            (admin_address::NAME.to_owned(), place, vec![loan])
+        });
         let estate = Estate {
             inheritance: self.control.bequeath(),
-            listeners: listeners.collect(),
-            control: self.console.as_ref().and_then(Lease::get),
+            listeners: listeners.chain(admin).collect(),
+            control: self.console.socket().and_then(Lease::get),
         };
         let is_same = program.as_os_str().is_empty();
         let program = if is_same { &self.program } else { program };

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use evenkeel_admin::{Console, Office};
-use evenkeel_config::model::Config;
+use evenkeel_config::model::{Admin, Config};
 use evenkeel_control::{Control, unreachable_endpoints};
-use evenkeel_net::{ListenSocket, Listener};
+use evenkeel_net::Listener;
 use evenkeel_proxy::{AccessLog, DataPlane};
 use evenkeel_state::Life;
 use evenkeel_state::life::Stage;
@@ -26,12 +26,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::{runtime, time};
 
+use crate::admin_address;
 use crate::certificates::{Days, tell_of_soon};
 use crate::cli::ControlArgs;
 use crate::control_socket;
 use crate::desk::{Counter, Order};
 use crate::handover::{self, Handover, Taken};
-use crate::listeners::bind_all;
+use crate::listeners::{Bound, bind_all};
 use crate::notify::Notify;
 use crate::operator_log;
 use crate::privileges;
@@ -44,19 +45,20 @@ use crate::watched_files::WatchedFiles;
 /// How often a drain looks whether it is over.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
-/// Serves `config` until a signal ends it. `ready` is called with the bound listeners once traffic is served.
+/// Serves `config` until a signal ends it; its admin address may be bound already. `ready` is called with the bound listeners once traffic is served.
 pub(crate) fn serve(
     config: Config,
     origin: Origin,
     control: &ControlArgs,
     handover: &mut Handover,
+    admin: Option<Listener>,
     ready: impl FnOnce(&[String]),
 ) -> anyhow::Result<ExitCode> {
     let program = handover::program();
     let operator_log = operator_log::start(&config.log);
     raise_descriptor_limit();
     let workers = count(config.workers);
-    let listeners = bind_all(&config, workers, handover)?;
+    let Bound { listeners, admin } = bind_all(&config, workers, handover, admin)?;
     let socket = control_socket::find(control, handover)?;
     privileges::shed(&config, socket.path())?;
     let log = AccessLog::open(&config.access_log).context("cannot open the access log")?;
@@ -67,15 +69,13 @@ pub(crate) fn serve(
         let mut signals = Signals::new()?;
         say(startup::table(&config, &listeners, workers).trim_end());
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
+        let admin = admin.zip(config.admin.clone());
         let before = handover.inheritance();
         let (control, unresolved) = Control::start_after(before, config, workers, &chance()?).await;
         for one in unresolved {
             say(&format!("  warning   {one}"));
         }
         let plane = DataPlane::start(workers, control.publisher(), listeners, log)?;
-        let control_path = socket.path().map(Path::to_owned);
-        let socket = socket.open()?;
-        let lease = socket.as_ref().map(ListenSocket::lease);
         let (desk, mut orders) = Counter::new();
         let life = Arc::new(Life::new(origin.path().map(absolute)));
         let office = Office {
@@ -85,11 +85,8 @@ pub(crate) fn serve(
             events: Arc::clone(&operator_log.events),
             desk: Arc::new(desk.clone()),
         };
-        let console = socket.map(|socket| Console::start(socket, office));
-        let console = console.transpose()?;
-        if let Some(path) = control_path {
-            say(&format!("  control   {}", path.display()));
-        }
+        let console = open_console(office, socket, admin).await?;
+        life.logs(operator_log.logged());
         life.enter(Stage::Serving);
         let notify = tell_ready(handover, workers);
         ready(&addresses);
@@ -100,13 +97,13 @@ pub(crate) fn serve(
             life,
             log: operator_log,
             origin,
-            console: lease,
+            console,
             notify,
             program,
         };
         let mut process = Process::new(plane, control, parts);
         let end = serve_until_end(&mut process, &mut signals, &mut orders).await;
-        finish(&mut process, end, console, &mut signals, &mut orders).await;
+        finish(&mut process, end, &mut signals, &mut orders).await;
         process.plane.join();
         // Kept until here: without anybody who could give orders there would be nothing to wait for.
         drop(desk);
@@ -117,32 +114,46 @@ pub(crate) fn serve(
     outcome
 }
 
+/// Answers operators from now on.
+async fn open_console(
+    office: Office,
+    socket: control_socket::Found,
+    admin: Option<(Listener, Admin)>,
+) -> anyhow::Result<Console> {
+    let mut console = Console::start(office)?;
+    if let Some((listener, config)) = admin {
+        say(&admin_address::line(&config, &listener.address()));
+        let socket = evenkeel_admin::only(listener)?;
+        console.open_address(socket, &config).await?;
+    }
+    let path = socket.path().map(Path::to_owned);
+    if let Some(socket) = socket.open()? {
+        console.open_socket(socket)?;
+    }
+    if let Some(path) = path {
+        say(&format!("  control   {}", path.display()));
+    }
+    Ok(console)
+}
+
 /// Finishes what is under way. Operators are answered to its end, or until another process answers them.
 async fn finish(
     process: &mut Process,
     end: End,
-    mut console: Option<Console>,
     signals: &mut Signals,
     orders: &mut mpsc::Receiver<Order>,
 ) {
     process.begin_end(end);
     if let Some(farewell) = process.farewell.take() {
         // First: whoever hears that it is done and asks again, asks the other process.
-        if let Some(console) = &console {
-            console.leave().await;
-        }
+        process.console.leave().await;
         farewell.say();
-        close(console.take()).await;
+        process.console.close().await;
     }
     drain(process, end, signals, orders).await;
     until_finished(&process.plane).await;
-    close(console).await;
-}
-
-async fn close(console: Option<Console>) {
-    if let Some(console) = console {
-        console.close().await;
-    }
+    process.control.finish_traces().await;
+    process.console.close().await;
 }
 
 async fn tell_unreachable(control: Arc<Control>) {
@@ -182,6 +193,7 @@ async fn serve_until_end(
             trial,
             upgrade,
             control,
+            log,
             ..
         } = &mut *process;
         tokio::select! {
@@ -206,6 +218,7 @@ async fn serve_until_end(
                 process.renew_certificates().await;
             }
             () = days.next() => tell_of_soon(&control.publisher().current().config),
+            () = log.over() => process.log_as_configured(),
             verdict = judged(trial.as_mut(), control) => process.judged(verdict).await,
             outcome = upgraded(upgrade.as_mut()) => {
                 if let Some(end) = process.upgraded(outcome) {

@@ -151,6 +151,7 @@ fn list(out: &mut String, cluster: &Cluster) {
 /// Whether there is nothing to say about it.
 fn is_well(one: &Endpoint) -> bool {
     one.ordered.is_none()
+        && !one.added
         && one.admin == "ready"
         && one.phase == "admitting"
         && ["up", "unprobed"].contains(&one.health.as_str())
@@ -182,6 +183,9 @@ fn state(one: &Endpoint) -> String {
 /// Why it is not as it should be.
 fn remark(one: &Endpoint) -> String {
     let mut remarks = Vec::new();
+    if one.added {
+        remarks.push("added by order".to_owned());
+    }
     if let Some(ordered) = &one.ordered {
         let admin = ordered.admin.as_deref();
         let weight = ordered.weight.map(|weight| format!("weight {weight}"));

@@ -73,7 +73,7 @@ impl Choice {
     }
 
     /// The place of the identity that is shown to somebody who asks for `name` and can check `schemes`.
-    fn place(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> usize {
+    pub(crate) fn place(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> usize {
         let places = name.and_then(|name| self.find(name));
         let places = places.unwrap_or(&self.others);
         let can_check = |at: &&usize| {

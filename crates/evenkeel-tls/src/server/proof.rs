@@ -20,6 +20,12 @@ impl Proof {
         self.shown.name.as_deref()
     }
 
+    /// The place of the certificate that it was shown in its listener's list.
+    #[must_use]
+    pub const fn shown(&self) -> usize {
+        self.shown.identity
+    }
+
     /// The version of TLS, as logs and fields call it.
     #[must_use]
     pub const fn version(&self) -> &'static str {

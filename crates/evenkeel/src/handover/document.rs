@@ -6,7 +6,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use evenkeel_base::Address;
 use evenkeel_base::rules::AdminState;
+use evenkeel_config::{EndpointSaid, check_endpoint, model};
 use evenkeel_net::Owner;
 use evenkeel_policy::{Health, Past, Phase, Stood};
 use evenkeel_state::{Inheritance, Legacy, Ordered};
@@ -33,6 +35,8 @@ pub(super) struct Offer {
     pub(super) control: Option<Whose>,
     #[serde(default)]
     overlay: Vec<Order>,
+    #[serde(default)]
+    added: Vec<AddedEndpoint>,
     #[serde(default)]
     endpoints: Vec<Endpoint>,
 }
@@ -86,6 +90,18 @@ struct Order {
     admin: Option<String>,
     #[serde(default)]
     weight: Option<u16>,
+}
+
+/// An endpoint that was added, as an order says it.
+#[derive(Debug, Deserialize, Serialize)]
+struct AddedEndpoint {
+    cluster: String,
+    id: String,
+    address: String,
+    #[serde(default)]
+    weight: Option<u16>,
+    #[serde(default)]
+    zone: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -161,6 +177,7 @@ impl Offer {
             listeners,
             control,
             overlay: inheritance.overlay.into_iter().map(order).collect(),
+            added: inheritance.added.into_iter().map(added).collect(),
             endpoints: inheritance.endpoints.into_iter().map(endpoint).collect(),
         }
     }
@@ -193,12 +210,40 @@ impl Offer {
             (order.cluster, order.endpoint, ordered)
         });
         let endpoints = std::mem::take(&mut self.endpoints);
+        let added = std::mem::take(&mut self.added);
         Inheritance {
             began: received.checked_sub(clock).unwrap_or(received),
             generation: self.generation,
             overlay: overlay.collect(),
+            added: added.into_iter().filter_map(AddedEndpoint::read).collect(),
             endpoints: endpoints.into_iter().filter_map(legacy).collect(),
         }
+    }
+}
+
+fn added((cluster, endpoint): (String, model::Endpoint)) -> AddedEndpoint {
+    // The records of a service say what its weight is.
+    let says = !matches!(endpoint.address, Address::Service(_));
+    AddedEndpoint {
+        cluster,
+        id: endpoint.id,
+        address: endpoint.address.to_string(),
+        weight: says.then_some(endpoint.weight),
+        zone: (!endpoint.zone.is_empty()).then_some(endpoint.zone),
+    }
+}
+
+impl AddedEndpoint {
+    /// None for one that this evenkeel would not add.
+    fn read(self) -> Option<(String, model::Endpoint)> {
+        let said = EndpointSaid {
+            address: &self.address,
+            id: Some(&self.id),
+            weight: self.weight,
+            zone: self.zone.as_deref(),
+        };
+        let (_, endpoint) = check_endpoint(&said).ok()?;
+        Some((self.cluster, endpoint))
     }
 }
 
@@ -277,6 +322,16 @@ fn admin(name: &str) -> Option<AdminState> {
 mod tests {
     use super::*;
 
+    fn known_added(address: &str) -> (String, model::Endpoint) {
+        let said = EndpointSaid {
+            address,
+            id: Some("blue"),
+            zone: Some("z"),
+            ..EndpointSaid::default()
+        };
+        ("c".into(), check_endpoint(&said).unwrap().1)
+    }
+
     fn known() -> Inheritance {
         let stood = Stood {
             health: Health::Down,
@@ -302,6 +357,7 @@ mod tests {
                     weight: Some(3),
                 },
             )],
+            added: ["10.0.0.9:1", "srv:_a._tcp.b"].map(known_added).into(),
             endpoints: vec![Legacy {
                 cluster: "c".into(),
                 endpoint: "e".into(),
@@ -322,6 +378,7 @@ mod tests {
         let read = Offer::read(&text).unwrap().inheritance(now);
         assert_eq!(read.endpoints, known().endpoints);
         assert_eq!(read.overlay, known().overlay);
+        assert_eq!(read.added, known().added);
         assert_eq!(read.generation, 7);
         assert!(now.duration_since(read.began) < Duration::from_secs(5));
     }

@@ -64,10 +64,15 @@ impl Handover {
         let mut offered = taking.offer.listeners.iter();
         let place =
             offered.position(|one| one.bind == bind && (!chosen || one.name == config.name))?;
-        let owner = taking.offer.listeners.get(place)?.whose.into();
-        let sockets = taking.sockets.get_mut(place)?.take()?;
-        taking.taken.push(place);
-        Some(Listener::inherit(sockets, owner))
+        taking.take(place)
+    }
+
+    /// The sockets that the old process has for something else than a listener, by where it says that it is bound.
+    pub(crate) fn sockets(&mut self, fits: impl Fn(&str) -> bool) -> Option<io::Result<Listener>> {
+        let taking = self.0.as_mut()?;
+        let mut offered = taking.offer.listeners.iter();
+        let place = offered.position(|one| fits(&one.bind))?;
+        taking.take(place)
     }
 
     /// The old process's control socket, and whose it is.
@@ -106,6 +111,14 @@ impl Handover {
 }
 
 impl Taking {
+    /// The sockets at that place of the offer, once.
+    fn take(&mut self, place: usize) -> Option<io::Result<Listener>> {
+        let owner = self.offer.listeners.get(place)?.whose.into();
+        let sockets = self.sockets.get_mut(place)?.take()?;
+        self.taken.push(place);
+        Some(Listener::inherit(sockets, owner))
+    }
+
     fn begin(stream: &UnixStream) -> anyhow::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
