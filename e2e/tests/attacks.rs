@@ -40,8 +40,8 @@ fn a_malformed_chunk_is_not_read_a_second_time_as_another_size() {
 #[test]
 fn a_wake_without_bytes_is_not_a_late_request() {
     let proxy = Evenkeel::start_text(
-        "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\nrequest_header_timeout = \"200ms\"\n\
-         keepalive_timeout = \"1s\"\n[[route]]\nrespond = { status = 200, body = \"hi\" }\n",
+        "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\nrequest_header_timeout = \"600ms\"\n\
+         keepalive_timeout = \"1500ms\"\n[[route]]\nrespond = { status = 200, body = \"hi\" }\n",
     );
     let mut client = proxy.client();
     // Head and body fill an input block to its last byte.
@@ -190,11 +190,11 @@ fn what_a_stop_cuts_is_seen_as_cut_and_recorded() {
 #[test]
 fn a_client_that_waits_for_leave_is_not_late_with_its_body() {
     let origin = Origin::http(|request| Reply::ok(request.text()));
-    let setup = Setup::to([&origin]).listener("request_body_idle_timeout = \"300ms\"");
+    let setup = Setup::to([&origin]).listener("request_body_idle_timeout = \"800ms\"");
     let proxy = Evenkeel::start(&setup);
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
-    // The endpoint says nothing, so the leave is evenkeel's own, after a second: three times the time for a body.
+    // The endpoint says nothing, so the leave is evenkeel's own, after a second: longer than a body may pause.
     assert_eq!(client.head().status(), 100);
     client.send("body");
     client.response("POST").status(200).body("body");
@@ -209,11 +209,11 @@ fn a_slow_upload_is_not_the_endpoint_s_fault() {
     let (one, two) = (Origin::http(Reply::echo), Origin::http(Reply::echo));
     let setup = Setup::to([&one, &two])
         .cluster(STRICT)
-        .route("retry = { attempt_timeout = \"200ms\" }");
+        .route("retry = { attempt_timeout = \"1s\" }");
     let proxy = Evenkeel::start(&setup);
     let mut client = proxy.client();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
-    park_timeout(Duration::from_millis(600));
+    park_timeout(Duration::from_millis(1_400));
     client.send("dy");
     client.response("POST").status(200).body("body");
     assert!(!proxy.log().stderr().contains("ejected"));
@@ -235,8 +235,8 @@ fn a_client_that_reads_no_interim_response_is_not_a_late_endpoint() {
     });
     let other = Origin::saying("other");
     let setup = Setup::to([&origin, &other])
-        .cluster(&format!("response_header_timeout = \"300ms\"\n{STRICT}"))
-        .listener("write_timeout = \"500ms\"");
+        .cluster(&format!("response_header_timeout = \"1s\"\n{STRICT}"))
+        .listener("write_timeout = \"1500ms\"");
     let proxy = Evenkeel::start(&setup);
     let mut client = proxy.client().small_receive_buffer();
     for _ in 0..200 {
@@ -474,7 +474,7 @@ fn a_hedge_that_finds_no_place_costs_nothing() {
                         busy.open();
                         ends.wait();
                     }
-                    "/slow" => park_timeout(Duration::from_millis(80)),
+                    "/slow" => park_timeout(Duration::from_millis(600)),
                     // Once at either: the first is a stale connection, and free.
                     "/fail" if failures.fetch_add(1, Ordering::Relaxed) == 0 => {
                         return conn.reset();
@@ -487,7 +487,7 @@ fn a_hedge_that_finds_no_place_costs_nothing() {
     };
     let (one, two) = (origin(), origin());
     let setup = Setup::to([&one, &two])
-        .route("retry = { hedge = { percentile = 90, min_delay = \"40ms\" } }")
+        .route("retry = { hedge = { percentile = 90, min_delay = \"300ms\" } }")
         .cluster("outlier = \"off\"\nlimits = { endpoint_requests = 1 }\nretry = { budget_ratio = 0, budget_burst = 2 }");
     let proxy = Evenkeel::start(&setup);
     let mut client = proxy.client();
@@ -527,7 +527,7 @@ fn after_a_stale_connection_no_other_endpoint_is_waited_for() {
         })
     };
     let (one, two) = (origin(), origin());
-    let limits = "limits = { endpoint_requests = 1, queue = { timeout = \"300ms\" } }";
+    let limits = "limits = { endpoint_requests = 1, queue = { timeout = \"1s\" } }";
     let proxy = Evenkeel::start(&Setup::to([&one, &two]).cluster(limits));
     let mut client = proxy.client();
     for _ in 0..4 {

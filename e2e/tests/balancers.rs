@@ -201,13 +201,14 @@ fn balancers_that_measure_latency_prefer_the_fast_endpoint() {
     for kind in ["peak-ewma", "least-time", "prequal"] {
         let fast = Origin::saying("fast");
         let slow = Origin::http(|_| {
-            thread::park_timeout(Duration::from_millis(30));
+            // Longer than a busy machine makes the fast one look.
+            thread::park_timeout(Duration::from_millis(300));
             Reply::ok("slow")
         });
         let setup = Setup::to([&slow, &fast]).cluster(&format!("balancer = \"{kind}\""));
         let proxy = Evenkeel::start(&setup);
-        let counts = counts(&mut proxy.client(), 100);
-        assert!(counts["fast"] >= 80, "{kind}: {counts:?}");
+        let counts = counts(&mut proxy.client(), 60);
+        assert!(counts["fast"] >= 48, "{kind}: {counts:?}");
     }
 }
 

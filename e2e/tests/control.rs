@@ -140,9 +140,12 @@ fn the_socket_is_for_its_owner_alone_and_goes_with_the_process() {
     let path = proxy.folder().join("other.sock");
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(!proxy.control_path().exists());
+    // The usual place is not asked without its name: a command looks in /run as well, where another evenkeel may be.
+    let usual = proxy.control_path();
+    assert!(!usual.exists());
     proxy.order(&["status", "--control", "other.sock"]);
-    assert_eq!(proxy.ask(&["status"]).status, 3);
+    let usual = usual.display().to_string();
+    assert_eq!(proxy.ask(&["status", "--control", &usual]).status, 3);
     proxy.order(&["drain", "--control", "other.sock"]);
     eventually("the socket to be gone", || (!path.exists()).then_some(()));
     assert_eq!(proxy.wait(), 0);
@@ -392,7 +395,7 @@ fn what_is_no_order_is_answered_and_harms_nobody() {
     let proxy = Evenkeel::start_text(&saying("still here"));
     let large = "x".repeat(70_000);
     for (method, path, body, status) in [
-        ("GET", "/", "", 404),
+        ("GET", "/nowhere", "", 404),
         ("GET", "/api/v1/reload", "", 405),
         ("POST", "/live", "", 405),
         ("POST", "/api/v1/reload", "{", 400),

@@ -71,7 +71,7 @@ fn the_order_of_an_answer_is_no_change() {
     let proxy = Evenkeel::start(&setup(&server, &[format!("app.test:{}", one.port())]));
     server.set("app.test", 0, &["127.0.0.2", "127.0.0.1"]);
     // Both families are asked for, not more often than once a second.
-    let (before, began) = (server.asked("app.test"), Instant::now());
+    let (began, before) = (Instant::now(), server.asked("app.test"));
     eventually("two more looks", || {
         (server.asked("app.test") >= before + 4).then_some(())
     });

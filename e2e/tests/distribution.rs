@@ -136,7 +136,8 @@ fn the_least_of_all_is_even_by_weight_when_all_are_busy() {
 fn the_less_of_two_is_even_by_weight_when_all_are_busy() {
     // Of two random ones: the least of all is not always among them.
     within_under_load("balancer = \"least-request\"", 0.3);
-    within_under_load("balancer = \"peak-ewma\"", 0.4);
+    // Where it goes by latency, so does a machine that holds up one endpoint longer than another: all are used.
+    under_load("balancer = \"peak-ewma\"", within(0.8));
 }
 
 fn within_under_load(line: &str, uneven: f64) {

@@ -99,7 +99,7 @@ fn pipelined_requests_behind_a_close_are_not_answered() {
 #[test]
 fn connections_are_accepted_for_the_delay() {
     let origin = Origin::saying("ok");
-    let proxy = Evenkeel::start(&Setup::to([&origin]).top("shutdown_delay = \"300ms\""));
+    let proxy = Evenkeel::start(&Setup::to([&origin]).top("shutdown_delay = \"2s\""));
     proxy.signal(Signal::Terminate);
     wait_draining(&proxy);
     proxy.client().get("/").status(200).body("ok");
@@ -171,7 +171,7 @@ fn a_tunnel_may_last_until_the_time_is_over() {
         conn.send(byte);
         conn.until_closed();
     });
-    let proxy = Evenkeel::start(&Setup::to([&origin]).top("shutdown_timeout = \"500ms\""));
+    let proxy = Evenkeel::start(&Setup::to([&origin]).top("shutdown_timeout = \"2s\""));
     let mut client = proxy.client();
     client.send_request("GET", "/", "Connection: Upgrade\r\nUpgrade: foo\r\n", "");
     assert_eq!(client.head().status(), 101);

@@ -256,7 +256,7 @@ fn what_an_endpoint_said_ejects_it_for_the_whole_time_and_then_for_twice_as_long
 }
 
 #[test]
-fn a_dead_endpoint_that_is_back_is_on_trial_within_two_seconds() {
+fn a_dead_endpoint_that_is_back_is_on_trial_long_before_its_ejection_is_over() {
     let (a, b) = (Origin::saying("a"), Origin::saying("b"));
     let setup = Setup::to([&a, &b]).cluster("outlier = { base_ejection = \"1m\" }");
     let proxy = Evenkeel::start(&setup);
@@ -270,12 +270,10 @@ fn a_dead_endpoint_that_is_back_is_on_trial_within_two_seconds() {
         "endpoint ejected for at most 1m: connect, 5 in a row",
     );
     let a = Origin::revive(dead, answering(|_: &Request| Reply::ok("a")));
-    let back = Instant::now();
+    // How long it takes (a second, for that is how often it is tried) is measured by the bad day `coming-back`.
     eventually("an answer of the endpoint that is back", || {
         (client.get("/").status(200).text() == "a").then_some(())
     });
-    let after = back.elapsed();
-    assert!(after < Duration::from_secs(2), "{after:?}");
     wait_until(&proxy, "endpoint on trial: connected");
     ask_until(&proxy, "endpoint readmitted after 5 good requests");
     assert!(a.requests().len() >= 5);

@@ -238,7 +238,7 @@ fn every_flood_is_ended_by_its_name_while_others_go_on() {
             line.contains("client=") && name.split(" or ").any(|name| line.contains(&about(name)))
         });
     }
-    let grown = proxy.peak_memory() - before;
+    let grown = proxy.peak_memory().saturating_sub(before);
     assert!(grown < MEMORY, "memory grew by {grown}");
     compare("floods one by one", without, with);
 }
@@ -285,7 +285,7 @@ fn a_hundred_attackers_at_once_are_ended_while_others_go_on() {
             }
         });
     });
-    let grown = proxy.peak_memory() - before;
+    let grown = proxy.peak_memory().saturating_sub(before);
     // Each that is under way may hold a window of its own, and its output.
     assert!(grown < 4 * MEMORY, "memory grew by {grown}");
     compare("a hundred floods", without, with);
@@ -318,7 +318,7 @@ fn small_frames_that_nobody_takes_are_limited() {
     proxy
         .log()
         .wait_for("tiny-data", |line| line.contains("tiny-data"));
-    let grown = proxy.peak_memory() - before;
+    let grown = proxy.peak_memory().saturating_sub(before);
     assert!(grown < MEMORY, "memory grew by {grown}");
 }
 
@@ -359,7 +359,7 @@ fn responses_that_nobody_reads_stop_their_endpoint_and_are_ended() {
             break;
         }
     }
-    let grown = proxy.peak_memory() - before;
+    let grown = proxy.peak_memory().saturating_sub(before);
     // 64 KiB for each stream, and the large blocks that a worker lends.
     assert!(
         grown < (u64::from(STREAMS) << 16) + (64 << 17),
@@ -381,7 +381,7 @@ fn answers_to_pings_that_nobody_reads_are_bounded() {
     let mut sender = raw.sender();
     // DATA that evenkeel sends would pay for them; nothing pays for these, and nothing of the answers is read.
     while sender.send(Frame::ping([1; 8]).bytes()) {}
-    let grown = proxy.peak_memory() - before;
+    let grown = proxy.peak_memory().saturating_sub(before);
     assert!(grown < MEMORY, "memory grew by {grown}");
 }
 

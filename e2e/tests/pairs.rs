@@ -20,8 +20,8 @@ mod tunnels;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
 use evenkeel_testkit::faults::DeadAddress;
@@ -130,7 +130,7 @@ impl Pair {
     }
 
     fn setup_to(self, addresses: impl IntoIterator<Item = String>) -> Setup {
-        let setup = Setup::to_addresses(addresses).cluster(self.cluster());
+        let setup = Setup::to_addresses(addresses).cluster(&self.cluster());
         match self.down.tls {
             false => setup,
             true => setup.listener(&Terms::get().listener),
@@ -138,10 +138,10 @@ impl Pair {
     }
 
     /// The lines that every cluster of its endpoints needs.
-    fn cluster(self) -> &'static str {
+    fn cluster(self) -> String {
         match self.up.tls {
-            false => "",
-            true => &Terms::get().cluster,
+            false => String::new(),
+            true => Terms::get().cluster.clone(),
         }
     }
 
@@ -152,7 +152,8 @@ impl Pair {
 
     /// A client's connection.
     fn caller(self, proxy: &Evenkeel) -> Caller {
-        let tls = self.down.tls.then(|| &Terms::get().wanted);
+        let terms = Terms::get();
+        let tls = self.down.tls.then_some(&terms.wanted);
         match self.down.h2 {
             false => Caller::h1(proxy.address(), tls),
             true => Caller::h2(proxy.address(), tls),
@@ -178,7 +179,8 @@ impl fmt::Display for Side {
     }
 }
 
-/// Certificates, and what is said of them on all sides.
+/// Certificates, and what is said of them on all sides. [`each_of`] keeps them, so that all of a case have the same, and lets go of
+/// them, so that their folder does not outlive the test: what a `static` owns is never dropped.
 struct Terms {
     offered: TlsOrigin,
     wanted: TlsClient,
@@ -188,22 +190,29 @@ struct Terms {
 }
 
 impl Terms {
-    fn get() -> &'static Self {
-        static TERMS: OnceLock<Terms> = OnceLock::new();
-        TERMS.get_or_init(|| {
-            let folder = Folder::new();
-            let authority = Authority::new();
-            let leaf = authority.certify(&["a.example", "127.0.0.1"]);
-            let files = leaf.write(&folder, "web");
-            let ca = authority.write(&folder, "ca");
-            Self {
-                offered: TlsOrigin::with(&leaf),
-                wanted: TlsClient::trusting(&authority),
-                listener: format!("tls = {{ certificates = [{}] }}", files.toml()),
-                cluster: format!("tls = {{ ca = {:?} }}", ca.display().to_string()),
-                _folder: folder,
-            }
+    fn get() -> Arc<Self> {
+        static TERMS: Mutex<Weak<Terms>> = Mutex::new(Weak::new());
+        let mut known = TERMS.lock().unwrap_or_else(PoisonError::into_inner);
+        known.upgrade().unwrap_or_else(|| {
+            let terms = Arc::new(Self::new());
+            *known = Arc::downgrade(&terms);
+            terms
         })
+    }
+
+    fn new() -> Self {
+        let folder = Folder::new();
+        let authority = Authority::new();
+        let leaf = authority.certify(&["a.example", "127.0.0.1"]);
+        let files = leaf.write(&folder, "web");
+        let ca = authority.write(&folder, "ca");
+        Self {
+            offered: TlsOrigin::with(&leaf),
+            wanted: TlsClient::trusting(&authority),
+            listener: format!("tls = {{ certificates = [{}] }}", files.toml()),
+            cluster: format!("tls = {{ ca = {:?} }}", ca.display().to_string()),
+            _folder: folder,
+        }
     }
 }
 
@@ -225,6 +234,7 @@ fn each_where(can: impl Fn(Pair) -> bool, case: impl Fn(Pair) + Sync) {
 
 #[track_caller]
 fn each_of(pairs: &[Pair], case: impl Fn(Pair) + Sync) {
+    let _terms = Terms::get();
     let next = AtomicUsize::new(0);
     let play = || {
         let mut failed = Vec::new();

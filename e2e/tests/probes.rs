@@ -145,11 +145,11 @@ fn the_start_waits_for_the_first_results_but_not_longer_than_a_probe_may_take() 
     let silent = Origin::script(|conn| drop(conn.until_closed()));
     let b = Origin::saying("b");
     let setup = Setup::to([&silent, &b])
-        .cluster("probe.http = {}\nprobe.timeout = \"300ms\"\nprobe.interval = \"1h\"");
+        .cluster("probe.http = {}\nprobe.timeout = \"1s\"\nprobe.interval = \"1h\"");
     let proxy = Evenkeel::start(&setup);
     assert_eq!(answers(&proxy, 10), ["b"; 10]);
     let lines = proxy.log().lines();
-    let down = |line: &String| line.contains("endpoint down: no response within 300ms");
+    let down = |line: &String| line.contains("endpoint down: no response within 1s");
     let (down, ready) = (
         lines.iter().position(down),
         lines.iter().position(|line| line == "ready"),

@@ -255,8 +255,9 @@ fn a_large_configuration_does_not_hold_up_traffic() {
             assert!(began.elapsed() < LARGE_PATIENCE, "it is not served");
         }
         let took = began.elapsed();
+        // Who waits for all of it waits for most of it.
         assert!(
-            longest * 4 < took,
+            longest * 2 < took,
             "a request took {longest:?} of the reload's {took:?}"
         );
         client.get("/r/4711/x").body("4711");

@@ -151,7 +151,7 @@ fn wrk_with_256_connections_is_served_without_a_failure() {
 }
 
 /// The name of a browser, where one is installed.
-fn browser() -> Option<&'static str> {
+pub(crate) fn browser() -> Option<&'static str> {
     let names = ["chromium-headless-shell", "chromium"];
     let paths = std::env::var("PATH").unwrap_or_default();
     let found = names.into_iter().find(|name| {

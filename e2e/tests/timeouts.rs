@@ -1,5 +1,7 @@
 //! Everything that may be waited for has an end, with a name.
 
+use std::time::{Duration, Instant};
+
 use evenkeel_testkit::message::Framing;
 use evenkeel_testkit::{Evenkeel, Gate, Origin, Reply, Setup, eventually};
 
@@ -7,7 +9,7 @@ use evenkeel_testkit::{Evenkeel, Gate, Origin, Reply, Setup, eventually};
 fn a_head_that_does_not_end_is_a_408() {
     let origin = Origin::saying("ok");
     let proxy =
-        Evenkeel::start(&Setup::to([&origin]).listener("request_header_timeout = \"200ms\""));
+        Evenkeel::start(&Setup::to([&origin]).listener("request_header_timeout = \"800ms\""));
     let mut client = proxy.client();
     client.get("/").status(200);
     client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
@@ -24,7 +26,7 @@ fn a_head_that_does_not_end_is_a_408() {
 fn what_follows_a_408_is_no_request() {
     let origin = Origin::saying("ok");
     let proxy =
-        Evenkeel::start(&Setup::to([&origin]).listener("request_header_timeout = \"100ms\""));
+        Evenkeel::start(&Setup::to([&origin]).listener("request_header_timeout = \"500ms\""));
     let mut client = proxy.client();
     client.send("GET /1 HTTP/1.1\r\n");
     client.response("GET").status(408);
@@ -107,7 +109,7 @@ fn a_get_that_is_not_answered_is_tried_elsewhere_and_a_post_is_not() {
         conn.until_closed();
     });
     let good = Origin::saying("ok");
-    let setup = Setup::to([&silent, &good]).cluster("response_header_timeout = \"300ms\"");
+    let setup = Setup::to([&silent, &good]).cluster("response_header_timeout = \"1s\"");
     let proxy = Evenkeel::start(&setup);
     let mut client = proxy.client();
     client.get("/").status(200).body("ok");
@@ -151,18 +153,19 @@ fn a_response_head_that_drips_is_a_504_all_the_same() {
 #[test]
 fn the_response_timeout_counts_from_the_end_of_the_request() {
     let origin = Origin::http(Reply::echo);
-    let setup = Setup::to([&origin]).cluster("response_header_timeout = \"300ms\"");
+    let setup = Setup::to([&origin]).cluster("response_header_timeout = \"800ms\"");
     let proxy = Evenkeel::start(&setup);
     let mut client = proxy.client();
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n\r\n");
-    // Some milliseconds for each byte: longer than the timeout in all.
-    let mut sent = 0;
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    // Some milliseconds for each byte, until it took longer than the timeout in all.
+    let (began, mut sent) = (Instant::now(), 0);
     eventually("a slow body", || {
-        client.send("x");
+        client.send("1\r\nx\r\n");
         sent += 1;
-        (sent == 400).then_some(())
+        (began.elapsed() > Duration::from_millis(1_200)).then_some(())
     });
-    client.response("POST").status(200).body("x".repeat(400));
+    client.send("0\r\n\r\n");
+    client.response("POST").status(200).body("x".repeat(sent));
 }
 
 #[test]

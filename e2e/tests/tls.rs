@@ -261,10 +261,13 @@ fn http_without_tls_is_told_what_to_do() {
 #[test]
 fn a_handshake_that_takes_too_long_is_cut() {
     let (_folder, authority, _, files) = web();
-    let proxy = Evenkeel::start_text(&saying(&[&files], "handshake_timeout = \"200ms\""));
-    for begun in [&b""[..], b"\x16\x03\x01\x02\0\x01"] {
+    let proxy = Evenkeel::start_text(&saying(&[&files], "handshake_timeout = \"2s\""));
+    let begin = |begun: &[u8]| {
         let mut client = TcpStream::connect(proxy.address()).unwrap();
         client.write_all(begun).unwrap();
+        client
+    };
+    for mut client in [begin(b""), begin(b"\x16\x03\x01\x02\0\x01")] {
         let mut said = Vec::new();
         // It is evenkeel that ends it.
         client.read_to_end(&mut said).unwrap();

@@ -11,7 +11,7 @@ mod process;
 
 pub use line::{Line, Start};
 pub use log::Log;
-pub use process::{Ended, Signal, run};
+pub use process::{Ended, Signal, run, shell};
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -208,6 +208,23 @@ impl Evenkeel {
         Client::connect(self.listener(listener))
     }
 
+    /// Its admin address, as it was told last.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    #[track_caller]
+    pub fn admin(&self) -> SocketAddr {
+        admin(self.log())
+    }
+
+    /// A new connection to its admin address, whose requests name that.
+    #[must_use]
+    #[track_caller]
+    pub fn operator(&self) -> Client {
+        operator(self.admin())
+    }
+
     /// What it has written so far, line by line.
     #[must_use]
     pub fn log(&self) -> &Log {
@@ -359,7 +376,7 @@ impl Evenkeel {
         self.process.ticks()
     }
 
-    /// The most memory that it ever had resident, in bytes.
+    /// The most memory that it ever had resident, in bytes. Linux counts it in approximation: a later figure may be a little less.
     #[must_use]
     pub fn peak_memory(&self) -> u64 {
         self.process.peak_memory()
@@ -402,6 +419,32 @@ fn opened(line: &str) -> Option<(String, String)> {
         rest.split_once('"').map(|(value, _)| value.to_owned())
     };
     Some((value("listener")?, value("address")?))
+}
+
+/// The admin address that was told last: `admin URL` of the start, or the address of a log line of a reload.
+#[track_caller]
+fn admin(log: &Log) -> SocketAddr {
+    let of_start = |line: &str| {
+        let (_, told) = line.split_once("  admin     ")?;
+        let (_, address) = told.split_whitespace().next()?.split_once("://")?;
+        address.parse().ok()
+    };
+    let of_reload = |line: &str| {
+        let (_, told) = line.split_once("listening for operators address=\"")?;
+        told.split('"').next()?.parse().ok()
+    };
+    let lines = log.lines();
+    let told = lines
+        .iter()
+        .rev()
+        .find_map(|line| of_start(line).or_else(|| of_reload(line)));
+    told.expect("it has an admin address")
+}
+
+/// A connection to an admin address, whose requests name that.
+#[track_caller]
+fn operator(address: SocketAddr) -> Client {
+    Client::connect(address).host(&address.to_string())
 }
 
 /// `listener NAME ADDRESS …` of the start's table.

@@ -57,7 +57,7 @@ pub use caller::Caller;
 pub use client::Client;
 pub use digest::websocket_accept;
 pub use dns::{Mood, NameServer};
-pub use evenkeel::{Evenkeel, Line, Start, run};
+pub use evenkeel::{Evenkeel, Line, Start, run, shell};
 pub use folder::Folder;
 pub use gate::Gate;
 pub use length::Length;

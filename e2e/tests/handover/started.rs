@@ -46,6 +46,20 @@ fn a_listener_takes_the_socket_of_its_name_or_its_address() {
 }
 
 #[test]
+fn the_admin_address_takes_the_socket_that_is_called_so() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let config = saying("here", 1) + "[admin]\nbind = \"127.0.0.1:1\"\n";
+    let mut line = given(socket, "admin").start(&config);
+    let live = || Client::connect(address).get("/live").status(200);
+    live();
+    line.upgrade();
+    line.wait_predecessors();
+    live();
+    line.end();
+}
+
+#[test]
 fn the_file_of_a_socket_that_was_given_stays() {
     let folder = Folder::new();
     let path = folder.join("given.sock");

@@ -69,7 +69,7 @@ fn a_get_that_is_not_answered_is_tried_elsewhere() {
         let (silent, good) = (pair.frozen(), pair.saying("ok"));
         let setup = pair
             .setup([&silent, &good])
-            .cluster("response_header_timeout = \"300ms\"");
+            .cluster("response_header_timeout = \"1s\"");
         let proxy = Evenkeel::start(&setup);
         let mut caller = pair.caller(&proxy);
         for _ in 0..2 {

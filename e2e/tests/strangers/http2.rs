@@ -8,7 +8,8 @@ use evenkeel_testkit::{
     Authority, Evenkeel, Exchange, Folder, Leaf, Length, Origin, Reply, Setup, Speech, eventually,
 };
 
-use super::{browser, output};
+use super::output;
+use crate::browser::{Browser, Screen};
 
 /// An authority, its files, and a listener with a certificate of it for `a.example`.
 struct Secured {
@@ -201,33 +202,26 @@ socket.onmessage = event => { document.getElementById('word').textContent = even
 
 #[test]
 fn a_browser_speaks_http_2_and_opens_a_websocket_over_it() {
-    let Some(browser) = browser() else { return };
     let secured = Secured::new();
     let origin = Speech::h2_with(&Settings::new().connect_protocol()).serve(page);
     let proxy = secured.start(&origin);
     let url = format!("https://a.example:{}/", proxy.address().port());
-    let folder = Folder::new();
-    let profile = format!("--user-data-dir={}", folder.path().display());
     let pinned = format!(
         "--ignore-certificate-errors-spki-list={}",
         secured.leaf.key_pin()
     );
-    let args = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--host-resolver-rules=MAP a.example 127.0.0.1",
-        // Its clock goes on when nothing is under way any more.
-        "--virtual-time-budget=5000",
-        "--timeout=15000",
-        &pinned,
-        &profile,
-        "--dump-dom",
-        &url,
-    ];
-    let dom = output(browser, &args).expect("it was found");
-    for part in ["<title>a page</title>", "more text", "word from a stream"] {
-        assert!(dom.contains(part), "{part} in {dom}");
+    let screen = Screen {
+        width: 800,
+        height: 600,
+        scheme: "light",
+    };
+    let options = ["--host-resolver-rules=MAP a.example 127.0.0.1", &pinned];
+    let Some(mut browser) = Browser::open_with(&url, screen, &options) else {
+        return;
+    };
+    for (id, text) in [("more", "more text"), ("word", "word from a stream")] {
+        let shown = format!("document.getElementById('{id}').textContent === '{text}'");
+        browser.wait(text, &shown);
     }
     let records = eventually("the record of the WebSocket", || {
         let records = proxy.log().records();

@@ -14,7 +14,7 @@ use rustix::process::{
 use serde_json::Value;
 
 use super::log::{Log, Source};
-use super::{Ended, binary, listener, run};
+use super::{Ended, admin, binary, listener, operator, run};
 use crate::client::Client;
 use crate::ends;
 use crate::folder::Folder;
@@ -141,6 +141,16 @@ impl Line {
     #[track_caller]
     pub fn client(&self) -> Client {
         Client::connect(self.listener("web"))
+    }
+
+    /// A new connection to the admin address that was told last, whose requests name that.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    #[track_caller]
+    pub fn operator(&self) -> Client {
+        operator(admin(&self.log))
     }
 
     /// What all of them wrote.

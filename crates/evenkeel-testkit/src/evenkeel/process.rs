@@ -60,6 +60,27 @@ pub fn run(folder: &Path, args: &[&str]) -> Ended {
     }
 }
 
+/// Runs a script of the shell in `folder` until it ends by itself; `evenkeel` in it is the binary.
+///
+/// # Panics
+/// When it does not end in time.
+#[must_use]
+#[track_caller]
+pub fn shell(folder: &Path, script: &str) -> Ended {
+    let mut command = Command::new("sh");
+    command.env("EVENKEEL", binary::path());
+    command.arg("-c");
+    command.arg(format!("evenkeel() {{ \"$EVENKEEL\" \"$@\"; }}\n{script}"));
+    let mut process = Process::spawn(command, folder);
+    let status = process.wait();
+    process.log.assert_no_panic();
+    Ended {
+        status,
+        stdout: process.log.stdout(),
+        stderr: process.log.stderr(),
+    }
+}
+
 impl Process {
     pub(super) fn start(args: &[&str], folder: &Path) -> Self {
         let mut command = Command::new(binary::path());
