@@ -113,7 +113,7 @@ impl Claim {
             let excused = |one: &Exchange| {
                 blows.iter().any(|&(mark, endpoint)| {
                     let at = run.mark(mark);
-                    one.overlaps(at, at.saturating_add(within))
+                    one.overlaps(at, at.saturating_add(run.allows(within)))
                         && run.pages.only_at(one.id, endpoint)
                         && one.by.is_none_or(|by| by.endpoint == endpoint)
                 })
@@ -151,7 +151,7 @@ impl Claim {
                 || Measured::new(false, "it never did"),
                 |first| {
                     let took = first.saturating_sub(since);
-                    Measured::new(took <= limit, millis(took))
+                    Measured::new(took <= run.allows(limit), run.beside(took, limit))
                 },
             )
         })

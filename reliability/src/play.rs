@@ -69,7 +69,7 @@ fn perform(scenario: &Scenario, who: Who, workers: u16, programs: &Programs) -> 
         .steps
         .iter()
         .try_for_each(|step| take(&mut stage, step));
-    strike(stage, played)
+    strike(stage, played, scenario.leeway)
 }
 
 /// Starts everything.
@@ -145,7 +145,7 @@ fn set(scenario: &Scenario, who: Who, workers: u16, programs: &Programs) -> Resu
 }
 
 /// Takes everything away, and hands over what came of it.
-fn strike(mut stage: Stage, played: Result<()>) -> Result<Run> {
+fn strike(mut stage: Stage, played: Result<()>, leeway: u32) -> Result<Run> {
     let held_up = stage.client.held_up();
     drop(stage.tunnels.take());
     // What is still under way ends as its proxy sees to it, with the endpoints as they are.
@@ -168,6 +168,7 @@ fn strike(mut stage: Stage, played: Result<()>) -> Result<Run> {
         start: stage.start,
         took: stage.start.elapsed(),
         held_up,
+        leeway,
     })
 }
 

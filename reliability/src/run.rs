@@ -25,7 +25,14 @@ pub struct Run {
     pub took: Duration,
     /// The longest that the machine held the client up: a busy one may do so to the proxy and to endpoints as well.
     pub held_up: Duration,
+    /// How many times as long as its bound something may take; see [`REHEARSAL`].
+    pub leeway: u32,
 }
+
+/// The leeway of the short form, which the gate plays on machines that build and test beside it: what it has to show is that
+/// every request is accounted for and that nothing waits for what it should not wait for. How long things take to the
+/// millisecond is for the full form, whose leeway is 1.
+pub const REHEARSAL: u32 = 3;
 
 /// What the proxy used at some instant.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +48,27 @@ pub struct Sample {
 }
 
 impl Run {
+    /// How long that may take which has this bound.
+    #[must_use]
+    pub fn allows(&self, bound: Duration) -> Duration {
+        bound * self.leeway + self.held_up
+    }
+
+    /// A time that was measured, and, when it is more than its bound, what is allowed.
+    #[must_use]
+    pub fn beside(&self, took: Duration, bound: Duration) -> String {
+        if took <= bound {
+            return millis(took);
+        }
+        let (took, times, held_up) = (millis(took), self.leeway, millis(self.held_up));
+        match times {
+            1 => format!("{took} (the machine held the client up for {held_up})"),
+            _ => format!(
+                "{took} (a rehearsal may take {times} times as long, and {held_up} that the machine held it up)"
+            ),
+        }
+    }
+
     /// The instant with this name; [`Duration::MAX`] when it was never reached.
     #[must_use]
     pub fn mark(&self, name: &str) -> Duration {
@@ -150,13 +178,20 @@ mod tests {
             samples: Vec::new(),
             start: Instant::now(),
             took: Duration::from_millis(9),
-            held_up: Duration::ZERO,
+            held_up: Duration::from_millis(1),
+            leeway: 1,
         };
         assert_eq!(run.failures(|_| true).len(), 3);
         assert_eq!(run.failures(|one| one.kind != Kind::Get).len(), 0);
         assert_eq!(run.mixed_up(), 1);
         assert_eq!(run.began_within(Duration::ZERO, run.trouble()).count(), 2);
         assert_eq!(run.mark("never"), Duration::MAX);
+        assert_eq!(run.allows(Duration::from_millis(5)).as_millis(), 6);
+        let rehearsal = Run {
+            leeway: REHEARSAL,
+            ..run
+        };
+        assert_eq!(rehearsal.allows(Duration::from_millis(5)).as_millis(), 16);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::claim::Claim;
 use crate::client::Load;
 use crate::origin::Manner;
+use crate::run::REHEARSAL;
 use crate::stage::Stage;
 
 pub use crate::endpoint::Act;
@@ -35,6 +36,8 @@ pub struct Scenario {
     pub needs: Needs,
     /// Whether other proxies can be put to it.
     pub is_for_rivals: bool,
+    /// How many times as long as its bound something may take.
+    pub leeway: u32,
 }
 
 /// What a scenario needs of the machine.
@@ -108,6 +111,7 @@ impl Scenario {
             claims: Vec::new(),
             needs: Needs::Nothing,
             is_for_rivals: false,
+            leeway: 1,
         }
     }
 
@@ -245,6 +249,13 @@ impl Scenario {
     #[must_use]
     pub fn deed(self, deed: impl Fn(&mut Stage) -> Result<()> + Send + Sync + 'static) -> Self {
         self.step(Step::Deed(Deed(Arc::new(deed))))
+    }
+
+    /// It is a rehearsal: what has a bound in time may take [`REHEARSAL`] times as long.
+    #[must_use]
+    pub const fn rehearsed(mut self) -> Self {
+        self.leeway = REHEARSAL;
+        self
     }
 
     /// One more step.

@@ -25,7 +25,7 @@ pub(crate) mod parts {
 /// How long scenarios are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// A few seconds, for the gate.
+    /// A few seconds, for the gate; with leeway for what has a bound in time ([`crate::run::REHEARSAL`]).
     Short,
     /// Several times as many requests, for the page.
     Full,
@@ -34,6 +34,14 @@ pub enum Length {
 impl Length {
     /// So many of something, in the short form and in the full one.
     const fn of(self, short: usize, full: usize) -> usize {
+        match self {
+            Self::Short => short,
+            Self::Full => full,
+        }
+    }
+
+    /// So many of a thousand.
+    const fn tail(self, short: u32, full: u32) -> u32 {
         match self {
             Self::Short => short,
             Self::Full => full,
@@ -93,6 +101,15 @@ pub const ALL: &[(&str, Maker)] = &[
     ("dns-change", found::dns_change),
     ("dns-death", found::dns_death),
 ];
+
+/// Makes a scenario of this length.
+#[must_use]
+pub fn make(maker: Maker, length: Length) -> Scenario {
+    match length {
+        Length::Short => maker(length).rehearsed(),
+        Length::Full => maker(length),
+    }
+}
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)

@@ -25,8 +25,8 @@ static TURN: Mutex<()> = Mutex::new(());
 fn play(name: &str, workers: &[u16]) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let known = scenarios::ALL.iter().find(|(known, _)| *known == name);
-    let (_, make) = known.unwrap_or_else(|| panic!("no scenario {name}"));
-    let scenario = make(Length::Short);
+    let (_, maker) = known.unwrap_or_else(|| panic!("no scenario {name}"));
+    let scenario = scenarios::make(*maker, Length::Short);
     if let Some(why) = play::missing(&scenario) {
         eprintln!("SKIPPED: {name} is not played here: {why}");
         return;

@@ -2,10 +2,12 @@
 //!
 //! The order is the order that fails fastest. Nothing here checks anything itself.
 
+use std::num::NonZero;
 use std::process::Stdio;
 
 use anyhow::Result;
 
+use crate::leftovers::Leftovers;
 use crate::step::{Steps, cargo};
 use crate::{docs, floors, icount, setup, tidy, tree};
 
@@ -49,15 +51,21 @@ fn tests(steps: &mut Steps) -> Result<()> {
     // The end-to-end tests start the binary, which no test target of theirs makes cargo build.
     steps.cargo("build", "build --workspace --all-targets")?;
     loom(steps)?;
+    let leftovers = Leftovers::watch("ek")?;
     if installed("nextest") {
-        steps.cargo("tests", "nextest run --workspace --profile ci")?;
-        steps.cargo("doctests", "test --workspace --doc")
+        // One more than there are cores: a test that waits needs none.
+        let threads = std::thread::available_parallelism().map_or(2, NonZero::get) + 1;
+        let all = format!("nextest run --workspace --profile ci --test-threads {threads}");
+        steps.cargo_beside("tests", &all, leftovers.folder())?;
+        steps.cargo("doctests", "test --workspace --doc")?;
     } else {
         println!(
             "── cargo-nextest is not installed; `cargo test` runs the same tests, one crate after the other\n"
         );
-        steps.cargo("tests", "test --workspace --no-fail-fast")
+        let all = "test --workspace --no-fail-fast";
+        steps.cargo_beside("tests", all, leftovers.folder())?;
     }
+    steps.own("leftovers", "test", || leftovers.check())
 }
 
 /// The tests of what threads share, which loom runs in every order; they need a build of their own.

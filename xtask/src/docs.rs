@@ -1,6 +1,7 @@
 //! `cargo xtask docs [--check]`: writes the pages that are generated, or compares them with what would be written.
 //!
-//! The pages are checked in, so that they can be read without a build; what is in them is decided in evenkeel-config and evenkeel-sim.
+//! The pages are checked in, so that they can be read without a build; what is in them is decided in evenkeel-config,
+//! evenkeel-admin and evenkeel-sim.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,9 +17,11 @@ type Page = (String, String);
 /// Every generated page.
 fn pages() -> Vec<Page> {
     let reference = [
+        ("access-log.md", evenkeel_config::access_log_markdown()),
         ("configuration.md", evenkeel_config::reference_markdown()),
         ("evenkeel.schema.json", evenkeel_config::schema_text()),
         ("faults.md", evenkeel_config::faults_markdown()),
+        ("openapi.json", evenkeel_admin::openapi()),
         ("scenarios.md", evenkeel_sim::reference_markdown()),
     ];
     let reference = reference.map(|(name, text)| (format!("docs/reference/{name}"), text));

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs the Debian packages that the tests need, where this process may.
+//! `cargo xtask setup`: installs the Debian packages that the tests need, where this process may, and what they use of PyPI.
 //!
 //! Where it may not, it says which are missing and how to get them, and goes on: most tests need none of them. Other
 //! verbs have lists of their own and use [`ensure`].
@@ -6,6 +6,8 @@
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
+
+use crate::python;
 
 /// A Debian package that something here needs.
 #[derive(Debug)]
@@ -23,6 +25,11 @@ const PACKAGES: &[Package] = &[
         name: "curl",
         probe: &["curl", "--version"],
         reason: "the demo is served to a client that everybody has",
+    },
+    Package {
+        name: "jq",
+        probe: &["jq", "--version"],
+        reason: "a page of the docs sums the access log up with it, and what pages show is run",
     },
     Package {
         name: "chromium-headless-shell",
@@ -48,6 +55,16 @@ const PACKAGES: &[Package] = &[
         name: "python3-prometheus-client",
         probe: &["/usr/bin/python3", "-c", "import prometheus_client"],
         reason: "the metrics are read by the parser of Prometheus' own client library",
+    },
+    Package {
+        name: "python3-venv",
+        probe: &["python3", "-c", "import ensurepip, venv"],
+        reason: "what tests use of PyPI has an environment of its own",
+    },
+    Package {
+        name: "tmux",
+        probe: &["tmux", "-V"],
+        reason: "`evenkeel top` is shown by a terminal",
     },
     Package {
         name: "wrk",
@@ -88,9 +105,12 @@ const PACKAGES: &[Package] = &[
     reason = "a verb: all have one signature, and this one goes on whatever happens"
 )]
 pub(crate) fn run() -> Result<()> {
-    match obtain(PACKAGES) {
-        Ok(()) => println!("everything the tests need is installed"),
-        Err(missing) => println!("{missing}; tests without them will say so"),
+    let obtained = [obtain(PACKAGES), python::obtain()];
+    if obtained.iter().all(Result::is_ok) {
+        println!("everything the tests need is installed");
+    }
+    for missing in obtained.into_iter().filter_map(Result::err) {
+        println!("{missing}; tests without it will say so");
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! One step of a gate: a name, what it does, how long it took, and how to repeat it alone.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ impl Steps {
         &mut self,
         name: &'static str,
         verb: &str,
-        action: fn() -> Result<()>,
+        action: impl FnOnce() -> Result<()>,
     ) -> Result<()> {
         self.step(name, &format!("cargo xtask {verb}"), action)
     }
@@ -36,6 +37,26 @@ impl Steps {
         arguments: &str,
         environment: &[(&str, &str)],
     ) -> Result<()> {
+        self.run_cargo(name, arguments, environment, None)
+    }
+
+    /// [`Self::cargo`], with this folder for temporary files.
+    pub(crate) fn cargo_beside(
+        &mut self,
+        name: &'static str,
+        arguments: &str,
+        folder: &Path,
+    ) -> Result<()> {
+        self.run_cargo(name, arguments, &[], Some(folder))
+    }
+
+    fn run_cargo(
+        &mut self,
+        name: &'static str,
+        arguments: &str,
+        environment: &[(&str, &str)],
+        folder: Option<&Path>,
+    ) -> Result<()> {
         let mut repeat = String::new();
         for (key, value) in environment {
             repeat.push_str(&format!("{key}=\"{value}\" "));
@@ -46,6 +67,7 @@ impl Steps {
             let status = cargo()
                 .args(arguments.split_whitespace())
                 .envs(environment.iter().copied())
+                .envs(folder.map(|folder| ("TMPDIR", folder)))
                 .status()
                 .context("cargo could not be started")?;
             if !status.success() {

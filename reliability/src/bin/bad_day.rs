@@ -109,7 +109,7 @@ fn play(options: &Options) -> Result<ExitCode> {
             continue;
         }
         for who in [Who::Evenkeel, Who::Nginx, Who::Haproxy] {
-            let scenario = make(options.length);
+            let scenario = scenarios::make(*make, options.length);
             if who == Who::Evenkeel || (scenario.is_for_rivals && !options.alone) {
                 let skipped = play::missing(&scenario);
                 let mut entry = Entry {

@@ -88,6 +88,27 @@ impl Claim {
         limit: Duration,
         why: &'static str,
     ) -> Self {
+        Self::took(load, span, per_mille, (limit, Duration::MAX), why)
+    }
+
+    /// The same, and what takes so long is too late whatever leeway there is: then nothing has been gained.
+    #[must_use]
+    pub fn took_at_most_and_never(
+        span: Span,
+        per_mille: u32,
+        (limit, never): (Duration, Duration),
+        why: &'static str,
+    ) -> Self {
+        Self::took(0, span, per_mille, (limit, never), why)
+    }
+
+    fn took(
+        load: usize,
+        span: Span,
+        per_mille: u32,
+        (limit, never): (Duration, Duration),
+        why: &'static str,
+    ) -> Self {
         let percent = f64::from(per_mille) / 10.0;
         let bound = format!(
             "{percent} % of what is answered takes at most {}",
@@ -99,18 +120,8 @@ impl Claim {
             found.map_or_else(
                 || Measured::new(false, "nothing was answered"),
                 |took| {
-                    let holds = took <= limit + run.held_up;
-                    let found = match took <= limit {
-                        false if holds => {
-                            let held_up = millis(run.held_up);
-                            format!(
-                                "{} (the machine held the client up for {held_up})",
-                                millis(took)
-                            )
-                        }
-                        _ => millis(took),
-                    };
-                    Measured::new(holds, found)
+                    let holds = took <= run.allows(limit) && took < never;
+                    Measured::new(holds, run.beside(took, limit))
                 },
             )
         })
@@ -130,8 +141,9 @@ impl Claim {
         Self::new(bound, why, move |run| {
             let now = quantile(span.of(run), per_mille).unwrap_or(Duration::MAX);
             let then = quantile(before.of(run), per_mille).unwrap_or_default();
-            let found = format!("{} → {}", millis(then), millis(now));
-            Measured::new(now.as_secs_f64() <= then.as_secs_f64() * times, found)
+            let limit = then.mul_f64(times);
+            let found = format!("{} → {}", millis(then), run.beside(now, limit));
+            Measured::new(now <= run.allows(limit), found)
         })
     }
 

@@ -140,6 +140,7 @@ mod tests {
             start: std::time::Instant::now(),
             took: Duration::from_secs(1),
             held_up: Duration::ZERO,
+            leeway: 1,
         };
         let found = Figures::real(&run, Duration::from_millis(10), 2);
         let millis = Duration::from_millis;

@@ -10,7 +10,7 @@ use crate::client::Load;
 use crate::crowd::{self, SlowHead, SlowReader};
 use crate::origin::{Manner, errand};
 use crate::process;
-use crate::run::{Run, millis, quantile};
+use crate::run::{millis, quantile};
 use crate::scenario::{Beginning, Needs, Scenario};
 use crate::stage::Stage;
 
@@ -47,8 +47,9 @@ pub(super) fn slow_heads(length: Length) -> Scenario {
             gone,
             move |run| {
                 let (told, last) = (run.note("told 408"), ms(run.note("last gone")));
-                let found = format!("{told}, the last after {}", allowing(run, last));
-                let in_time = last <= HEAD_TIMEOUT + ms(1_000) + run.held_up;
+                let late = last.saturating_sub(HEAD_TIMEOUT);
+                let found = format!("{told}, the last {} late", run.beside(late, ms(1_000)));
+                let in_time = late <= run.allows(ms(1_000));
                 Measured::new(told == all && in_time, found)
             },
         ))
@@ -83,15 +84,9 @@ fn doubles_at_most(why: &'static str) -> Claim {
         let before = quantile(Span::before("they come").of(run), 990).unwrap_or_default();
         let during = run.began_within(run.mark("they come"), run.mark("they are gone"));
         let during = quantile(during, 990).unwrap_or(Duration::MAX);
-        let found = format!("{} → {}", millis(before), allowing(run, during));
-        Measured::new(during <= 2 * before + run.held_up, found)
+        let found = format!("{} → {}", millis(before), run.beside(during, 2 * before));
+        Measured::new(during <= run.allows(2 * before), found)
     })
-}
-
-/// A time, and how much of it may be the machine's.
-fn allowing(run: &Run, time: Duration) -> String {
-    let (time, held_up) = (millis(time), millis(run.held_up));
-    format!("{time} (the machine held the client up for {held_up})")
 }
 
 /// Each of those that do not read may cost so much.
@@ -116,7 +111,7 @@ fn stopping(
     length: Length,
 ) -> Scenario {
     let number: usize = 1_000;
-    let why = "what is not taken is not read any further: a usual block for each, and larger ones only while all of them stay below that";
+    let why = "what is not taken is not read any further, and who waits among many holds what it has and no room besides";
     Scenario::new(name, what)
         .beginning(Beginning::Line)
         .needs(Needs::Descriptors(6_000))

@@ -136,7 +136,7 @@ pub(super) fn all_down(_: Length) -> Scenario {
                 failed.len(),
                 millis(longest)
             );
-            Measured::new(longest <= ms(500), found)
+            Measured::new(longest <= run.allows(ms(500)), found)
         }))
         .claim(Claim::new(
             "the first answer comes within 2 s",
@@ -147,7 +147,7 @@ pub(super) fn all_down(_: Length) -> Scenario {
                 let first = good.map(Exchange::ended).min();
                 let found = first.map(|at| at.saturating_sub(up));
                 Measured::new(
-                    found.is_some_and(|took| took <= ms(2_000)),
+                    found.is_some_and(|took| took <= run.allows(ms(2_000))),
                     found.map_or_else(|| "it never came".to_owned(), millis),
                 )
             },

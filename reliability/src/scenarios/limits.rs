@@ -120,7 +120,9 @@ pub(super) fn adaptive(length: Length) -> Scenario {
         low,
         |run| {
             let most = in_flight(run, "settled", 950);
-            Measured::new(most <= 32, most.to_string())
+            // The limit follows latency, and that of a rehearsal is the machine's as well: then it has to be seen to act.
+            let bound = if run.leeway > 1 { 48 } else { 32 };
+            Measured::new(most <= bound, most.to_string())
         },
     ))
     .claim(Claim::new("at least 5 are, in half of the time", high, |run| {

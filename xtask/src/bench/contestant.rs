@@ -57,6 +57,8 @@ pub(super) enum Setting {
     Endpoints,
     /// With the access log.
     Logged,
+    /// With an access log of JSON and 1 % of the requests traced.
+    Observed,
     /// TLS towards clients, with HTTP/2 for those that want it.
     Tls,
     /// HTTP/2 without TLS towards clients.
@@ -65,7 +67,7 @@ pub(super) enum Setting {
 
 impl Setting {
     /// Every setting.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Plain,
         Self::Bare,
         Self::Large,
@@ -73,6 +75,7 @@ impl Setting {
         Self::Routes,
         Self::Endpoints,
         Self::Logged,
+        Self::Observed,
         Self::Tls,
         Self::H2,
     ];
@@ -87,6 +90,7 @@ impl Setting {
             Self::Routes => "routes",
             Self::Endpoints => "endpoints",
             Self::Logged => "logged",
+            Self::Observed => "observed",
             Self::Tls => "tls",
             Self::H2 => "h2",
         }

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn scenarios_go_by_name_and_by_number() {
-        assert_eq!(names(&["1a", "10"]), ["1a", "10"]);
+        assert_eq!(names(&["1a", "10"]), ["1a", "10", "10b"]);
         assert_eq!(names(&["3"]), ["3"]);
         assert!(names(&["1"]).iter().all(|name| name.len() == 2));
         assert_eq!(names(&[]).len(), SCENARIOS.len());

@@ -329,12 +329,33 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         targets: &[ORDINARY[0], ORDINARY[1], Target::own(Measure::Cpu, 1.10)],
         ..BASE
     },
+    Scenario {
+        name: "10b",
+        title: "access log of JSON, and 1 % of the requests traced",
+        setting: Setting::Observed,
+        others: &[Entrant::baseline(Who::Evenkeel)],
+        targets: &[Target::own(Measure::Cpu, 1.12)],
+        ..BASE
+    },
     strange(
         "11a",
         "HTTP/2: 8 connections with 8 requests each",
         H2,
         OF_H2,
     ),
+    Scenario {
+        load: Load {
+            connections: 64,
+            pipeline: 1,
+            ..Load::PLAIN
+        },
+        ..strange(
+            "11d",
+            "HTTP/2: 64 connections with one request each",
+            H2,
+            OF_H2,
+        )
+    },
     strange(
         "11b",
         "HTTP/1.1 over TLS: 64 kept-alive connections",

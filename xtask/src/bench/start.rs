@@ -160,9 +160,15 @@ impl Ground {
             String::new()
         };
         let endpoints = self.endpoints(entrant, |address| format!("  \"{address}\",\n"));
-        let values = [("routes", routes.as_str()), ("endpoints", &endpoints)];
+        // An origin takes spans as well: it reads what it is sent and answers 200.
+        let collector = self.origin_ports[0].to_string();
+        let values = [
+            ("routes", routes.as_str()),
+            ("endpoints", &endpoints),
+            ("collector", &collector),
+        ];
         let file = self.configure(entrant, port, "evenkeel.toml", &values)?;
-        let words = ["run", "--config", &file].map(str::to_owned);
+        let words = ["run", "--config", &file, "--control", "none"].map(str::to_owned);
         self.proxy(program, &words, port, None)
     }
 
@@ -311,6 +317,7 @@ mod tests {
             "prefix",
             "routes",
             "endpoints",
+            "collector",
             "keepalive",
             "hosts_map",
             "paths_map",

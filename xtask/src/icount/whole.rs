@@ -54,7 +54,10 @@ struct Scene {
     asked: Asked,
     many_routes: bool,
     endpoints: usize,
-    logged: bool,
+    /// The access log's form; none: it is off.
+    log: Option<&'static str>,
+    /// How many requests are traced; empty: traces are off.
+    traced: &'static str,
 }
 
 /// The requests of a scene.
@@ -72,10 +75,11 @@ const SMALL: Scene = Scene {
     asked: Asked::Plain,
     many_routes: false,
     endpoints: 3,
-    logged: false,
+    log: None,
+    traced: "",
 };
 
-const SCENES: [Scene; 6] = [
+const SCENES: [Scene; 9] = [
     SMALL,
     Scene {
         name: "whole-browser",
@@ -105,7 +109,25 @@ const SCENES: [Scene; 6] = [
     Scene {
         name: "whole-log",
         unit: "request with a record in the access log, a file",
-        logged: true,
+        log: Some("text"),
+        ..SMALL
+    },
+    Scene {
+        name: "whole-json",
+        unit: "request with a record of JSON in the access log, a file",
+        log: Some("json"),
+        ..SMALL
+    },
+    Scene {
+        name: "whole-trace",
+        unit: "request of which 1 % are traced, for a collector that is not there",
+        traced: "1%",
+        ..SMALL
+    },
+    Scene {
+        name: "whole-trace-all",
+        unit: "request that is traced, for a collector that is not there",
+        traced: "100%",
         ..SMALL
     },
 ];
@@ -140,7 +162,7 @@ impl Stage {
             scene.config(&self.origin.endpoints(scene.endpoints), &log),
         )?;
         let config = config.display().to_string();
-        let arguments = ["run", "--config", &config];
+        let arguments = ["run", "--config", &config, "--control", "none"];
         let mut running = Running::start(folder, name, &self.binary, &arguments)?;
         let mut load = Load::connect(ready(&mut running)?, CONNECTIONS)?;
         let (requests, body) = scene.asked.requests();
@@ -161,16 +183,25 @@ impl Stage {
 impl Scene {
     /// The configuration: the defaults, but for the algorithm, which is the one without chance.
     fn config(&self, endpoints: &str, log: &Path) -> String {
-        let log = match self.logged {
-            true => format!("{{ file = \"{}\" }}", log.display()),
-            false => "\"off\"".to_owned(),
+        let log = match self.log {
+            Some(form) => format!(
+                "to = {{ file = \"{}\" }}, format = \"{form}\"",
+                log.display()
+            ),
+            None => "to = \"off\"".to_owned(),
         };
         let mut config = format!(
-            "version = 1\nworkers = 1\naccess_log = {{ to = {log} }}\n\
+            "version = 1\nworkers = 1\naccess_log = {{ {log} }}\n\
              [listener.web]\nbind = \"127.0.0.1:0\"\n\
              [cluster.origins]\nbalancer = \"round-robin\"\nendpoints = [{endpoints}]\n\
              [[route]]\ncluster = \"origins\"\n"
         );
+        if !self.traced.is_empty() {
+            config.push_str(&format!(
+                "[trace]\nto = \"http://127.0.0.1:1\"\nsample = \"{}\"\n",
+                self.traced
+            ));
+        }
         if self.many_routes {
             for n in 0..MANY_ROUTES {
                 let (host, path) = (host(n), path(n));
