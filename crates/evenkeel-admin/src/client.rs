@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use evenkeel_net::Stream;
+use evenkeel_net::{Stream, Wire};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -20,7 +20,6 @@ use tokio::time;
 
 use crate::percent;
 use crate::view::Wrong;
-use crate::wire::Wire;
 
 pub use watch::watch;
 

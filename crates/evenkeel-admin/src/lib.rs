@@ -36,7 +36,6 @@ mod query;
 mod refusals;
 mod table;
 mod turn;
-mod wire;
 
 use std::fmt;
 use std::sync::Arc;

@@ -10,7 +10,6 @@
 mod collector;
 mod proto;
 mod spans;
-mod wire;
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};

@@ -10,6 +10,7 @@ pub mod pipe;
 pub mod resolve;
 pub mod stream;
 pub mod tls;
+pub mod wire;
 
 pub use connect::connect;
 pub use dial::{NotConnected, dial, dial_noting, tls_fault};
@@ -17,6 +18,7 @@ pub use listen::inherit::{Lease, Loan, Owner};
 pub use listen::{Acceptor, ListenSocket, Listener};
 pub use pipe::Pipe;
 pub use stream::{Origin, Stream};
+pub use wire::Wire;
 
 /// A stream with TLS on it.
 pub type TlsStream = tls::TlsStream<Stream>;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use evenkeel_net::Stream;
+use evenkeel_net::{Stream, Wire};
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
 use hyper::body::{Body, Bytes};
@@ -14,7 +14,6 @@ use tokio::time;
 
 use super::{Failed, MAX_ANSWER, PATIENCE, understand};
 use crate::view::live::Picture;
-use crate::wire::Wire;
 
 /// The longest event that is read; a feed that sends more is hung up on. Pictures are bounded far below ([`crate::view::live::Bounds`]).
 const MAX_EVENT: usize = 32 * 1024 * 1024;

@@ -4,7 +4,8 @@ use std::future::{pending, poll_fn};
 use std::io;
 use std::time::Duration;
 
-use evenkeel_net::{HandshakeError, Stream, TlsStream};
+use evenkeel_net::wire::PIECE;
+use evenkeel_net::{HandshakeError, Stream, TlsStream, Wire};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use tokio::sync::watch;
@@ -12,7 +13,6 @@ use tokio::time;
 
 use crate::serve::reception::Reception;
 use crate::turn::Turn;
-use crate::wire::{PIECE, Wire};
 
 /// The longest head of a request; beyond it 431.
 const MAX_HEAD: usize = 16 * 1024;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use evenkeel_base::{Address, Target};
 use evenkeel_config::model::{self, Trace};
-use evenkeel_net::dial;
+use evenkeel_net::{Wire, dial};
 use evenkeel_state::{Resolved, Sought};
 use evenkeel_tls::client::EndpointTls;
 use http_body_util::{BodyExt, Full, Limited};
@@ -22,7 +22,6 @@ use prost::Message;
 use tokio::{task, time};
 
 use super::proto::ExportResponse;
-use super::wire::Wire;
 use crate::discovery::{self, Dns};
 
 /// So much of an answer is read; it says a number and a sentence.

@@ -1,18 +1,19 @@
-//! A stream to a collector as hyper reads and writes it.
+//! A stream as hyper reads and writes it: for operators, and for the collector of traces. Traffic has a codec of its own.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use evenkeel_net::Stream;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-/// So much is read in one go: answers are small, and it stands on the stack.
-const PIECE: usize = 4 * 1024;
+use crate::stream::Stream;
+
+/// So much is read in one go, in bytes: messages are small, and it stands on the stack.
+pub const PIECE: usize = 4 * 1024;
 
 /// The stream.
 #[derive(Debug)]
-pub(super) struct Wire(pub(super) Stream);
+pub struct Wire(pub Stream);
 
 impl Read for Wire {
     fn poll_read(
@@ -24,8 +25,8 @@ impl Read for Wire {
         let mut piece = [0; PIECE];
         let room = buf.remaining().min(PIECE);
         if room > 0 {
-            let read = ready!(self.0.poll_read(cx, &mut piece[..room]))?;
-            buf.put_slice(&piece[..read]);
+            let n = ready!(self.0.poll_read(cx, &mut piece[..room]))?;
+            buf.put_slice(&piece[..n]);
         }
         Poll::Ready(Ok(()))
     }
