@@ -48,8 +48,10 @@ pub(crate) fn test() -> Result<()> {
 
 /// Every test of the workspace; `fuzz/` is replayed by plain tests among them.
 fn tests(steps: &mut Steps) -> Result<()> {
-    // The end-to-end tests start the binary, which no test target of theirs makes cargo build.
     steps.cargo("build", "build --workspace --all-targets")?;
+    // The end-to-end tests start the binary as it is built alone: with the features that it asks for and no others. It is not what
+    // the line before has built, and the first tests would spend their minute on waiting for it.
+    steps.cargo("binary", "build --package evenkeel")?;
     loom(steps)?;
     let leftovers = Leftovers::watch("ek")?;
     if installed("nextest") {

@@ -15,6 +15,7 @@ mod origin;
 mod programs;
 mod pure;
 mod report;
+mod streams;
 mod whole;
 
 use std::fs;

@@ -10,6 +10,7 @@
 
 mod balancing;
 mod bench;
+mod certificate;
 mod ci;
 mod docs;
 mod experiment;
@@ -43,7 +44,7 @@ cargo xtask VERB
   docs [--check]   write the generated pages, or compare them
   balancing …      run the scenarios of docs/balancing.md and write their results into it; --check compares
   metrics          print sizes of files and functions, and the share of documented items
-  fuzz [SECONDS]   run every fuzz target for so long
+  fuzz [SECONDS …] run every fuzz target, or those named, for so long; --keep TARGET… takes over new inputs
   icount …         instructions against checked-in figures; --profile NAME, --bless [NAME], --binary PATH
   reliability …    the bad day at length, beside nginx and HAProxy; writes docs/reliability.md
   experiment …     the balancing experiment, simulated and real; writes docs/balancing/experiment.md
@@ -75,8 +76,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["balancing"] => balancing::write(),
         ["balancing", "--check"] => balancing::check(),
         ["metrics"] => metrics::run(),
-        ["fuzz"] => fuzz::run(None),
-        ["fuzz", seconds] => fuzz::run(Some(seconds)),
+        ["fuzz", ref rest @ ..] => fuzz::run(rest),
         ["icount", ref rest @ ..] => icount::run(rest),
         ["bench", ref rest @ ..] => bench::run(rest),
         ["reliability", ref rest @ ..] => reliability::run(rest),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::certificate::Certificate;
 use crate::step::cargo;
 use crate::tree;
 
@@ -25,6 +26,20 @@ const TRAFFIC: [&str; 8] = [
     "--path /c/1048576 --connections 16",
     "--path /c/16384 --connections 64 --upload 16384 --upload-chunked",
     "--path /b/128 --connections 16 --upload 1048576",
+];
+
+/// And what h2load adds: options, separated by spaces, and a path, without TLS and with it. HTTP/2 with one request and with
+/// many at once on a connection, HTTP/1.1 where TLS is, bodies of more than a frame both ways.
+const STRANGERS: [(&str, &str); 6] = [
+    ("--clients 8 --max-concurrent-streams 8", "/b/128"),
+    ("--clients 64 --max-concurrent-streams 1", "/b/128"),
+    ("--clients 8 --max-concurrent-streams 8", "/b/10240"),
+    ("--clients 4 --max-concurrent-streams 4", "/b/1048576"),
+    (
+        "--clients 8 --max-concurrent-streams 8 --data KEY",
+        "/b/128",
+    ),
+    ("--clients 32 --h1", "/b/128"),
 ];
 
 /// How long each of them lasts, without and with an access log.
@@ -99,10 +114,19 @@ fn train(binary: &Path, folder: &Path, log: &str) -> Result<()> {
     let origins = [free_port()?, free_port()?];
     let words = origins.map(|port| port.to_string());
     let _origin = Program::start(&dist.join("bench-origin"), &words, origins[0])?;
-    let port = free_port()?;
+    let [port, secure] = [free_port()?, free_port()?];
+    let certificate = Certificate::make(folder)?;
     let file = folder.join("evenkeel.toml");
-    fs::write(&file, configuration(port, origins, log))?;
-    let words = ["run", "--config", &file.display().to_string()].map(str::to_owned);
+    let text = configuration([port, secure], origins, log, &certificate);
+    fs::write(&file, text)?;
+    let words = [
+        "run",
+        "--control",
+        "none",
+        "--config",
+        &file.display().to_string(),
+    ]
+    .map(str::to_owned);
     let proxy = Program::start(binary, &words, port)?;
     for traffic in TRAFFIC {
         let mut load = Command::new(dist.join("bench-load"));
@@ -112,14 +136,50 @@ fn train(binary: &Path, folder: &Path, log: &str) -> Result<()> {
             .stdout(Stdio::null());
         succeed(&mut load, traffic)?;
     }
+    for (options, path) in STRANGERS {
+        let options = options.replace("KEY", &certificate.key);
+        for at in [
+            format!("http://127.0.0.1:{port}{path}"),
+            format!("https://127.0.0.1:{secure}{path}"),
+        ] {
+            let mut load = Command::new("h2load");
+            load.args(["--duration", SECONDS])
+                .args(options.split_whitespace())
+                .arg(at)
+                .stdout(Stdio::null());
+            succeed(&mut load, &options)?;
+        }
+    }
+    shake_hands(secure)?;
     proxy.end()
 }
 
-fn configuration(port: u16, origins: [u16; 2], log: &str) -> String {
-    let [first, second] = origins;
+/// New connections, and resumed ones.
+fn shake_hands(port: u16) -> Result<()> {
+    for kind in ["-new", "-reuse"] {
+        let mut client = Command::new("openssl");
+        client
+            .args(["s_time", "-www", "/b/128", "-time", SECONDS, kind])
+            .args(["-connect", &format!("127.0.0.1:{port}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        succeed(&mut client, "openssl s_time")?;
+    }
+    Ok(())
+}
+
+fn configuration(
+    [port, secure]: [u16; 2],
+    [first, second]: [u16; 2],
+    log: &str,
+    certificate: &Certificate,
+) -> String {
+    let Certificate { chain, key, .. } = certificate;
     format!(
         "version = 1\naccess_log = {{ to = {log} }}\nshutdown_timeout = \"1s\"\n\
          [listener.web]\nbind = \"127.0.0.1:{port}\"\n\
+         [listener.secure]\nbind = \"127.0.0.1:{secure}\"\n\
+         tls.certificates = {{ certificate = \"{chain}\", key = \"{key}\" }}\n\
          [[route]]\ncluster = \"origins\"\n\
          [cluster.origins]\nendpoints = [\"127.0.0.1:{first}\", \"127.0.0.1:{second}\"]\n"
     )

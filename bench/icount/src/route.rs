@@ -45,7 +45,8 @@ fn find(count: u32, route: fn(u32) -> RouteMatch) -> Work {
     let mut turn = (0..requests.len()).cycle();
     Box::new(move || {
         let (head, block) = &requests[turn.next().unwrap_or_default()];
-        let found = table.find(ListenerId::new(0), &head.view(black_box(block)));
+        let request = head.view(black_box(block));
+        let found = table.find(ListenerId::new(0), request.path(), &request);
         assert!(black_box(found).is_some(), "no route");
         block.len()
     })

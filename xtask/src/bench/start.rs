@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::contestant::{Entrant, Setting, Who};
 use super::process::{LOAD_CORE, PROXY_CORE, Ports, Process, Scratch};
 use super::template;
+use crate::certificate::Certificate;
 use crate::tree;
 
 /// How many endpoints each proxy spreads over, unless the scenario wants thousands.
@@ -51,46 +51,6 @@ pub(super) struct Ground {
     _origins: Process,
 }
 
-/// What the proxies show to clients that speak TLS: self-signed, ECDSA on P-256, as certificates are today.
-#[derive(Debug)]
-struct Certificate {
-    chain: String,
-    key: String,
-    /// HAProxy wants both in one file.
-    both: String,
-}
-
-impl Certificate {
-    fn make(scratch: &Scratch) -> Result<Self> {
-        let [chain, key] = ["chain.pem", "key.pem"].map(|name| scratch.path(name));
-        let output = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-            ])
-            .args(["-nodes", "-days", "30", "-subj", "/CN=localhost"])
-            .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
-            .arg("-out")
-            .arg(&chain)
-            .arg("-keyout")
-            .arg(&key)
-            .output()?;
-        if !output.status.success() {
-            bail!("openssl: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        let both = fs::read_to_string(&chain)? + &fs::read_to_string(&key)?;
-        Ok(Self {
-            chain: chain.display().to_string(),
-            key: key.display().to_string(),
-            both: scratch.write("both.pem", &both)?,
-        })
-    }
-}
-
 /// A contestant that runs.
 #[derive(Debug)]
 pub(super) struct Contestant {
@@ -112,7 +72,7 @@ impl Ground {
         let program = &programs.origin;
         let origins = Process::start(LOAD_CORE, program, &words, port, &scratch, None)?;
         let paths = scratch.write("paths.txt", &asked_paths())?;
-        let certificate = Certificate::make(&scratch)?;
+        let certificate = Certificate::make(&scratch.path(""))?;
         Ok(Self {
             programs,
             paths,

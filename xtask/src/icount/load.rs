@@ -29,14 +29,8 @@ pub(super) struct Load {
 impl Load {
     /// Opens `count` connections to `address`.
     pub(super) fn connect(address: SocketAddr, count: usize) -> Result<Self> {
-        let connections = (0..count).map(|_| {
-            let stream = TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            Ok(stream)
-        });
         Ok(Self {
-            connections: connections.collect::<Result<_>>()?,
+            connections: connect(address, count)?,
             block: Vec::new(),
         })
     }
@@ -63,7 +57,19 @@ impl Load {
     }
 }
 
-fn fill(stream: &mut impl Read, block: &mut Vec<u8>) -> std::io::Result<()> {
+/// Opens `count` connections to `address`.
+pub(super) fn connect(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
+    let open = |_| {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    };
+    (0..count).map(open).collect()
+}
+
+/// Adds what comes next to `block`; the end is an error.
+pub(super) fn fill(stream: &mut TcpStream, block: &mut Vec<u8>) -> std::io::Result<()> {
     let start = block.len();
     block.resize(start + PIECE, 0);
     let length = stream.read(&mut block[start..])?;

@@ -15,6 +15,7 @@ use super::callgrind::Running;
 use super::load::Load;
 use super::measure::{Counted, Measure};
 use super::origin::Origin;
+use super::streams::Streams;
 
 /// Kept-alive connections, as in scenario 1 of the benchmark.
 const CONNECTIONS: usize = 64;
@@ -66,6 +67,15 @@ enum Asked {
     Plain,
     Browser,
     Routes,
+    /// HTTP/2, with so many streams at once on each connection.
+    Streams(usize),
+}
+
+/// What asks.
+#[derive(Debug)]
+enum Client {
+    Http1(Load),
+    Http2(Streams),
 }
 
 /// Scenario 1 of the benchmark; the others differ in what is written.
@@ -79,12 +89,24 @@ const SMALL: Scene = Scene {
     traced: "",
 };
 
-const SCENES: [Scene; 9] = [
+const SCENES: [Scene; 10] = [
     SMALL,
     Scene {
         name: "whole-browser",
         unit: "request with a head of 20 fields, 10 KB come back",
         asked: Asked::Browser,
+        ..SMALL
+    },
+    Scene {
+        name: "whole-h2",
+        unit: "request of HTTP/2: 8 connections with 8 streams at once each, endpoints of HTTP/1.1",
+        asked: Asked::Streams(8),
+        ..SMALL
+    },
+    Scene {
+        name: "whole-h2-single",
+        unit: "request of HTTP/2: 64 connections with one stream at a time",
+        asked: Asked::Streams(1),
         ..SMALL
     },
     Scene {
@@ -124,12 +146,6 @@ const SCENES: [Scene; 9] = [
         traced: "1%",
         ..SMALL
     },
-    Scene {
-        name: "whole-trace-all",
-        unit: "request that is traced, for a collector that is not there",
-        traced: "100%",
-        ..SMALL
-    },
 ];
 
 /// Everything that can be counted here.
@@ -164,19 +180,39 @@ impl Stage {
         let config = config.display().to_string();
         let arguments = ["run", "--config", &config, "--control", "none"];
         let mut running = Running::start(folder, name, &self.binary, &arguments)?;
-        let mut load = Load::connect(ready(&mut running)?, CONNECTIONS)?;
+        let mut client = Client::connect(ready(&mut running)?, scene.asked)?;
         let (requests, body) = scene.asked.requests();
         let first = scene.endpoints.div_ceil(CONNECTIONS);
-        load.run(&requests, body, first + WARM_UP)?;
+        client.run(&requests, body, first + WARM_UP)?;
         running.zero()?;
         let mut parts = Vec::with_capacity(PARTS);
         for _ in 0..PARTS {
-            let pieces = load.run(&requests, body, ROUNDS)?;
+            let pieces = client.run(&requests, body, ROUNDS)?;
             let profile = running.dump()?;
             parts.push(Counted { profile, pieces });
         }
         parts.sort_by_key(Counted::figure);
         Ok(parts.swap_remove(PARTS / 4))
+    }
+}
+
+impl Client {
+    fn connect(address: SocketAddr, asked: Asked) -> Result<Self> {
+        Ok(match asked {
+            Asked::Streams(each) => {
+                Self::Http2(Streams::connect(address, CONNECTIONS / each, each)?)
+            }
+            Asked::Plain | Asked::Browser | Asked::Routes => {
+                Self::Http1(Load::connect(address, CONNECTIONS)?)
+            }
+        })
+    }
+
+    fn run(&mut self, requests: &[Vec<u8>], body: usize, rounds: usize) -> Result<u64> {
+        match self {
+            Self::Http1(load) => load.run(requests, body, rounds),
+            Self::Http2(streams) => streams.run(body, rounds),
+        }
     }
 }
 
@@ -222,6 +258,8 @@ impl Asked {
         match self {
             Self::Plain => (vec![wire(PLAIN)], 128),
             Self::Browser => (vec![wire(BROWSER)], 10_240),
+            // It has its own.
+            Self::Streams(_) => (Vec::new(), 128),
             Self::Routes => {
                 let spread = (0..ASKED_ROUTES).map(|n| n * (MANY_ROUTES / ASKED_ROUTES));
                 let requests = spread.flat_map(|n| {
