@@ -5,6 +5,7 @@
 //! The order that decides is [`Specificity`](evenkeel_base::matching::Specificity), which `check` uses too.
 
 pub mod asked;
+pub mod fuzzing;
 
 mod condition;
 mod names;

@@ -13,8 +13,9 @@
 //! workers (a node is one), routes (sticky clients, splits, mirrors, rate limits), and the time that evenkeel itself takes.
 //!
 //! One thread and no clock: the same scenario, seed and balancer give the same outcome, to the bit, on every machine. Floating
-//! point stays with the operations that IEEE 754 defines exactly ([`chance`]); only the adaptive limit of `evenkeel-policy`
-//! takes a logarithm of the platform's. What a request asks for and how much work its attempts are does not depend on the
+//! point stays with the operations that IEEE 754 defines exactly ([`chance`]). Three of `evenkeel-policy`'s take functions of the
+//! platform's, whose last bit may be another elsewhere: the adaptive limit a logarithm, `peak-ewma` and `least-time` an
+//! exponential. What a request asks for and how much work its attempts are does not depend on the
 //! balancer, so that differences between two of them are theirs.
 
 mod arrivals;
@@ -25,6 +26,7 @@ pub mod distribution;
 mod endpoint;
 mod events;
 pub mod figures;
+pub mod fuzzing;
 pub mod histogram;
 mod html;
 mod json;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod builtin;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod mistakes;

@@ -168,8 +168,12 @@ fn finding_a_route_allocates_nothing() {
     let (hit_view, miss_view) = (hit.view(), miss.view());
     let count = allocation_counter::measure(|| {
         let listener = ListenerId::new(0);
-        let found = table.find(listener, &hit_view).map(|route| route.index());
-        let missed = table.find(listener, &miss_view).map(|route| route.index());
+        let found = table
+            .find(listener, hit_view.path(), &hit_view)
+            .map(|route| route.index());
+        let missed = table
+            .find(listener, miss_view.path(), &miss_view)
+            .map(|route| route.index());
         assert!(found == Some(77) && missed == Some(10_000));
     });
     assert_eq!(count.count_total, 0);

@@ -1,18 +1,18 @@
 //! The compiled table against a scan of all routes, on random routes and requests over a small alphabet.
 
-use std::cmp::Reverse;
-
 use evenkeel_base::matching::ValuePattern;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::{Request, compile};
-use crate::asked;
+use super::compile;
+use crate::fuzzing::{Request, check};
 use crate::table::{HostPattern, ListenerId, PathPattern, RouteMatch};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// And what people are told is what happens: the first of those considered that holds is the one that is found, and what is
+    /// told of each route's conditions agrees with whether it was considered.
     #[test]
     fn the_table_finds_what_a_scan_finds(
         routes in prop::collection::vec(routes(), 0..24),
@@ -20,28 +20,7 @@ proptest! {
     ) {
         let table = compile(&routes);
         for request in &requests {
-            prop_assert_eq!(request.find(&table), scan(&routes, request), "{:?}", request);
-        }
-    }
-
-    /// What people are told is what happens: the first of those considered that holds is the one that is found, and what is told of
-    /// each route's conditions agrees with whether it was considered.
-    #[test]
-    fn what_is_told_of_routes_is_what_the_table_finds(
-        routes in prop::collection::vec(routes(), 0..24),
-        requests in prop::collection::vec(requests(), 1..24),
-    ) {
-        let table = compile(&routes);
-        for request in &requests {
-            let view = request.view();
-            let considered = table.considered(request.listener, &view);
-            let first = considered.iter().find(|one| one.holds);
-            prop_assert_eq!(first.map(|one| one.route.index()), request.find(&table), "{:?}", request);
-            for (at, route) in routes.iter().enumerate() {
-                let told = asked(route).all(|one| one.holds(request.listener, &view));
-                let found = considered.iter().find(|one| one.route.index() == at);
-                prop_assert_eq!(found.is_some_and(|one| one.holds), told, "{:?} {:?}", route, request);
-            }
+            check(&routes, &table, request);
         }
     }
 
@@ -53,85 +32,8 @@ proptest! {
         query in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
     ) {
         let request = Request::of(&authority, &path, query.as_deref());
-        prop_assert_eq!(request.find(&compile(&routes)), scan(&routes, &request));
+        check(&routes, &compile(&routes), &request);
     }
-}
-
-/// The rule as a sentence: of the routes that match, by the host that makes it the most specific, the greatest; of equal
-/// ones the first.
-fn scan(routes: &[RouteMatch], request: &Request) -> Option<usize> {
-    routes
-        .iter()
-        .enumerate()
-        .filter(|(_, route)| rest_matches(route, request))
-        .filter_map(|(at, route)| {
-            let host = host_text(request);
-            let best = if route.hosts.is_empty() {
-                Some(route.specificity(None))
-            } else {
-                let matching = route.hosts.iter().filter(|pattern| pattern.matches(&host));
-                matching
-                    .map(|pattern| route.specificity(Some(pattern)))
-                    .max()
-            };
-            best.map(|best| (best, Reverse(at)))
-        })
-        .max()
-        .map(|(_, Reverse(at))| at)
-}
-
-/// The host as a person would find it: up to the port, without one final dot.
-fn host_text(request: &Request) -> Vec<u8> {
-    let authority = request.view().authority().to_vec();
-    let end = match authority.first() {
-        Some(b'[') => authority.iter().position(|&b| b == b']').map(|at| at + 1),
-        _ => authority.iter().rposition(|&b| b == b':'),
-    };
-    let mut host = authority[..end.unwrap_or(authority.len())].to_vec();
-    if host.last() == Some(&b'.') {
-        host.pop();
-    }
-    host
-}
-
-fn rest_matches(route: &RouteMatch, request: &Request) -> bool {
-    let view = request.view();
-    let query: Vec<(Vec<u8>, Vec<u8>)> = view
-        .query()
-        .unwrap_or_default()
-        .split(|&b| b == b'&')
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            let mut halves = part.splitn(2, |&b| b == b'=').map(<[u8]>::to_vec);
-            (halves.next().unwrap(), halves.next().unwrap_or_default())
-        })
-        .collect();
-    let fields: Vec<(Vec<u8>, Vec<u8>)> = view
-        .fields()
-        .map(|field| (field.name.to_ascii_lowercase(), field.value.to_vec()))
-        .collect();
-    let all = |patterns: &[(String, ValuePattern)], pairs: &[(Vec<u8>, Vec<u8>)]| {
-        patterns.iter().all(|(name, pattern)| {
-            let mut values = pairs
-                .iter()
-                .filter(|(n, _)| n == name.as_bytes())
-                .map(|(_, v)| v);
-            match pattern {
-                ValuePattern::Present => values.count() > 0,
-                ValuePattern::Absent => values.count() == 0,
-                ValuePattern::Exact(wanted) => values.any(|value| value == wanted.as_bytes()),
-            }
-        })
-    };
-    route.path.matches(view.path())
-        && (route.listeners.is_empty() || route.listeners.contains(&request.listener))
-        && (route.methods.is_empty()
-            || route
-                .methods
-                .iter()
-                .any(|m| m.as_bytes() == view.method_name()))
-        && all(&route.headers, &fields)
-        && all(&route.query, &query)
 }
 
 /// Few letters, so that patterns share beginnings, nest, and are met by requests.
