@@ -6,119 +6,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use evenkeel_testkit::faults::BlackHole;
-use evenkeel_testkit::frames::block::{indexed, literals, request, request_with};
+use evenkeel_testkit::floods::{FLOODS, Flood, PROVOCATIONS, SLOW, stream};
 use evenkeel_testkit::frames::code::ENHANCE_YOUR_CALM;
-use evenkeel_testkit::frames::flag::{END_HEADERS, END_STREAM, PADDED};
-use evenkeel_testkit::frames::{Frame, Raw, get, kind, post};
+use evenkeel_testkit::frames::flag::END_STREAM;
+use evenkeel_testkit::frames::{Frame, Outcome, Raw, get, kind, post};
 use evenkeel_testkit::{Evenkeel, Origin, Reply, Setup, eventually};
 
 /// The most that memory may grow by while a flood lasts.
 const MEMORY: u64 = 10 << 20;
 
-/// A flood: what it is ended for, and the bytes of its piece of this number, which may open the stream of that number.
-type Piece = fn(u32) -> Vec<u8>;
-
-/// Twice what any budget allows, so that what has been sent is surely too much, and the attacker then reads what it gets for it.
-const PIECES: u32 = 1_200;
-
-const fn stream(number: u32) -> u32 {
-    2 * number + 1
-}
-
-fn piece(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    Frame::new(kind, flags, stream, payload).bytes()
-}
-
-/// Every flood of frames, with the name that it is ended for.
-const FLOODS: &[(&str, Piece)] = &[
-    ("rapid-reset", |n| {
-        [get(stream(n), "/slow"), Frame::reset(stream(n), 8).bytes()].concat()
-    }),
-    ("rapid-reset", |n| {
-        [post(stream(n), "/"), Frame::reset(stream(n), 8).bytes()].concat()
-    }),
-    // Streams beyond what was promised, and streams that only the codec looks at: whichever comes first, by how they are read.
-    ("stream-flood or provoked-reset", |n| {
-        get(stream(n), "/slow")
-    }),
-    ("stream-flood or provoked-reset", malformed),
-    ("continuation-flood", |n| match n {
-        0 => piece(kind::HEADERS, END_STREAM, 1, &request("GET", "/")),
-        _ => piece(kind::CONTINUATION, 0, 1, b""),
-    }),
-    ("continuation-flood", |n| match n {
-        0 => piece(kind::HEADERS, END_STREAM, 1, &request("GET", "/")),
-        _ => piece(kind::CONTINUATION, 0, 1, &literals(&[("x", "y")])),
-    }),
-    ("header-flood", |n| {
-        let value = "x".repeat(15_000);
-        Frame::headers(
-            stream(n),
-            0,
-            request_with("POST", "/slow", &[("x", &value)]),
-        )
-        .bytes()
-    }),
-    ("header-bomb", |n| {
-        let mut block = request("GET", "/slow");
-        indexed(&mut block, b"x", &[b'y'; 4_000]);
-        block.extend_from_slice(&[0xbe; 16_000 - 4_100]);
-        Frame::headers(stream(n), END_STREAM, block).bytes()
-    }),
-    ("settings-flood", |_| Frame::settings(&[]).bytes()),
-    ("settings-flood", |n| Frame::settings(&[(4, n % 2)]).bytes()),
-    ("settings-flood", |_| Frame::settings_ack().bytes()),
-    ("ping-flood", |_| Frame::ping([1; 8]).bytes()),
-    ("window-flood", |_| Frame::window(0, 1).bytes()),
-    ("window-flood", |n| match n {
-        0 => post(1, "/slow"),
-        _ => Frame::window(1, 1).bytes(),
-    }),
-    ("priority-flood", |n| {
-        piece(kind::PRIORITY, 0, stream(n), &[0, 0, 0, 0, 9])
-    }),
-    ("priority-flood", |_| piece(0x10, 0, 0, b"\0\0\0\x01u=1")),
-    ("empty-frames", |n| match n {
-        0 => post(1, "/slow"),
-        _ => piece(kind::DATA, 0, 1, b""),
-    }),
-    ("empty-frames", |n| match n {
-        0 => post(1, "/slow"),
-        _ => piece(kind::DATA, PADDED, 1, &[100; 101]),
-    }),
-    ("empty-frames", |n| {
-        piece(kind::HEADERS, END_HEADERS, stream(n), b"")
-    }),
-    ("unknown-frames", |_| piece(0x77, 0xff, 0, b"grease")),
-];
-
-/// A request that the codec refuses.
-fn malformed(n: u32) -> Vec<u8> {
-    let head = request_with("GET", "/", &[("connection", "close")]);
-    Frame::headers(stream(n), END_STREAM, head).bytes()
-}
-
-/// What makes the other side reset a stream (CVE-2025-8671).
-const PROVOCATIONS: &[Piece] = &[
-    malformed,
-    // A window that overflows.
-    |n| {
-        let window = Frame::window(stream(n), 0x7fff_ffff).bytes();
-        [post(stream(n), "/slow"), window].concat()
-    },
-    // A body that is longer than announced.
-    |n| {
-        let head = request_with("POST", "/slow", &[("content-length", "1")]);
-        let head = Frame::headers(stream(n), 0, head).bytes();
-        [head, piece(kind::DATA, 0, stream(n), b"ab")].concat()
-    },
-];
-
-/// Answers at once, except what asks for `/slow`.
+/// Answers at once, except what asks for [`SLOW`].
 fn origin() -> Origin {
     Origin::script(|conn| {
         while let Some(request) = conn.request() {
-            if request.target() == "/slow" {
+            if request.target() == SLOW {
                 conn.until_closed();
                 return;
             }
@@ -196,7 +97,7 @@ fn fill(proxy: &Evenkeel, origin: &Origin) {
     let mut raw = Raw::greeted(proxy.address());
     raw.send(
         (0..100)
-            .flat_map(|n| get(stream(n), "/slow"))
+            .flat_map(|n| get(stream(n), SLOW))
             .collect::<Vec<_>>(),
     );
     eventually("a hundred requests at the endpoint", || {
@@ -208,10 +109,10 @@ fn fill(proxy: &Evenkeel, origin: &Origin) {
 
 /// Sends a flood on a connection of its own, and reads how that is ended.
 #[track_caller]
-fn flood(proxy: &Evenkeel, name: &str, piece: impl Fn(u32) -> Vec<u8>) {
+fn send(proxy: &Evenkeel, flood: &Flood) {
     let mut raw = Raw::greeted(proxy.address());
     let mut sender = raw.sender();
-    let bytes: Vec<u8> = (0..PIECES).flat_map(piece).collect();
+    let (name, bytes) = (flood.name(), flood.bytes());
     thread::scope(|scope| {
         // It takes no more when it has seen enough.
         scope.spawn(move || sender.send(&bytes));
@@ -228,15 +129,13 @@ fn every_flood_is_ended_by_its_name_while_others_go_on() {
     let without = in_peace(&proxy);
     let before = proxy.peak_memory();
     let with = beside(&proxy, || {
-        for (name, piece) in FLOODS {
-            flood(&proxy, name, piece);
+        for flood in FLOODS {
+            send(&proxy, flood);
         }
     });
-    for (name, _) in FLOODS {
-        let about = |name: &str| format!("abuse=\"{name}\"");
-        proxy.log().wait_for(name, |line| {
-            line.contains("client=") && name.split(" or ").any(|name| line.contains(&about(name)))
-        });
+    for flood in FLOODS {
+        let log = proxy.log();
+        log.wait_for(flood.name(), |line| flood.is_told_by(line));
     }
     let grown = proxy.peak_memory().saturating_sub(before);
     assert!(grown < MEMORY, "memory grew by {grown}");
@@ -251,7 +150,7 @@ fn resets_that_are_provoked_one_by_one_are_ended_too() {
         let mut raw = Raw::greeted(proxy.address());
         let mut provoked = 0;
         let end = 'over: loop {
-            raw.try_send(provoke(provoked));
+            raw.try_send((provoke.piece)(provoked));
             loop {
                 match raw.try_frame() {
                     Ok(frame) if frame.kind == kind::GOAWAY => break 'over frame.number(4),
@@ -264,8 +163,8 @@ fn resets_that_are_provoked_one_by_one_are_ended_too() {
         };
         assert_eq!(end, ENHANCE_YOUR_CALM);
         assert!((90..=110).contains(&provoked), "two for each: {provoked}");
-        let about = "abuse=\"provoked-reset\"";
-        proxy.log().wait_for(about, |line| line.contains(about));
+        let log = proxy.log();
+        log.wait_for(provoke.name(), |line| provoke.is_told_by(line));
         raw.end();
     }
 }
@@ -279,9 +178,9 @@ fn a_hundred_attackers_at_once_are_ended_while_others_go_on() {
     let before = proxy.peak_memory();
     let with = beside(&proxy, || {
         thread::scope(|scope| {
-            for (name, piece) in FLOODS.iter().cycle().take(100) {
+            for flood in FLOODS.iter().cycle().take(100) {
                 let proxy = &proxy;
-                scope.spawn(move || flood(proxy, name, piece));
+                scope.spawn(move || send(proxy, flood));
             }
         });
     });
@@ -308,7 +207,7 @@ fn small_frames_that_nobody_takes_are_limited() {
     let before = proxy.peak_memory();
     let mut raw = Raw::greeted(proxy.address());
     let mut sender = raw.sender();
-    let tiny = piece(kind::DATA, 0, 1, b"x").repeat(60_000);
+    let tiny = Frame::data(1, 0, b"x").bytes().repeat(60_000);
     let end = thread::scope(|scope| {
         let bytes = [post(1, "/hole"), tiny].concat();
         scope.spawn(move || sender.send(&bytes));
@@ -320,6 +219,36 @@ fn small_frames_that_nobody_takes_are_limited() {
         .wait_for("tiny-data", |line| line.contains("tiny-data"));
     let grown = proxy.peak_memory().saturating_sub(before);
     assert!(grown < MEMORY, "memory grew by {grown}");
+}
+
+/// Calls whose messages of 25 bytes are frames of their own, as some clients of gRPC write them, fill their windows: before an
+/// endpoint that takes none of it, and before one that there is no connection to.
+#[test]
+fn calls_whose_endpoint_pauses_are_never_ended() {
+    let hole = BlackHole::new();
+    let origin = Origin::script(|conn| {
+        let mut raw = Raw::of_origin(conn, &[(4, 0)]);
+        while raw.try_frame().is_ok() {}
+    });
+    let address = format!("h2c://{}", origin.address());
+    let proxy = Evenkeel::start(
+        &Setup::to_addresses([address])
+            .top("workers = 1")
+            .add_route("path = \"/hole\"\ncluster = \"hole\"")
+            .sections(&format!(
+                "[cluster.hole]\nendpoints = [\"h2c://{}\"]\nconnect_timeout = \"10s\"",
+                hole.address()
+            )),
+    );
+    for path in ["/", "/hole"] {
+        let mut raw = Raw::greeted(proxy.address());
+        for call in 0..4 {
+            let message = Frame::data(stream(call), 0, [0; 30]).bytes();
+            let messages = message.repeat(65_535 / 30);
+            raw.send([post(stream(call), path), messages].concat());
+        }
+        assert_eq!(raw.outcome(1, false), Outcome::Goes, "{path}");
+    }
 }
 
 #[test]
@@ -391,11 +320,11 @@ fn no_more_requests_reach_an_endpoint_than_a_connection_may_have() {
     let proxy = Evenkeel::start(&Setup::to([&origin]).top("workers = 1"));
     let mut raw = Raw::greeted(proxy.address());
     for n in 0..150 {
-        raw.try_send([get(stream(n), "/slow"), Frame::reset(stream(n), 8).bytes()].concat());
+        raw.try_send([get(stream(n), SLOW), Frame::reset(stream(n), 8).bytes()].concat());
     }
     raw.try_send(
         (150..250)
-            .flat_map(|n| get(stream(n), "/slow"))
+            .flat_map(|n| get(stream(n), SLOW))
             .collect::<Vec<_>>(),
     );
     // Those that were taken back are left, and of the others no more are begun than may be.
@@ -453,5 +382,37 @@ fn honest_clients_are_never_ended() {
         }
         // The last frame's bytes come back to the connection's window as well.
         raw.send(Frame::window(0, 16_384));
+    }
+}
+
+#[test]
+fn a_client_that_reads_by_four_kilobytes_is_never_ended() {
+    /// As much of a stream as Go takes before its program has read any.
+    const STREAM: u32 = 4 << 20;
+    const PIECE: u32 = 4 << 10;
+    let body = "x".repeat(3 * STREAM as usize);
+    let origin = Origin::http(move |_| Reply::ok(&body));
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    for frame in [16 << 10, 1 << 20] {
+        let mut raw = Raw::connect(proxy.address());
+        raw.greet(&[(4, STREAM), (5, frame)]);
+        raw.send([Frame::window(0, 1 << 30).bytes(), get(1, "/")].concat());
+        let (mut unread, mut ends) = (0, false);
+        while !ends {
+            // All that may come is there before the first of it is read.
+            while unread < STREAM && !ends {
+                (unread, ends) = raw.wait_for("data", |frame| {
+                    let length = u32::try_from(frame.payload.len()).unwrap();
+                    (frame.kind == kind::DATA).then(|| (unread + length, frame.has(END_STREAM)))
+                });
+            }
+            let mut sender = raw.sender();
+            let windows = [Frame::window(0, PIECE), Frame::window(1, PIECE)];
+            let windows = windows.map(Vec::from).concat();
+            let read = unread / PIECE;
+            unread %= PIECE;
+            assert!(sender.send(windows.repeat(read as usize)));
+        }
+        assert_eq!(raw.outcome(1, false), Outcome::Goes, "{frame}");
     }
 }

@@ -5,6 +5,8 @@
 
 mod asking;
 mod pace;
+mod response;
+mod streams;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub struct Load {
     pub posts: u64,
     /// Whether each request has a connection of its own.
     pub is_fresh: bool,
+    /// Whether it asks over HTTP/2.
+    pub is_h2: bool,
     /// Whether a connection that is refused is the end of whoever asked for it: the proxy has ended, which is no failure of the
     /// request.
     pub leaves: bool,
@@ -78,6 +82,7 @@ impl Load {
             lines: "",
             posts: 4,
             is_fresh: false,
+            is_h2: false,
             leaves: false,
         }
     }
@@ -97,6 +102,15 @@ impl Load {
         Self {
             pace: Pace::Rate(rate),
             ..Self::closed(connections)
+        }
+    }
+
+    /// The same over HTTP/2, with prior knowledge.
+    #[must_use]
+    pub const fn over_h2(self) -> Self {
+        Self {
+            is_h2: true,
+            ..self
         }
     }
 
@@ -226,7 +240,7 @@ async fn connection(
     load_number: usize,
 ) -> Vec<Exchange> {
     let mut exchanges = Vec::new();
-    let mut line = Line::new(shared.to);
+    let mut line = Line::new(shared.to, load.is_h2);
     loop {
         let ticket = tickets.take(&shared.stop).await;
         let Some((number, due)) = ticket.filter(|_| shared.next.load(Ordering::Relaxed) < MOST)
@@ -237,7 +251,7 @@ async fn connection(
         let kind = load.kind(number);
         let (mut outcome, by) = line.ask(id, kind, load.path, load.lines).await;
         if load.is_fresh {
-            line = Line::new(shared.to);
+            line = Line::new(shared.to, load.is_h2);
         }
         if load.leaves && outcome == Outcome::NoConnection {
             outcome = Outcome::NobodyThere;

@@ -1,10 +1,13 @@
-//! Those who do not ask as the client does: tunnels, clients that never finish a head, clients that stop reading.
+//! Those who do not ask as the client does: tunnels, clients that never finish a head, that stop reading, that flood.
 //!
 //! A [`Crowd`] is so many members on a thread of their own; each tells what came of it. None of their requests is accounted for
 //! as those of [`crate::client`] are: what they tell is.
 
+mod ears;
+mod floods;
 mod heads;
 mod readers;
+mod stalled;
 mod tunnels;
 
 use std::future::Future;
@@ -17,8 +20,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use floods::{Ending, Flooding, askers, flooders};
 pub use heads::{Head, SlowHead, slow_heads};
 pub use readers::{Reader, SlowReader, slow_readers};
+pub use stalled::{Stalling, stalled};
 pub use tunnels::{Tunnel, Tunnels};
 
 /// How long a crowd may take to get somewhere.

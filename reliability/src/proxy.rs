@@ -168,7 +168,12 @@ pub fn setup(workers: u16, setting: &Setting, endpoints: &[String]) -> Setup {
         setup = setup.cluster(&format!("retry.attempt_timeout = \"{millis}ms\""));
     }
     for address in aside {
-        for path in [errand::TUNNEL, errand::LARGE, errand::LARGE_CHUNKED] {
+        for path in [
+            errand::TUNNEL,
+            errand::LARGE,
+            errand::LARGE_CHUNKED,
+            errand::MEDIUM,
+        ] {
             setup = setup.add_route(&format!("path = \"{path}\"\ncluster = \"aside\""));
         }
         setup = setup.sections(&format!("[cluster.aside]\nendpoints = [\"{address}\"]"));

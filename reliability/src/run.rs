@@ -1,5 +1,6 @@
 //! A bad day that is over: every exchange, what the endpoints saw, and when what happened.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ pub struct Run {
     /// The instants that have names.
     pub marks: Vec<(&'static str, Duration)>,
     /// Numbers that the steps found out.
-    pub notes: BTreeMap<&'static str, u64>,
+    pub notes: BTreeMap<Cow<'static, str>, u64>,
     /// What the proxy used, now and then.
     pub samples: Vec<Sample>,
     /// When it began; all other times count from here.

@@ -5,6 +5,7 @@ mod connections;
 mod crowds;
 mod deaths;
 mod endings;
+mod floods;
 mod found;
 mod limits;
 mod reloads;
@@ -95,6 +96,8 @@ pub const ALL: &[(&str, Maker)] = &[
     ("slow-heads", crowds::slow_heads),
     ("slow-readers", crowds::slow_readers),
     ("slow-chunks", crowds::slow_chunks),
+    ("h2-floods", floods::h2_floods),
+    ("h2-stalled", crowds::h2_stalled),
     ("descriptors", resources::descriptors),
     ("memory", resources::memory),
     ("full-disk", resources::full_disk),

@@ -3,6 +3,7 @@
 //! Steps follow what is observed (so many requests are over) or a time; each has a limit, so that a day ends however bad it
 //! is. How a stage is set and struck is [`crate::play`]'s matter.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ pub struct Stage {
     pub(crate) book: Arc<Book>,
     pub(crate) names: Option<Names>,
     pub(crate) marks: Vec<(&'static str, Duration)>,
-    pub(crate) notes: BTreeMap<&'static str, u64>,
+    pub(crate) notes: BTreeMap<Cow<'static, str>, u64>,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -76,8 +77,8 @@ impl Stage {
     }
 
     /// A number that claims will ask for.
-    pub fn note(&mut self, name: &'static str, number: u64) {
-        self.notes.insert(name, number);
+    pub fn note(&mut self, name: impl Into<Cow<'static, str>>, number: u64) {
+        self.notes.insert(name.into(), number);
     }
 
     /// What the process that serves uses now is kept.
@@ -96,13 +97,13 @@ impl Stage {
     }
 
     /// As much more of a number.
-    pub fn add(&mut self, name: &'static str, number: u64) {
-        *self.notes.entry(name).or_default() += number;
+    pub fn add(&mut self, name: impl Into<Cow<'static, str>>, number: u64) {
+        *self.notes.entry(name.into()).or_default() += number;
     }
 
     /// The largest of such numbers.
-    pub fn most(&mut self, name: &'static str, number: u64) {
-        let most = self.notes.entry(name).or_default();
+    pub fn most(&mut self, name: impl Into<Cow<'static, str>>, number: u64) {
+        let most = self.notes.entry(name.into()).or_default();
         *most = number.max(*most);
     }
 

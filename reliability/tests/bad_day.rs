@@ -98,6 +98,8 @@ bad_days! {
     slow_heads "slow-heads" [2]
     slow_readers "slow-readers" [1]
     slow_chunks "slow-chunks" [4]
+    h2_floods "h2-floods" [2]
+    h2_stalled "h2-stalled" [1]
     descriptors "descriptors" [2]
     memory "memory" [2]
     full_disk "full-disk" [4]

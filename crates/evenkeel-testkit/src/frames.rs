@@ -165,6 +165,16 @@ impl Frame {
         Self::new(kind::CONTINUATION, flags, stream, block)
     }
 
+    /// The frame that these bytes begin with, and how many of them it has; none when it is not whole.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
+        let ([a, b, c, kind, flags, stream @ ..], rest) = bytes.split_first_chunk::<9>()?;
+        let length = usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).ok()?;
+        let payload = rest.get(..length)?;
+        let stream = u32::from_be_bytes(*stream) & 0x7fff_ffff;
+        Some((Self::new(*kind, *flags, stream, payload), 9 + length))
+    }
+
     /// Its bytes.
     ///
     /// # Panics

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use super::response::{Lost, Response, by};
+use super::streams::Streams;
 use crate::echo;
 use crate::exchange::{Kind, Life, Outcome};
 
@@ -26,11 +28,17 @@ const INPUT: usize = 4 * 1024;
 pub(super) struct Line {
     to: SocketAddr,
     stream: Option<TcpStream>,
+    /// The same where HTTP/2 is spoken.
+    streams: Option<Streams>,
 }
 
 impl Line {
-    pub(super) const fn new(to: SocketAddr) -> Self {
-        Self { to, stream: None }
+    pub(super) fn new(to: SocketAddr, is_h2: bool) -> Self {
+        Self {
+            to,
+            stream: None,
+            streams: is_h2.then(|| Streams::new(to)),
+        }
     }
 
     /// Asks once.
@@ -48,28 +56,31 @@ impl Line {
         };
         let pieces = request(id, kind, path, lines, &posted);
         let expected = echo::answer(id, &posted);
-        tokio::select! {
+        let is_h2 = self.streams.is_some();
+        let conversation = async {
+            let answered = match &mut self.streams {
+                Some(streams) => streams.ask(id, kind, path, lines, posted).await,
+                None => self.converse(&pieces).await,
+            };
+            answered.map_or_else(|lost| lost, |response| response.judge(id, &expected))
+        };
+        let answered = tokio::select! {
             biased;
-            answered = self.converse(&pieces, id, &expected) => answered,
-            () = patience() => {
-                self.stream = None;
-                (Outcome::Silence, None)
-            }
-        }
+            answered = conversation => Some(answered),
+            () = patience() => None,
+        };
+        answered.unwrap_or_else(|| {
+            *self = Self::new(self.to, is_h2);
+            (Outcome::Silence, None)
+        })
     }
 
-    async fn converse(
-        &mut self,
-        pieces: &[Vec<u8>],
-        id: u64,
-        expected: &[u8],
-    ) -> (Outcome, Option<Life>) {
+    async fn converse(&mut self, pieces: &[Vec<u8>]) -> Result<Response, Lost> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => match TcpStream::connect(self.to).await {
-                Ok(stream) => stream,
-                Err(_) => return (Outcome::NoConnection, None),
-            },
+            None => TcpStream::connect(self.to)
+                .await
+                .map_err(|_| (Outcome::NoConnection, None))?,
         };
         let _ = stream.set_nodelay(true);
         for piece in pieces {
@@ -78,15 +89,11 @@ impl Line {
                 break;
             }
         }
-        match respond(&mut stream).await {
-            Ok(response) => {
-                if response.keep_alive {
-                    self.stream = Some(stream);
-                }
-                response.judge(id, expected)
-            }
-            Err((outcome, by)) => (outcome, by),
+        let response = respond(&mut stream).await?;
+        if response.keep_alive {
+            self.stream = Some(stream);
         }
+        Ok(response)
     }
 }
 
@@ -98,34 +105,8 @@ async fn patience() {
     }
 }
 
-/// A response, whole.
-struct Response {
-    status: u16,
-    keep_alive: bool,
-    head: Vec<u8>,
-    body: Vec<u8>,
-}
-
-impl Response {
-    /// What it is to the request with this id, whose answer is to have this body.
-    fn judge(&self, id: u64, expected: &[u8]) -> (Outcome, Option<Life>) {
-        let Some(echoed) = echo::field(&self.head, echo::ID) else {
-            let fault = echo::field(&self.head, "Proxy-Status").and_then(fault);
-            let fault = fault.unwrap_or_default().to_owned();
-            return (Outcome::Reply(self.status, fault), None);
-        };
-        let is_right = echoed.parse() == Ok(id) && self.body == expected;
-        let outcome = if is_right {
-            Outcome::Answer(self.status)
-        } else {
-            Outcome::MixedUp
-        };
-        (outcome, by(&self.head))
-    }
-}
-
 /// Reads a response; how it failed, and who had begun to answer, when it is not whole.
-async fn respond(stream: &mut TcpStream) -> Result<Response, (Outcome, Option<Life>)> {
+async fn respond(stream: &mut TcpStream) -> Result<Response, Lost> {
     let mut input = Vec::with_capacity(INPUT);
     let head = loop {
         match head::response(&input, false) {
@@ -188,16 +169,6 @@ async fn fill(stream: &mut TcpStream, input: &mut Vec<u8>) -> bool {
     matches!(stream.read_buf(input).await, Ok(read) if read > 0)
 }
 
-fn by(head: &[u8]) -> Option<Life> {
-    echo::field(head, echo::BY).and_then(|by| by.parse().ok())
-}
-
-/// evenkeel's name of the fault: `…; details="NAME"`.
-fn fault(proxy_status: &str) -> Option<&str> {
-    let (_, details) = proxy_status.split_once("details=\"")?;
-    details.split('"').next()
-}
-
 /// The bytes of a request, in the pieces in which it is sent.
 fn request(id: u64, kind: Kind, path: &str, lines: &str, posted: &[u8]) -> Vec<Vec<u8>> {
     let head = |method: &str, framing: &str| {
@@ -233,42 +204,6 @@ fn chunk(data: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn response(head: &str, body: &[u8]) -> Response {
-        Response {
-            status: 200,
-            keep_alive: true,
-            head: format!("HTTP/1.1 200 OK\r\n{head}\r\n").into_bytes(),
-            body: body.to_vec(),
-        }
-    }
-
-    #[test]
-    fn an_answer_is_the_right_one_or_mixed_up() {
-        let expected = echo::answer(7, b"");
-        let head = "X-Bad-Day-Id: 7\r\nX-Bad-Day-By: 1.2\r\n";
-        let life = Some(Life {
-            endpoint: 1,
-            number: 2,
-        });
-        let cases = [
-            (head, expected.clone(), (Outcome::Answer(200), life)),
-            (head, echo::answer(8, b""), (Outcome::MixedUp, life)),
-            ("X-Bad-Day-Id: 8\r\n", expected, (Outcome::MixedUp, None)),
-            (
-                "Proxy-Status: evenkeel; error=x; details=\"no-endpoint\"\r\n",
-                b"no endpoint".to_vec(),
-                (Outcome::Reply(200, "no-endpoint".to_owned()), None),
-            ),
-        ];
-        for (head, body, judged) in cases {
-            assert_eq!(response(head, &body).judge(7, &expected_of_7()), judged);
-        }
-    }
-
-    fn expected_of_7() -> Vec<u8> {
-        echo::answer(7, b"")
-    }
 
     #[test]
     fn an_upload_is_its_body_in_chunks() {

@@ -1,5 +1,6 @@
 //! Clients that ask for a large body and stop reading it.
 
+use std::io;
 use std::net::SocketAddr;
 
 use evenkeel_bench::body::Body;
@@ -48,10 +49,15 @@ pub fn slow_readers(to: SocketAddr, number: usize, how: SlowReader) -> Crowd<Rea
     })
 }
 
+/// A connection on whose receiving side little waits.
+pub(super) async fn narrow(to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(RECEIVE)?;
+    socket.connect(to).await
+}
+
 async fn begin(to: SocketAddr, path: &str) -> Option<(TcpStream, Vec<u8>)> {
-    let socket = TcpSocket::new_v4().ok()?;
-    socket.set_recv_buffer_size(RECEIVE).ok()?;
-    let mut stream = socket.connect(to).await.ok()?;
+    let mut stream = narrow(to).await.ok()?;
     let head = format!("GET {path} HTTP/1.1\r\nHost: bad.day\r\n\r\n");
     stream.write_all(head.as_bytes()).await.ok()?;
     let mut begun = vec![0; 1024];

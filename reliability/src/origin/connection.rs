@@ -149,8 +149,14 @@ async fn respond(stream: &mut TcpStream, request: &Request, desk: &Desk) -> io::
             stream.write_all(text.as_bytes()).await?;
             return Ok(request.keep_alive);
         }
+        Errand::Wait => {
+            until_left(stream).await;
+            return Ok(false);
+        }
         Errand::Tunnel => return errand::echo(stream).await.map(|()| false),
-        Errand::Large(coding) => return errand::pour(stream, coding).await.map(|()| false),
+        Errand::Large(coding, bytes) => {
+            return errand::pour(stream, coding, bytes).await.map(|()| false);
+        }
     }
     let Some(id) = request.id else {
         say(&Note::Lost("a request without an id".to_owned()));
@@ -199,15 +205,19 @@ async fn speak(
         }
         Speech::Close => return Ok(false),
         Speech::Nothing => {
-            // Until the other side has enough of it.
-            let mut input = Vec::new();
-            while fill(stream, &mut input).await.is_ok() {
-                input.clear();
-            }
+            until_left(stream).await;
             return Ok(false);
         }
     }
     Ok(stays)
+}
+
+/// Waits until the other side has enough of it.
+async fn until_left(stream: &mut TcpStream) {
+    let mut input = Vec::new();
+    while fill(stream, &mut input).await.is_ok() {
+        input.clear();
+    }
 }
 
 fn answer(

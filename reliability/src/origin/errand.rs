@@ -4,6 +4,7 @@
 
 use std::io;
 
+use evenkeel_testkit::floods;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -17,6 +18,12 @@ pub const LARGE: &str = "/large/known";
 
 /// The path of a large body in chunks.
 pub const LARGE_CHUNKED: &str = "/large/chunked";
+
+/// The path of a body of known length that is large for one stream among many.
+pub const MEDIUM: &str = "/large/medium";
+
+/// How long that is: where a thousand of them wait, they are less than the system has room for on behalf of all its connections.
+const MEDIUM_BYTES: usize = 1024 * 1024;
 
 /// How long a large body is: more than all buffers of the system between an endpoint and a client that does not read.
 pub const LARGE_BYTES: usize = 16 * 1024 * 1024;
@@ -33,8 +40,10 @@ pub(super) enum Errand {
     Probe,
     /// A tunnel.
     Tunnel,
-    /// A large body.
-    Large(Coding),
+    /// A large body, of so many bytes.
+    Large(Coding, usize),
+    /// It is never answered, until whoever asks has enough of that.
+    Wait,
 }
 
 /// How the end of a large body is told.
@@ -48,10 +57,12 @@ impl Errand {
     /// By the request's target.
     pub(super) fn of(target: &[u8]) -> Self {
         match str::from_utf8(target) {
-            Ok(Manner::PROBE) => Self::Probe,
+            Ok(Manner::PROBE | floods::FAST) => Self::Probe,
+            Ok(floods::SLOW) => Self::Wait,
             Ok(TUNNEL) => Self::Tunnel,
-            Ok(LARGE) => Self::Large(Coding::Known),
-            Ok(LARGE_CHUNKED) => Self::Large(Coding::Chunked),
+            Ok(LARGE) => Self::Large(Coding::Known, LARGE_BYTES),
+            Ok(MEDIUM) => Self::Large(Coding::Known, MEDIUM_BYTES),
+            Ok(LARGE_CHUNKED) => Self::Large(Coding::Chunked, LARGE_BYTES),
             _ => Self::Ask,
         }
     }
@@ -73,9 +84,9 @@ pub(super) async fn echo(stream: &mut TcpStream) -> io::Result<()> {
 }
 
 /// Sends a large body, as fast as it is taken.
-pub(super) async fn pour(stream: &mut TcpStream, coding: Coding) -> io::Result<()> {
+pub(super) async fn pour(stream: &mut TcpStream, coding: Coding, bytes: usize) -> io::Result<()> {
     let framing = match coding {
-        Coding::Known => format!("Content-Length: {LARGE_BYTES}"),
+        Coding::Known => format!("Content-Length: {bytes}"),
         Coding::Chunked => "Transfer-Encoding: chunked".to_owned(),
     };
     let head = format!("HTTP/1.1 200 Large\r\n{framing}\r\nConnection: close\r\n\r\n");
@@ -86,7 +97,7 @@ pub(super) async fn pour(stream: &mut TcpStream, coding: Coding) -> io::Result<(
         piece.splice(..0, size.into_bytes());
         piece.extend_from_slice(b"\r\n");
     }
-    for _ in 0..LARGE_BYTES / PIECE {
+    for _ in 0..bytes / PIECE {
         stream.write_all(&piece).await?;
     }
     if coding == Coding::Chunked {

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use super::{Length, ms};
 use crate::claim::{Claim, Measured, Span};
 use crate::client::Load;
-use crate::crowd::{self, SlowHead, SlowReader};
+use crate::crowd::{self, SlowHead, SlowReader, Stalling};
 use crate::origin::{Manner, errand};
 use crate::process;
 use crate::run::{millis, quantile};
@@ -167,6 +167,79 @@ fn stop_reading(stage: &mut Stage, number: usize, path: &'static str) -> Result<
     let count = |which: fn(&crowd::Reader) -> bool| readers.iter().filter(|one| which(one)).count();
     stage.note("wanted", count(|one| one.wanted) as u64);
     stage.note("whole", count(|one| one.is_whole) as u64);
+    Ok(())
+}
+
+/// Streams of each client that lets none of them come.
+const STREAMS: u32 = 10;
+
+/// Clients of HTTP/2 that open no window, and such that read nothing.
+pub(super) fn h2_stalled(length: Length) -> Scenario {
+    let number = length.of(20, 50);
+    let (all, streams) = (number as u64, number as u64 * u64::from(STREAMS));
+    let what = match length {
+        Length::Short => {
+            "20 clients ask for 1 MiB over HTTP/2, ten times each; half of them open no window, half read nothing; they may take nothing for 2 s"
+        }
+        Length::Full => {
+            "50 clients ask for 1 MiB over HTTP/2, ten times each; half of them open no window, half read nothing; they may take nothing for 5 s"
+        }
+    };
+    let write_timeout = ms(length.of(2_000, 5_000) as u64);
+    let why = "a stream of which nothing is taken holds what was read for it and its endpoint's connection, and only until write_timeout";
+    Scenario::new("h2-stalled", what)
+        .beginning(Beginning::Line)
+        .needs(Needs::Descriptors(4_000))
+        .listener(&format!("write_timeout = \"{}s\"", write_timeout.as_secs()))
+        .loads([Load::rate(32, 200), Load::rate(32, 200).over_h2()])
+        .aside(Manner::good(ms(0)))
+        .deed(super::floods::fill)
+        .pause(ms(length.of(2_000, 8_000) as u64))
+        .mark("they come")
+        .deed(move |stage| stall(stage, number))
+        .claim(Claim::no_failure(why))
+        .claim(doubles_at_most(why))
+        .claim(Claim::new(
+            format!(
+                "all {number} are rid of their streams, or gone, within a second of write_timeout"
+            ),
+            why,
+            move |run| {
+                let (ended, last) = (run.note("ended"), ms(run.note("last ended")));
+                let late = last.saturating_sub(write_timeout);
+                let found = format!("{ended}, the last {} late", run.beside(late, ms(1_000)));
+                Measured::new(ended == all && late <= run.allows(ms(1_000)), found)
+            },
+        ))
+        .claim(Claim::new(
+            "each of their streams costs at most 64 KiB of memory",
+            "what is not taken is not read any further",
+            move |run| {
+                let used = run.note("peak").saturating_sub(run.note("before"));
+                let each = used / streams / 1024;
+                Measured::new(
+                    used <= EACH * streams,
+                    format!("{each} KiB each, {} MiB in all", used >> 20),
+                )
+            },
+        ))
+}
+
+fn stall(stage: &mut Stage, number: usize) -> Result<()> {
+    let (to, pid) = (stage.line()?.listener("web"), stage.line()?.pid());
+    process::forget_peak(pid)?;
+    let how = Stalling {
+        path: errand::MEDIUM,
+        streams: STREAMS,
+        apart: ms(30),
+    };
+    let crowd = crowd::stalled(to, number, how);
+    let ended: Vec<_> = crowd.wait()?.into_iter().flatten().collect();
+    stage.mark("they are gone");
+    stage.note("peak", process::peak(pid)?);
+    stage.note("ended", ended.len() as u64);
+    let last = ended.into_iter().max().unwrap_or_default();
+    stage.note("last ended", u64::try_from(last.as_millis())?);
     Ok(())
 }
 

@@ -186,15 +186,18 @@ impl Raw {
     /// # Errors
     /// When the connection ends instead, or nothing comes in time.
     pub fn try_frame(&mut self) -> Result<Frame, Broken> {
-        let header: [u8; 9] = self.take(9)?.try_into().unwrap_or_default();
-        let [a, b, c, kind, flags, stream @ ..] = header;
-        let length = u32::from_be_bytes([0, a, b, c]);
-        Ok(Frame {
-            kind,
-            flags,
-            stream: u32::from_be_bytes(stream) & 0x7fff_ffff,
-            payload: self.take(usize::try_from(length).unwrap_or(usize::MAX))?,
-        })
+        let mut piece = [0; 65_536];
+        loop {
+            if let Some((frame, length)) = Frame::parse(&self.unread) {
+                self.unread.drain(..length);
+                return Ok(frame);
+            }
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(Broken::Closed),
+                Ok(read) => self.unread.extend_from_slice(&piece[..read]),
+                Err(error) => return Err(Broken::from(error)),
+            }
+        }
     }
 
     /// The next frame for which `wanted` gives something; others are read over.
@@ -270,17 +273,5 @@ impl Raw {
                 return Outcome::Answer(status.unwrap_or_default());
             }
         }
-    }
-
-    fn take(&mut self, length: usize) -> Result<Vec<u8>, Broken> {
-        let mut piece = [0; 65_536];
-        while self.unread.len() < length {
-            match self.stream.read(&mut piece) {
-                Ok(0) => return Err(Broken::Closed),
-                Ok(read) => self.unread.extend_from_slice(&piece[..read]),
-                Err(error) => return Err(Broken::from(error)),
-            }
-        }
-        Ok(self.unread.drain(..length).collect())
     }
 }
