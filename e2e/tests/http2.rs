@@ -115,9 +115,13 @@ fn an_endpoint_never_takes_a_body_of_the_wrong_length_for_whole() {
     let origin = Origin::saying("ok");
     let proxy = Evenkeel::start(&Setup::to([&origin]));
     let mut client = proxy.h2();
-    for body in ["four", "more than five"] {
+    // What is too long is refused without its end, which might find the stream reset.
+    for (body, ends) in [("four", true), ("more than five", false)] {
         let mut call = client.begin("POST", "/", "content-length: 5\r\n", Length::Unknown);
-        call.data(body).end();
+        call.data(body);
+        if ends {
+            call.end();
+        }
         assert_eq!(call.wait_reset(), PROTOCOL_ERROR, "{body}");
     }
     assert!(origin.requests().is_empty());
@@ -150,6 +154,39 @@ fn a_websocket_reaches_an_endpoint_of_http_1() {
     call.end();
     assert_eq!(call.piece().unwrap(), None);
     assert_eq!(proxy.record()["status"], 101);
+}
+
+#[test]
+fn a_websocket_whose_client_is_gone_is_over_though_it_had_ended_its_half() {
+    let hold = Gate::new();
+    let origin = Origin::script({
+        let hold = hold.clone();
+        move |conn| {
+            conn.head();
+            conn.send(crate::upgrade::SWITCH);
+            conn.until_closed();
+            // Its own half goes on.
+            hold.wait();
+        }
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    for resets in [true, false] {
+        let mut client = proxy.h2();
+        client.wait_connect_protocol();
+        let mut call = client.begin("CONNECT", "/chat", WEBSOCKET, Length::Unknown);
+        assert_eq!(call.head().status(), 200);
+        call.end();
+        client.ping();
+        if resets {
+            call.cancel();
+        } else {
+            drop(client);
+        }
+    }
+    for record in proxy.records(2) {
+        assert_eq!(record["fault"], "client-gone", "{record}");
+    }
+    hold.open();
 }
 
 #[test]

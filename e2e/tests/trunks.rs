@@ -1,12 +1,15 @@
 //! HTTP/2 to endpoints: few connections that carry many requests, what an endpoint may refuse and how a connection ends, and
 //! what must not pass. What every pair of protocols has in common stands in `pairs`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use evenkeel_testkit::evenkeel::Signal;
+use evenkeel_testkit::frames::{self, Frame, code};
 use evenkeel_testkit::h2::Settings;
+use evenkeel_testkit::message::Framing;
+use evenkeel_testkit::patience::PATIENCE;
 use evenkeel_testkit::{
     Conn, Evenkeel, Exchange, Gate, Length, Origin, Reply, Request, Setup, Speech,
 };
@@ -23,9 +26,11 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 mod kind {
     pub(super) const DATA: u8 = 0;
     pub(super) const HEADERS: u8 = 1;
+    pub(super) const RST_STREAM: u8 = 3;
     pub(super) const SETTINGS: u8 = 4;
     pub(super) const PING: u8 = 6;
     pub(super) const GOAWAY: u8 = 7;
+    pub(super) const CONTINUATION: u8 = 9;
 }
 
 const END_STREAM: u8 = 1;
@@ -295,8 +300,9 @@ fn a_stream_that_runs_outlives_goaway_and_new_requests_go_by_another_connection(
     let mut second = proxy.client();
     second.post("/", "x").status(200).body("second");
     gate.open();
-    first.finish();
-    assert!(String::from_utf8_lossy(&first.rest()).contains("llo"));
+    let mut body = Vec::new();
+    first.body(Framing::Chunked, &mut |piece| body.extend_from_slice(piece));
+    assert_eq!(body, b"hello");
     assert_eq!(origin.connections(), 2);
 }
 
@@ -319,6 +325,27 @@ fn a_post_behind_the_last_stream_of_goaway_is_sent_again_by_another_connection()
     let proxy = Evenkeel::start(&setup);
     proxy.client().post("/", "x").status(200).body("second");
     assert_eq!(origin.connections(), 2);
+}
+
+/// As with a limit of requests or of age for connections: GOAWAY, and what was begun is answered.
+#[test]
+fn who_waits_for_a_stream_keeps_waiting_while_an_endpoint_rotates_its_connections() {
+    let (origin, setup) = raw(|conn| {
+        let mut raw = Raw::new(conn, &[(3, 1)]);
+        let first = raw.request();
+        raw.goaway(first);
+        raw.respond(first, &[], b"done");
+        raw.0.until_closed();
+    });
+    let proxy = Evenkeel::start(&setup.cluster("http2 = { max_connections = 2 }"));
+    let mut clients: Vec<_> = (0..60).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send_request("POST", "/", "", "");
+    }
+    for client in &mut clients {
+        client.response("POST").status(200).body("done");
+    }
+    assert!(origin.connections() >= 60);
 }
 
 #[test]
@@ -553,6 +580,46 @@ fn a_request_that_its_client_gives_up_is_reset_and_nothing_else() {
 }
 
 #[test]
+fn an_upload_that_its_client_gives_up_is_reset_though_nobody_takes_it() {
+    let (asked, reset) = (mpsc::channel(), mpsc::channel());
+    let (tell_asked, tell_reset) = (Mutex::new(asked.0), Mutex::new(reset.0));
+    let (_origin, setup) = raw(move |conn| {
+        // Not a byte of a body may come.
+        let mut raw = Raw::new(conn, &[(4, 0)]);
+        for answers in [false, true] {
+            let stream = raw.request();
+            if answers {
+                raw.send(kind::HEADERS, END_HEADERS, stream, &[OK]);
+            }
+            tell_asked.lock().unwrap().send(()).unwrap();
+            let (ended, code) = raw.wait(kind::RST_STREAM);
+            assert_eq!((ended, code), (stream, vec![0, 0, 0, 8]));
+            tell_reset.lock().unwrap().send(()).unwrap();
+        }
+    });
+    let proxy = Evenkeel::start(&setup);
+    let mut client = frames::Raw::greeted(proxy.address());
+    for stream in [1, 3] {
+        let data = Frame::data(stream, 0, [b'x'; 16_384]).bytes();
+        client.send([frames::post(stream, "/"), data.repeat(3)].concat());
+        asked.1.recv_timeout(PATIENCE).unwrap();
+        if stream == 3 {
+            client.wait_for("a head", |frame| {
+                (frame.stream == 3 && frame.kind == frames::kind::HEADERS).then_some(())
+            });
+        }
+        client.send(Frame::reset(stream, code::CANCEL));
+        reset
+            .1
+            .recv_timeout(PATIENCE)
+            .expect("the endpoint learns of it");
+    }
+    for record in proxy.records(2) {
+        assert_eq!(record["fault"], "client-gone", "{record}");
+    }
+}
+
+#[test]
 fn clients_that_read_nothing_do_not_stop_others_on_the_same_connection() {
     let origin = Speech::h2().serve(|exchange: &mut Exchange<'_>| {
         if exchange.head().start[1] == "/quick" {
@@ -575,6 +642,116 @@ fn clients_that_read_nothing_do_not_stop_others_on_the_same_connection() {
         quick.get("/quick").status(200).body("quick");
     }
     assert_eq!(origin.connections(), 1);
+}
+
+/// Events of thirty bytes, a frame each as some servers of gRPC write them, fill the windows of eight streams that nobody reads.
+#[test]
+fn readers_that_pause_cost_nobody_else_the_connection() {
+    let (origin, setup) = raw(|conn| {
+        let mut raw = Raw::new(conn, &[]);
+        let quick = raw.request();
+        let streams: Vec<u32> = (0..8).map(|_| raw.request()).collect();
+        for stream in streams {
+            raw.send(kind::HEADERS, END_HEADERS, stream, &[OK]);
+            let event = frame(kind::DATA, 0, stream, &[b'e'; 30]);
+            raw.0.send(event.repeat(65_535 / 30));
+            // All of it was read when this is answered.
+            raw.send(kind::PING, 0, 0, &[0; 8]);
+            raw.wait(kind::PING);
+        }
+        raw.respond(quick, &[], b"");
+        raw.0.until_closed();
+    });
+    let proxy = Evenkeel::start(&setup);
+    let mut client = frames::Raw::connect(proxy.address());
+    // A window of nothing.
+    client.greet(&[(4, 0)]);
+    for n in 0..9 {
+        client.send(frames::get(2 * n + 1, "/"));
+    }
+    let mut heads = 0;
+    client.wait_for("the answer of one", |frame| {
+        assert!(frame.kind != frames::kind::RST_STREAM, "{heads}");
+        heads += u32::from(frame.kind == frames::kind::HEADERS);
+        (heads == 9).then_some(())
+    });
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
+fn a_head_that_is_too_large_costs_its_stream_alone() {
+    let (origin, setup) = raw(|conn| {
+        let mut raw = Raw::new(conn, &[]);
+        let (large, small) = (raw.request(), raw.request());
+        let mut block = vec![OK];
+        for _ in 0..1_200 {
+            block.extend(field("x", &[b'y'; 100]));
+        }
+        let mut pieces = block.chunks(16_384).peekable();
+        let mut kind = kind::HEADERS;
+        while let Some(piece) = pieces.next() {
+            let ends = if pieces.peek().is_none() {
+                END_HEADERS
+            } else {
+                0
+            };
+            raw.send(kind, ends, large, piece);
+            kind = kind::CONTINUATION;
+        }
+        raw.wait(kind::RST_STREAM);
+        raw.respond(small, &[], b"small");
+        raw.0.until_closed();
+    });
+    let proxy = Evenkeel::start(&setup.cluster("retry = { attempts = 0 }"));
+    let mut client = proxy.h2();
+    let mut calls = [(); 2].map(|()| client.begin("GET", "/", "", Length::None));
+    calls[0]
+        .response()
+        .status(502)
+        .fault("response-head-too-large");
+    calls[1].response().status(200).body("small");
+    assert_eq!(origin.connections(), 1);
+}
+
+#[test]
+fn an_endpoint_that_floods_hears_why_and_the_operator_who() {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let (origin, setup) = raw(move |conn| {
+        let answers = conn.number() % 2 == 0;
+        let mut raw = Raw::new(conn, &[]);
+        let stream = raw.request();
+        if answers {
+            raw.send(kind::HEADERS, END_HEADERS, stream, &[OK]);
+        }
+        raw.0.send(frame(kind::PING, 0, 0, &[0; 8]).repeat(101));
+        let (_, said) = raw.wait(kind::GOAWAY);
+        tell.lock().unwrap().send(said).unwrap();
+        raw.0.until_closed();
+    });
+    let proxy = Evenkeel::start(&setup.cluster("retry = { attempts = 0 }"));
+    // Six in a row, and the endpoint is not ejected.
+    for _ in 0..6 {
+        let mut client = proxy.client();
+        client.send_request("GET", "/", "", "");
+        let said = told.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(said, b"\0\0\0\0\0\0\0\x0bping-flood");
+        // Cut, when its head had left.
+        if let Ok(response) = client.try_response("GET") {
+            response.status(502).fault("endpoint-flood");
+        }
+    }
+    for record in proxy.records(6) {
+        assert_eq!(record["fault"], "endpoint-flood", "{record}");
+    }
+    let who = format!(
+        "cluster=\"app\" endpoint=\"{}\" abuse=\"ping-flood\"",
+        origin.address()
+    );
+    proxy.log().wait_for(&who, |line| line.contains(&who));
+    let page = proxy.control().get("/metrics").status(200).text();
+    let counted = "evenkeel_http2_abuses_total{abuse=\"ping-flood\"} 6";
+    assert!(page.lines().any(|line| line == counted), "{page}");
 }
 
 #[test]

@@ -29,8 +29,18 @@ pub enum Role {
 /// usual size; the codec allows five.
 const CONTINUATIONS: u8 = 5;
 
+/// The same of an endpoint, whose heads are decoded up to 256 KiB: so one that is too large costs its stream alone. These are
+/// sixteen frames, and the codec allows a quarter more.
+const ENDPOINT_CONTINUATIONS: u8 = 20;
+
 /// How many header bytes, as sent and as decoded, an answered request pays for: twice the usual limit of a head.
 const HEADER_CREDIT: u32 = 64 * 1024;
+
+/// What a DATA frame pays for of WINDOW_UPDATE: two for itself and as much again, or one for each KiB if that is more.
+const fn windows_of(length: u32) -> u32 {
+    let by_bytes = length / 1024;
+    if by_bytes > 4 { by_bytes } else { 4 }
+}
 
 /// Counts what the other end of a connection makes us do.
 ///
@@ -59,7 +69,7 @@ impl Meter {
             role,
             incoming: Walker::new(matches!(role, Role::Client)),
             outgoing: Walker::new(matches!(role, Role::Endpoint)),
-            debts: Debts::new(0),
+            debts: Debts::new(0, 0),
             continuations: 0,
             newest: 0,
             forgiven: now,
@@ -67,11 +77,11 @@ impl Meter {
         }
     }
 
-    /// The same for a connection that may have so many streams at once: a client that leaves may take back all of them, and all
-    /// may stay open.
+    /// The same for a connection that may have so many streams at once, with heads of so many bytes: a client that leaves may take
+    /// back all of them, and all may stay open.
     #[must_use]
-    pub const fn for_streams(mut self, most: u32) -> Self {
-        self.debts = Debts::new(most);
+    pub const fn for_streams(mut self, most: u32, head: u32) -> Self {
+        self.debts = Debts::new(most, head);
         self
     }
 
@@ -98,12 +108,19 @@ impl Meter {
     /// The first abuse, as with [`Self::incoming`].
     #[inline]
     pub fn outgoing(&mut self, mut bytes: &[u8]) -> Result<(), Abuse> {
-        while self.verdict.is_none()
-            && let Some(frame) = self.outgoing.next(&mut bytes)
-        {
-            self.verdict = self.sent(frame).err();
+        // Also after a verdict: where a frame ends has to be known for a last word.
+        while let Some(frame) = self.outgoing.next(&mut bytes) {
+            if self.verdict.is_none() {
+                self.verdict = self.sent(frame).err();
+            }
         }
         self.verdict()
+    }
+
+    /// Whether all that was written are whole frames, so that another one can follow.
+    #[must_use]
+    pub const fn is_between_frames(&self) -> bool {
+        self.outgoing.is_between_frames()
     }
 
     /// Counts the bytes that a header block was decoded to, names and values alone: what the wire does not show.
@@ -115,6 +132,13 @@ impl Meter {
         let counted = self.charge(Budget::HeaderBytes, bytes, Abuse::HeaderFlood);
         self.verdict = self.verdict.or_else(|| counted.err());
         self.verdict()
+    }
+
+    /// The last stream that the client has opened, as far as was read; 0: none.
+    #[inline]
+    #[must_use]
+    pub const fn newest(&self) -> u32 {
+        self.newest
     }
 
     /// The verdict so far.
@@ -157,7 +181,11 @@ impl Meter {
             kind::HEADERS => self.received_headers(frame)?,
             kind::CONTINUATION => {
                 self.continuations = self.continuations.saturating_add(1);
-                if self.continuations > CONTINUATIONS {
+                let most = match self.role {
+                    Role::Client => CONTINUATIONS,
+                    Role::Endpoint => ENDPOINT_CONTINUATIONS,
+                };
+                if self.continuations > most {
                     return Err(Abuse::ContinuationFlood);
                 }
                 self.charge(Budget::HeaderBytes, frame.length, Abuse::HeaderFlood)?;
@@ -200,7 +228,7 @@ impl Meter {
     fn sent(&mut self, frame: Frame) -> Result<(), Abuse> {
         match frame.kind {
             kind::DATA => {
-                self.debts.credit(Budget::Windows, 4);
+                self.debts.credit(Budget::Windows, windows_of(frame.length));
                 self.debts.credit(Budget::Pings, 1);
             }
             kind::HEADERS if self.role == Role::Endpoint => self.asked(),

@@ -20,7 +20,7 @@ evenkeel_base::refusals! {
     HostMissing "host-missing" "RFC 9113 §8.3.1" RequestMalformed ResponseMalformed "A request has neither an authority nor a Host field.";
     HostRepeated "host-repeated" "RFC 9110 §7.2" RequestMalformed ResponseMalformed "A request has more than one Host field.";
     HostInvalid "host-invalid" "RFC 9113 §8.3.1" RequestMalformed ResponseMalformed "The authority or the Host field is not a host with an optional port.";
-    ProtocolInvalid "protocol-invalid" "RFC 8441 §4" RequestMalformed ResponseMalformed "The protocol of an extended CONNECT is not a token, or comes with a content length.";
+    ProtocolInvalid "protocol-invalid" "RFC 8441 §4" RequestMalformed ResponseMalformed "The protocol of an extended CONNECT is not a token or is h2c, or comes with a content length.";
     StatusInvalid "status-invalid" "RFC 9113 §8.3.2" RequestMalformed ResponseMalformed "The status is not three digits from 100 on.";
     UpgradeUnasked "upgrade-unasked" "RFC 9113 §8.6" RequestMalformed UpgradeMismatch "A 101 came, which HTTP/2 does not have.";
     NameEmpty "name-empty" "RFC 9110 §5.1" RequestMalformed ResponseMalformed "A field has no name.";

@@ -162,7 +162,8 @@ impl<'f> Pseudo<'f> {
             }
             (Method::Connect, Some(protocol)) => {
                 self.authority.ok_or(Refusal::PseudoMissing)?;
-                if !is_token(protocol) {
+                // As an upgrade of HTTP/1.1, h2c would be a tunnel for requests that nobody looks at.
+                if !is_token(protocol) || protocol.eq_ignore_ascii_case(b"h2c") {
                     return Err(Refusal::ProtocolInvalid);
                 }
                 target.upgrade = Some(lines.text(protocol)?);

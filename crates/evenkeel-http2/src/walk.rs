@@ -90,6 +90,11 @@ impl Walker {
         }
     }
 
+    /// Whether the last frame has been passed whole, and nothing of the next one.
+    pub(crate) const fn is_between_frames(&self) -> bool {
+        self.skip == 0 && self.have == 0
+    }
+
     /// How the debug data of the last GOAWAY frame began.
     pub(crate) fn word(&self) -> &[u8] {
         let (word, length) = &self.word;

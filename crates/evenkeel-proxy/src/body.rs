@@ -63,6 +63,10 @@ pub(crate) trait Source {
     /// it is others' turn.
     fn hold_less(&mut self, _stopped: bool) {}
 
+    /// The same, where room is not all that waiting costs: it may fetch what has come, and be called for what comes, as long as that
+    /// is no more than the sender was allowed.
+    fn gather(&mut self, _: &mut Context<'_>) {}
+
     /// Calls `each` for every trailer field; only after the end.
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>));
 }
@@ -145,15 +149,17 @@ impl Pump {
         }
     }
 
-    /// Moves bytes until one side has to be waited for or the body is over.
+    /// Moves bytes until one side has to be waited for or the body is over. Of the trailers, where any pass, those do that `keeps`
+    /// says yes to.
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut impl Source,
         sink: &mut impl Sink,
+        keeps: &dyn Fn(&[u8]) -> bool,
     ) -> Poll<Result<(), Fault>> {
         let before = self.bytes;
-        let polled = self.poll_inner(cx, source, sink);
+        let polled = self.poll_inner(cx, source, sink, keeps);
         // What is done at once is done when it began: no clock is read for it.
         if self.waited && (self.bytes != before || polled.is_ready()) {
             self.moved = Instant::now();
@@ -168,6 +174,7 @@ impl Pump {
         cx: &mut Context<'_>,
         source: &mut impl Source,
         sink: &mut impl Sink,
+        keeps: &dyn Fn(&[u8]) -> bool,
     ) -> Poll<Result<(), Fault>> {
         let turn = self.bytes.saturating_add(TURN);
         while self.bytes < turn {
@@ -178,6 +185,7 @@ impl Pump {
                 let (length, last) = (data.len(), source.is_last());
                 let Poll::Ready(taken) = sink.poll_data(cx, data, last)? else {
                     source.hold_less(true);
+                    source.gather(cx);
                     return Poll::Pending;
                 };
                 source.consume(taken);
@@ -204,7 +212,11 @@ impl Pump {
                     let trailers = self.trailers;
                     return sink.poll_end(cx, &|each| {
                         if trailers {
-                            source.trailers(each);
+                            source.trailers(&mut |field| {
+                                if keeps(field.name) {
+                                    each(field);
+                                }
+                            });
                         }
                     });
                 }

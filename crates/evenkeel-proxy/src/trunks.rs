@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 pub(crate) use shelf::{Connecting, Ended, Outcome, Shelf, Waiter};
-pub(crate) use trunk::{Driver, Place, Trunk, Unsent};
+pub(crate) use trunk::{Driver, Farewell, Place, Trunk, Unsent};
 
 use tokio::time;
 

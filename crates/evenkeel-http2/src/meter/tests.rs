@@ -40,7 +40,11 @@ fn client() -> Meter {
 
 /// How many of a frame a fresh meter takes, and what it says to the next one.
 fn most(meter: &Meter, frame: &[u8]) -> (u32, Abuse) {
-    let mut meter = meter.clone();
+    most_of(&mut meter.clone(), frame)
+}
+
+/// The same of this one.
+fn most_of(meter: &mut Meter, frame: &[u8]) -> (u32, Abuse) {
     for taken in 0..10_000 {
         if let Err(abuse) = meter.incoming(frame, now()) {
             return (taken, abuse);
@@ -90,7 +94,7 @@ fn streams_are_opened_no_faster_than_they_end() {
     let mut meter = client();
     streams(&mut meter, 0, 500).unwrap();
     assert_eq!(streams(&mut meter, 500, 1), Err(Abuse::StreamFlood));
-    let mut meter = client().for_streams(1_000);
+    let mut meter = client().for_streams(1_000, 32 * 1024);
     streams(&mut meter, 0, 4_100).unwrap();
     assert_eq!(streams(&mut meter, 4_100, 1), Err(Abuse::StreamFlood));
     // Answers, resets of ours and resets of the client's end them; trailers open none.
@@ -108,7 +112,7 @@ fn streams_are_opened_no_faster_than_they_end() {
 #[test]
 fn more_streams_at_once_may_be_taken_back_at_once() {
     let meter = |streams| {
-        let mut meter = Meter::new(Role::Client, now()).for_streams(streams);
+        let mut meter = Meter::new(Role::Client, now()).for_streams(streams, 32 * 1024);
         meter.incoming(PREFACE, now()).unwrap();
         meter
     };
@@ -116,9 +120,29 @@ fn more_streams_at_once_may_be_taken_back_at_once() {
     for (streams, resets) in [(1, 200), (100, 200), (1_000, 2_000)] {
         assert_eq!(most(&meter(streams), &reset), (resets, Abuse::RapidReset));
     }
-    let head = frame(1, 4, &[0; 10_240]);
-    assert_eq!(most(&meter(1_000), &head), (1_000, Abuse::HeaderFlood));
-    assert_eq!(most(&meter(1), &head).0, 102);
+    let head = frame(1, 4, &[0; 16_384]);
+    assert_eq!(most(&meter(1_000), &head), (2_000, Abuse::HeaderFlood));
+    assert_eq!(most(&meter(1), &head).0, 64);
+}
+
+#[test]
+fn all_streams_may_be_open_with_cookies_of_many_kilobytes() {
+    let opened = |head: u32, length: usize| {
+        let mut meter = client().for_streams(100, head);
+        (0..100).find(|n| {
+            let sent = meter.incoming(&open(2 * n + 1, length), now());
+            sent.and_then(|()| meter.decoded(length)).is_err()
+        })
+    };
+    for (head, length, end) in [
+        (32 * 1024, 8 * 1024, None),
+        (32 * 1024, 16 * 1024, None),
+        (32 * 1024, 17 * 1024, Some(94)),
+        (12 * 1024, 12 * 1024, None),
+        (12 * 1024, 13 * 1024, Some(92)),
+    ] {
+        assert_eq!(opened(head, length), end, "{length} of {head}");
+    }
 }
 
 #[test]
@@ -149,6 +173,14 @@ fn each_header_block_has_continuations_of_its_own() {
         }
         meter.outgoing(&frame(1, END_STREAM, &[8])).unwrap();
     }
+}
+
+#[test]
+fn a_head_of_an_endpoint_may_be_as_long_as_is_decoded() {
+    let mut meter = Meter::new(Role::Endpoint, now());
+    meter.incoming(&frame(1, 0, &[0; 16_384]), now()).unwrap();
+    let more = frame(9, 0, &[0; 16_384]);
+    assert_eq!(most(&meter, &more), (20, Abuse::ContinuationFlood));
 }
 
 #[test]
@@ -254,6 +286,44 @@ fn data_pays_for_windows_and_pings() {
     }
 }
 
+/// The two updates that Go sends for every 4 KiB which its program has read.
+fn read_4_kib(meter: &mut Meter) -> Result<(), Abuse> {
+    let window = frame(8, 0, &[0, 0, 0x10, 0]);
+    meter.incoming(&[window.clone(), window].concat(), now())
+}
+
+#[test]
+fn a_reader_by_four_kilobytes_is_no_flood() {
+    let mut endpoint = Meter::new(Role::Endpoint, now());
+    endpoint.outgoing(PREFACE).unwrap();
+    for meter in [client(), endpoint] {
+        for length in [4_096, 16_384, 65_536] {
+            let mut meter = meter.clone();
+            for _ in 0..1_000 {
+                meter.outgoing(&frame(0, 0, &vec![0; length])).unwrap();
+                (0..length / 4_096).for_each(|_| read_4_kib(&mut meter).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_sent_may_be_read_much_later() {
+    let mut meter = client();
+    for _ in 0..(64 << 20) / 16_384 {
+        meter.outgoing(&frame(0, 0, &[0; 16_384])).unwrap();
+    }
+    for _ in 0..(64 << 20) / 4_096 {
+        read_4_kib(&mut meter).unwrap();
+    }
+    let mut idle = client();
+    for _ in 0..100_000 {
+        idle.outgoing(&frame(0, 0, b"x")).unwrap();
+    }
+    let ahead = (0..).find(|_| read_4_kib(&mut idle).is_err());
+    assert_eq!(ahead, Some((65_536 + 500) / 2), "no more than that is paid");
+}
+
 #[test]
 fn requests_pay_for_what_comes_along() {
     let mut meter = client();
@@ -303,6 +373,20 @@ fn a_verdict_stays() {
     assert_eq!(meter.outgoing(b""), Err(Abuse::PingFlood));
     assert_eq!(meter.decoded(usize::MAX), Err(Abuse::PingFlood));
     assert_eq!(meter.verdict(), Err(Abuse::PingFlood));
+}
+
+#[test]
+fn where_frames_end_is_known_after_a_verdict_too() {
+    let mut meter = Meter::new(Role::Endpoint, now());
+    assert!(!meter.is_between_frames(), "the preface is still to come");
+    meter.outgoing(PREFACE).unwrap();
+    assert!(meter.is_between_frames());
+    most_of(&mut meter, &frame(6, 0, &[0; 8]));
+    let data = frame(0, 0, b"data");
+    for (n, byte) in (1..).zip(&data) {
+        let _ = meter.outgoing(&[*byte]);
+        assert_eq!(meter.is_between_frames(), n == data.len(), "{n}");
+    }
 }
 
 #[test]

@@ -255,6 +255,15 @@ fn an_extended_connect_is_a_get_that_upgrades() {
 }
 
 #[test]
+fn an_extended_connect_cannot_ask_for_h2c() {
+    for protocol in ["h2c", "H2C"] {
+        let mut pairs = changed(":method", Some("CONNECT"));
+        pairs.push((":protocol", protocol));
+        assert_eq!(read(&pairs, false).map(drop), Err(Refusal::ProtocolInvalid));
+    }
+}
+
+#[test]
 fn what_a_request_expects() {
     for (values, expect) in [
         (&["100-Continue"][..], Expect::Continue),

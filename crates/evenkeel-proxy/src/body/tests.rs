@@ -160,7 +160,8 @@ fn line(script: impl IntoIterator<Item = Give>, turns: impl IntoIterator<Item = 
 impl Line {
     fn poll(&mut self) -> Poll<Result<(), Fault>> {
         let mut cx = Context::from_waker(Waker::noop());
-        self.pump.poll(&mut cx, &mut self.from, &mut self.to)
+        self.pump
+            .poll(&mut cx, &mut self.from, &mut self.to, &|_| true)
     }
 
     /// It waits for that, having told the sink this so far.
@@ -210,6 +211,17 @@ fn trailers_pass_only_where_they_may() {
     let mut without = line([Data("a")], []);
     without.pump = Pump::new(Instant::now(), u64::MAX, false);
     without.ends("a.");
+    let mut picky = line([Data("a")], []);
+    let mut cx = Context::from_waker(Waker::noop());
+    let polled = picky
+        .pump
+        .poll(&mut cx, &mut picky.from, &mut picky.to, &|name| {
+            name != b"X-Sum"
+        });
+    assert_eq!(
+        (polled, picky.to.heard.as_str()),
+        (Poll::Ready(Ok(())), "a.")
+    );
 }
 
 #[test]
@@ -301,7 +313,8 @@ fn a_body_without_a_pause_gives_others_their_turn() {
     let mut long = line([Data(piece), Data(piece), Data("end")], []);
     let woken = Arc::new(Woken(AtomicBool::new(false)));
     let waker = Waker::from(Arc::clone(&woken));
-    let mut poll = |cx: &mut Context<'_>| long.pump.poll(cx, &mut long.from, &mut long.to);
+    let mut poll =
+        |cx: &mut Context<'_>| long.pump.poll(cx, &mut long.from, &mut long.to, &|_| true);
     assert!(poll(&mut Context::from_waker(&waker)).is_pending());
     assert!(woken.0.load(Ordering::Relaxed), "it goes on by itself");
     assert!(poll(&mut Context::from_waker(&waker)).is_ready());

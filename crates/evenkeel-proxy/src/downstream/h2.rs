@@ -6,6 +6,7 @@
 //! An extended CONNECT (RFC 8441) is what HTTP/1.1 calls an upgrade, and the pipeline sees it as one: a GET with
 //! [`Facts::upgrade`], for WebSocket with the key that endpoints of HTTP/1.1 want to echo. Its body begins with the tunnel.
 
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -14,13 +15,13 @@ use evenkeel_base::{FieldSink, Known, RequestHead, RequestView, Run};
 use evenkeel_http2::{self as http2, Limits, Refusal};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue, InvalidHeaderName};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
 
-use crate::body::Length;
+use crate::body::{Length, Source};
 use crate::downstream::{Asker, Downstream, Expect, Facts};
-use crate::h2::{H2Body, websocket};
+use crate::h2::{H2Body, Usual, websocket};
 use crate::scene::After;
 use crate::worker::Worker;
 
@@ -38,6 +39,7 @@ pub(crate) struct H2Downstream {
     /// What an extended CONNECT sends once it is a tunnel.
     tunnel: Option<Box<Tunnel>>,
     interim: usize,
+    usual: Rc<Usual>,
 }
 
 /// What an extended CONNECT waits with.
@@ -69,8 +71,9 @@ impl H2Downstream {
             facts: Facts::none(),
             tunnel: None,
             interim: 0,
+            usual: Rc::clone(&worker.usual),
         };
-        let read = read.and_then(|read| down.accept(&read, request, worker));
+        let read = read.and_then(|read| down.accept(&read, (request, ends), worker));
         let refusal = read.err();
         if refusal.is_some() {
             down.head.clear();
@@ -81,13 +84,13 @@ impl H2Downstream {
     fn accept(
         &mut self,
         read: &http2::Request,
-        request: RecvStream,
+        (request, ends): (RecvStream, bool),
         worker: &Worker,
     ) -> Result<(), Refusal> {
         self.facts = Facts {
             length: match read.length {
                 Some(length) => Length::Known(length),
-                None if read.upgrade.is_some() || request.is_end_stream() => Length::Empty,
+                None if read.upgrade.is_some() || ends => Length::Empty,
                 None => Length::Unknown,
             },
             expect: match read.expect {
@@ -101,7 +104,10 @@ impl H2Downstream {
             persistent: false,
         };
         let Some(protocol) = read.upgrade else {
-            self.body.receive(request);
+            // Until then the body is one that was received whole.
+            if !ends {
+                self.body.receive(request);
+            }
             return Ok(());
         };
         let accept = if protocol.of(&self.block).eq_ignore_ascii_case(b"websocket") {
@@ -154,12 +160,12 @@ impl H2Downstream {
     }
 
     /// The exchange is over: what is not complete is reset, and the buffers go back to their pools.
-    pub(crate) fn finish(mut self, after: After, worker: &Worker) {
+    pub(crate) fn finish(&mut self, after: After, worker: &Worker) {
         if after == After::Cut || !self.body.is_sent() {
             self.body.reset(Reason::INTERNAL_ERROR);
         }
-        worker.request_heads.give(self.head);
-        worker.blocks.give_out(self.block);
+        worker.request_heads.give(std::mem::take(&mut self.head));
+        worker.blocks.give_out(std::mem::take(&mut self.block));
     }
 }
 
@@ -213,7 +219,7 @@ impl Asker for H2Downstream {
     }
 
     fn interim(&mut self, line: (u16, &[u8]), fields: impl FnOnce(&mut dyn FieldSink)) {
-        let head = head_of(line.0, fields);
+        let head = head_of(line.0, &self.usual, fields);
         self.interim += size_of_fields(head.headers());
         // HTTP/2 has no 101 (RFC 9113 §8.6).
         if self.interim <= MOST_INTERIM && line.0 != 101 {
@@ -222,7 +228,12 @@ impl Asker for H2Downstream {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.body.gather(cx);
         self.body.poll_gone(cx)
+    }
+
+    fn says_when_gone(&self) -> bool {
+        true
     }
 }
 
@@ -242,7 +253,7 @@ impl Downstream for H2Downstream {
         _: bool,
         fields: impl FnOnce(&mut dyn FieldSink),
     ) {
-        let mut head = head_of(line.0, fields);
+        let mut head = head_of(line.0, &self.usual, fields);
         if let Length::Known(length) = length
             && !told
         {
@@ -254,7 +265,7 @@ impl Downstream for H2Downstream {
     }
 
     fn begin_tunnel(&mut self, _: &[u8], fields: impl FnOnce(&mut dyn FieldSink)) {
-        let mut head = head_of(200, fields);
+        let mut head = head_of(200, &self.usual, fields);
         head.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
         self.body.begin_response(head, false);
         if let Some(request) = self
@@ -280,11 +291,12 @@ impl Downstream for H2Downstream {
     }
 }
 
-fn head_of(status: u16, fields: impl FnOnce(&mut dyn FieldSink)) -> Response<()> {
+fn head_of(status: u16, usual: &Usual, fields: impl FnOnce(&mut dyn FieldSink)) -> Response<()> {
     let mut head = Response::new(());
     // Three digits, which whoever read or compiled it has seen to.
     *head.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    fields(&mut HeadSink(head.headers_mut()));
+    let map = head.headers_mut();
+    fields(&mut HeadSink { map, usual });
     head
 }
 
@@ -296,7 +308,10 @@ fn size_of_fields(map: &HeaderMap) -> usize {
 }
 
 /// Fields into the codec's map, whose names are in lower case. Those that concern a connection are not for this protocol.
-struct HeadSink<'a>(&'a mut HeaderMap);
+struct HeadSink<'a> {
+    map: &'a mut HeaderMap,
+    usual: &'a Usual,
+}
 
 impl HeadSink<'_> {
     fn add(&mut self, name: &[u8], value: &[u8], known: Known) {
@@ -313,22 +328,9 @@ impl HeadSink<'_> {
         if is_of_connection {
             return;
         }
-        // Both were validated by whoever read or compiled them.
-        let name = name_of(known, name);
-        let value = HeaderValue::from_bytes(value);
-        if let (Ok(name), Ok(value)) = (name, value) {
-            self.0.append(name, value);
+        if let Some((name, value)) = self.usual.field(name, value, known) {
+            self.map.append(name, value);
         }
-    }
-}
-
-/// The name as the codec has it. Of those that most responses have, the codec need not find out which they are.
-#[inline]
-fn name_of(known: Known, name: &[u8]) -> Result<HeaderName, InvalidHeaderName> {
-    match known {
-        Known::ContentLength => Ok(header::CONTENT_LENGTH),
-        Known::ContentType => Ok(header::CONTENT_TYPE),
-        _ => HeaderName::from_bytes(name),
     }
 }
 
@@ -338,7 +340,7 @@ impl FieldSink for HeadSink<'_> {
     }
 
     fn run(&mut self, run: Run<'_>) {
-        self.0.reserve(run.len());
+        self.map.reserve(run.len());
         for field in run.fields() {
             self.add(field.name, field.value, field.known);
         }
@@ -353,7 +355,7 @@ mod tests {
 
     #[test]
     fn fields_of_a_response_are_lower_case_and_none_is_the_connection_s() {
-        let head = head_of(426, |sink| {
+        let head = head_of(426, &Usual::default(), |sink| {
             sink.field(b"Connection", b"upgrade");
             sink.field(b"Upgrade", b"h2c");
             sink.field(b"Keep-Alive", b"timeout=5");

@@ -10,18 +10,21 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use evenkeel_base::head::{Field, FieldSpan, fields};
 use evenkeel_base::{Fault, Side};
-use evenkeel_http2::Limits;
+use evenkeel_http2::{Limits, Refusal};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::response::Response;
 
 use crate::body::{Fill, Sink, Source, Trailers};
-use crate::h1::MAX_TRAILERS;
+use crate::h2::received::Received;
 use crate::h2::{SEND_BUFFER, fault_of, malformed};
+
+/// Trailers, as lines. gRPC puts what its errors say of themselves there, 8 KiB by its usual limit and twice that at most.
+const MAX_TRAILERS: usize = 16 * 1024;
 
 /// A stream's body in both directions.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub(crate) struct H2Body {
 #[derive(Debug)]
 enum Incoming {
     /// It goes on.
-    Open(Receiving),
+    Open(Received),
     /// It was received whole, and had no trailers or gave them away.
     Done,
     /// The same, and these came behind it.
@@ -48,15 +51,6 @@ enum Incoming {
 struct Section {
     block: Vec<u8>,
     table: Vec<FieldSpan>,
-}
-
-#[derive(Debug)]
-struct Receiving {
-    stream: RecvStream,
-    /// What is available now.
-    chunk: Bytes,
-    /// Whether that is the rest of the body, and no trailers follow.
-    last: bool,
 }
 
 #[derive(Debug)]
@@ -107,11 +101,7 @@ impl H2Body {
         self.incoming = if stream.is_end_stream() {
             Incoming::Done
         } else {
-            Incoming::Open(Receiving {
-                stream,
-                chunk: Bytes::new(),
-                last: false,
-            })
+            Incoming::Open(Received::new(stream))
         };
     }
 
@@ -204,7 +194,14 @@ impl H2Body {
     }
 
     /// Lets a response leave that was held; with `end` nothing follows it.
+    #[inline]
     fn open(&mut self, end: bool) {
+        if matches!(self.outgoing, Outgoing::Held(..)) {
+            self.let_go(end);
+        }
+    }
+
+    fn let_go(&mut self, end: bool) {
         self.outgoing = match std::mem::replace(&mut self.outgoing, Outgoing::Before) {
             Outgoing::Held(mut respond, held) => {
                 let end = end || held.is_empty;
@@ -221,26 +218,25 @@ impl H2Body {
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, Fault>> {
         let side = self.side;
         let fault = |error| fault_of(side, &error);
-        while let Incoming::Open(receiving) = &mut self.incoming {
-            if !receiving.chunk.is_empty() {
+        while let Incoming::Open(received) = &mut self.incoming {
+            if !received.chunk().is_empty() {
                 return Poll::Ready(Ok(Fill::Data));
             }
-            if receiving.last {
+            if received.is_last() {
                 self.incoming = Incoming::Done;
                 break;
             }
-            if let Some(data) = ready!(receiving.stream.poll_data(cx)) {
-                receiving.chunk = data.map_err(fault)?;
-                receiving.last = receiving.stream.is_end_stream();
+            if let Some(data) = ready!(received.stream.poll_data(cx)) {
+                received.put(data.map_err(fault)?);
                 continue;
             }
-            let trailers = ready!(receiving.stream.poll_trailers(cx)).map_err(fault)?;
+            let trailers = ready!(received.stream.poll_trailers(cx)).map_err(fault)?;
             self.incoming = match trailers.map(|map| Section::of(&map)) {
                 None => Incoming::Done,
-                Some(Some(section)) => Incoming::Trailers(Box::new(section)),
-                Some(None) => {
+                Some(Ok(section)) => Incoming::Trailers(Box::new(section)),
+                Some(Err(refusal)) => {
                     self.reset(Reason::PROTOCOL_ERROR);
-                    return Poll::Ready(Err(malformed(side)));
+                    return Poll::Ready(Err(refused(side, refusal)));
                 }
             };
         }
@@ -262,24 +258,28 @@ impl Source for H2Body {
 
     fn data(&self) -> &[u8] {
         match &self.incoming {
-            Incoming::Open(receiving) => &receiving.chunk,
+            Incoming::Open(received) => received.chunk(),
             Incoming::Done | Incoming::Trailers(_) | Incoming::Broken(_) => &[],
         }
     }
 
     fn is_last(&self) -> bool {
-        matches!(&self.incoming, Incoming::Open(receiving) if receiving.last)
+        matches!(&self.incoming, Incoming::Open(received) if received.is_last())
     }
 
     fn consume(&mut self, n: usize) {
-        let Incoming::Open(receiving) = &mut self.incoming else {
+        let Incoming::Open(received) = &mut self.incoming else {
             return;
         };
-        receiving.chunk.advance(n);
-        // It fails for a stream that is gone, whose window nobody needs.
-        let _ = receiving.stream.flow_control().release_capacity(n);
-        if receiving.last && receiving.chunk.is_empty() {
+        received.take(n);
+        if received.is_last() && received.chunk().is_empty() {
             self.incoming = Incoming::Done;
+        }
+    }
+
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        if let Incoming::Open(received) = &mut self.incoming {
+            received.gather(cx);
         }
     }
 
@@ -291,8 +291,8 @@ impl Source for H2Body {
 }
 
 impl Section {
-    /// Those that may pass; none when the section is malformed.
-    fn of(map: &HeaderMap) -> Option<Self> {
+    /// Those that may pass.
+    fn of(map: &HeaderMap) -> Result<Self, Refusal> {
         let mut section = Self::default();
         let all = map
             .iter()
@@ -301,8 +301,20 @@ impl Section {
             head_bytes: MAX_TRAILERS,
             ..Limits::default()
         };
-        evenkeel_http2::trailers(all, &limits, &mut section.block, &mut section.table).ok()?;
-        Some(section)
+        evenkeel_http2::trailers(all, &limits, &mut section.block, &mut section.table)?;
+        Ok(section)
+    }
+}
+
+/// The fault of trailers that were refused. What is too large may be what one client's request made the endpoint say, and is told
+/// as that of a head.
+const fn refused(side: Side, refusal: Refusal) -> Fault {
+    match (side, refusal) {
+        (Side::Upstream, Refusal::HeadTooLarge | Refusal::TooManyFields) => {
+            Fault::ResponseHeadTooLarge
+        }
+        (_, Refusal::HeadTooLarge | Refusal::TooManyFields) => Fault::RequestHeadTooLarge,
+        _ => malformed(side),
     }
 }
 

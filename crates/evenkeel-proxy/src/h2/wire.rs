@@ -51,11 +51,24 @@ struct Shared {
     meter: RefCell<Meter>,
     /// What was read since there was a pause.
     in_a_row: Cell<usize>,
+    /// Whether the stream is asked for more in this turn.
+    reads: Cell<Reads>,
     /// How often the system took something, so that whoever waits for that sees it.
     progress: Cell<u64>,
     /// How many bytes have come.
     heard: Cell<u64>,
     pool: Rc<Blocks>,
+}
+
+/// Whether the stream is asked for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    /// Whenever the codec asks.
+    Always,
+    /// Until it has nothing: whoever drives the connection says when that may have changed.
+    ThisTurn,
+    /// No more before that.
+    NextTurn,
 }
 
 /// What is to be written. It has a buffer of the worker's while there is something in it.
@@ -79,6 +92,7 @@ impl Wire {
             gathered: RefCell::default(),
             meter: RefCell::new(Meter::new(role, Instant::now())),
             in_a_row: Cell::new(0),
+            reads: Cell::new(Reads::Always),
             progress: Cell::new(0),
             heard: Cell::new(0),
             pool: Rc::clone(pool),
@@ -88,15 +102,22 @@ impl Wire {
 }
 
 impl Outlet {
+    /// The task that drives the connection was woken. Until the next time a stream that had nothing to read is not asked again: the
+    /// codec looks for more with each request that is taken from it, after the first of a turn in vain.
+    pub(crate) fn begin_turn(&self) {
+        self.0.reads.set(Reads::ThisTurn);
+    }
+
     /// Writes what the codec has said.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_flush(cx)
     }
 
-    /// Says how many streams the client may have at once, before anything is read.
-    pub(crate) fn allow(&self, streams: u32) {
+    /// Says how many streams there may be at once, and how large the heads that come on them, before anything is read.
+    pub(crate) fn allow(&self, streams: u32, head: usize) {
         let mut meter = self.0.meter.borrow_mut();
-        *meter = meter.clone().for_streams(streams);
+        let head = u32::try_from(head).unwrap_or(u32::MAX);
+        *meter = meter.clone().for_streams(streams, head);
     }
 
     /// Counts the bytes of names and values that a head was decoded to.
@@ -105,9 +126,29 @@ impl Outlet {
         let _ = self.0.meter.borrow_mut().decoded(bytes);
     }
 
+    /// The last stream that the client has opened; the codec may not have looked at it yet.
+    pub(crate) fn newest(&self) -> u32 {
+        self.0.meter.borrow().newest()
+    }
+
     /// Whether the other end makes work that nobody asked for; the codec has got nothing more since then.
     pub(crate) fn verdict(&self) -> Result<(), Abuse> {
         self.0.meter.borrow().verdict()
+    }
+
+    /// Says GOAWAY for that abuse, where the codec cannot be told to, if the last frame was written whole.
+    pub(crate) fn say_goaway(&self, abuse: Abuse) {
+        const KIND: u8 = 7;
+        if !self.0.meter.borrow().is_between_frames() {
+            return;
+        }
+        let why = abuse.name().as_bytes();
+        let length = u8::try_from(8 + why.len()).unwrap_or(8);
+        let head = [0, 0, length, KIND, 0, 0, 0, 0, 0];
+        // No stream of the other side's own was looked at.
+        let codes = [[0; 4], Abuse::CODE.to_be_bytes()];
+        let pieces = [&head[..], codes.as_flattened(), why].map(IoSlice::new);
+        self.0.gathered.borrow_mut().add(&pieces, &self.0.pool);
     }
 
     /// Reads and throws away what still comes, at most `left` bytes; ready when the other end has closed, or with the last of
@@ -242,11 +283,17 @@ impl AsyncRead for Wire {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if self.0.reads.get() == Reads::NextTurn {
+            return Poll::Pending;
+        }
         let mut before = self.0.before.borrow_mut();
         if before.is_empty() {
             let polled = self.0.stream.borrow_mut().poll_read_buf(cx, buf);
             if polled.is_pending() {
                 self.0.in_a_row.set(0);
+                if self.0.reads.get() == Reads::ThisTurn {
+                    self.0.reads.set(Reads::NextTurn);
+                }
             }
             ready!(polled)?;
         } else {

@@ -39,6 +39,8 @@ type Handshake = Rc<Cell<Option<Instant>>>;
 struct Wait {
     ended: RefCell<Option<Ended>>,
     waker: RefCell<Option<Waker>>,
+    /// It is asked to have a connection made by these rules, and waits on.
+    asked: Cell<Option<MultiplexRules>>,
 }
 
 /// What the wait comes to.
@@ -106,7 +108,9 @@ impl Shelf {
     /// may be more.
     pub(crate) fn wants_connection(&self, rules: &MultiplexRules) -> bool {
         let inner = self.inner.borrow();
-        inner.may_connect(rules) && inner.waiting.len() >= inner.expected(rules)
+        // Those that were asked have theirs made first.
+        inner.may_connect(rules, inner.asked())
+            && inner.waiting.len() >= inner.expected(rules, inner.asked())
     }
 
     /// How many wait.
@@ -116,7 +120,7 @@ impl Shelf {
 
     /// How many the connects that are under way will serve.
     pub(crate) fn expected(&self, rules: &MultiplexRules) -> usize {
-        self.inner.borrow().expected(rules)
+        self.inner.borrow().expected(rules, 0)
     }
 
     /// Whether a connect is under way.
@@ -168,10 +172,8 @@ impl Shelf {
         inner.trunks.push(Rc::clone(trunk));
         drop(inner);
         self.serve_with(shaking);
-        // The endpoint allows fewer than was hoped for: those that are left may connect as well.
-        if self.inner.borrow().may_connect(rules) {
-            self.call_again();
-        }
+        // The endpoint may allow fewer than was hoped for.
+        self.ask_for_connections(rules);
     }
 
     /// How many trunks are idle.
@@ -194,6 +196,8 @@ impl Shelf {
         for trunk in trunks {
             trunk.retire();
         }
+        // Where connections are made to by now may be another place.
+        self.call_again();
     }
 
     /// Looks after every trunk; with `drains` those that are idle go.
@@ -208,10 +212,15 @@ impl Shelf {
         }
     }
 
-    /// Whether nothing is open or under way.
+    /// Whether nothing is open or under way, and nobody waits for it.
     pub(crate) fn is_empty(&self) -> bool {
+        self.is_bare() && self.inner.borrow().waiting.is_empty()
+    }
+
+    /// Whether nothing is open or under way.
+    pub(crate) fn is_bare(&self) -> bool {
         let inner = self.inner.borrow();
-        inner.trunks.is_empty() && inner.connecting.is_empty() && inner.waiting.is_empty()
+        inner.trunks.is_empty() && inner.connecting.is_empty()
     }
 
     /// Whether there is nothing in it, and nothing to be remembered.
@@ -220,8 +229,25 @@ impl Shelf {
     }
 
     /// Those that wait look anew at what there is.
-    fn call_again(&self) {
+    pub(crate) fn call_again(&self) {
         self.end_all(|| Outcome::Again, None);
+    }
+
+    /// Asks the first of those that wait, as many as are needed and no more, to have connections made. They keep their places: an
+    /// endpoint that lets connections go as a matter of course would otherwise send everybody to the end again and again.
+    fn ask_for_connections(&self, rules: &MultiplexRules) {
+        let inner = self.inner.borrow();
+        let mut asked = inner.asked();
+        for one in &inner.waiting {
+            if !inner.needs_connection(rules, asked) {
+                return;
+            }
+            if one.asked.get().is_none() {
+                one.asked.set(Some(*rules));
+                one.wake();
+                asked += 1;
+            }
+        }
     }
 
     fn end_all(&self, outcome: impl Fn() -> Outcome, shaking: Option<Instant>) {
@@ -264,28 +290,46 @@ impl Home for Shelf {
                 .trunks
                 .retain(|one| !std::ptr::eq(&raw const **one, trunk));
         }
-        self.call_again();
+        self.ask_for_connections(trunk.rules());
     }
 }
 
 impl Inner {
-    fn may_connect(&self, rules: &MultiplexRules) -> bool {
+    /// Whether there may be one more connection than there are, are being made, and will be made by those that were `asked`.
+    fn may_connect(&self, rules: &MultiplexRules, asked: usize) -> bool {
         let open = self.trunks.iter().filter(|trunk| trunk.is_open()).count();
         let most = usize::try_from(rules.max_connections).unwrap_or(usize::MAX);
-        open.saturating_add(self.connecting.len()) < most
+        let coming = self.connecting.len().saturating_add(asked);
+        open.saturating_add(coming) < most
     }
 
-    /// How many the connects that are under way will serve.
-    fn expected(&self, rules: &MultiplexRules) -> usize {
+    /// How many the connects will serve that are under way, and so many that were `asked` for.
+    fn expected(&self, rules: &MultiplexRules, asked: usize) -> usize {
         let usual = self.usual.unwrap_or(rules.max_concurrent_streams).max(1);
         let usual = usize::try_from(usual).unwrap_or(usize::MAX);
-        self.connecting.len().saturating_mul(usual)
+        let coming = self.connecting.len().saturating_add(asked);
+        coming.saturating_mul(usual)
+    }
+
+    /// Whether somebody waits whom those connects will not serve, and another one may be made.
+    fn needs_connection(&self, rules: &MultiplexRules, asked: usize) -> bool {
+        self.may_connect(rules, asked) && self.waiting.len() > self.expected(rules, asked)
+    }
+
+    /// How many were asked to have a connection made and have not come to it.
+    fn asked(&self) -> usize {
+        let waiting = self.waiting.iter();
+        waiting.filter(|one| one.asked.get().is_some()).count()
     }
 }
 
 impl Wait {
     fn end(&self, outcome: Outcome, shaking: Option<Instant>) {
         *self.ended.borrow_mut() = Some(Ended { outcome, shaking });
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -303,6 +347,21 @@ impl Waiter {
     /// Whether a connect is under way.
     pub(crate) fn is_connecting(&self) -> bool {
         self.shelf.is_connecting()
+    }
+
+    /// Whether it is asked to have a connection made.
+    #[cfg(test)]
+    pub(super) fn is_asked(&self) -> bool {
+        self.wait.asked.get().is_some()
+    }
+
+    /// Where it waits, and by which rules a connection is to be made for those that wait there, when this one is asked to see to
+    /// that: once.
+    pub(crate) fn take_asked(&self) -> Option<(&Rc<Shelf>, MultiplexRules)> {
+        let is_over = self.wait.ended.borrow().is_some();
+        let rules = self.wait.asked.get().filter(|_| !is_over)?;
+        self.wait.asked.set(None);
+        Some((&self.shelf, rules))
     }
 
     /// Since when the oldest connect that is under way has been in its handshake.
@@ -332,6 +391,10 @@ impl Drop for Waiter {
         // A place among it is given back, and may go to another one.
         let left = self.wait.ended.take();
         drop(left);
+        // As may what it was asked to see to.
+        if let Some(rules) = self.wait.asked.take() {
+            self.shelf.ask_for_connections(&rules);
+        }
     }
 }
 

@@ -88,6 +88,14 @@ fn ended(waiter: &Waiter) -> Option<Ended> {
     }
 }
 
+/// Which of those that wait are asked to have a connection made, as far as they have not seen to it.
+fn asked(waiters: &[Waiter]) -> Vec<usize> {
+    let all = waiters.iter().enumerate();
+    all.filter(|(_, one)| one.is_asked())
+        .map(|(n, _)| n)
+        .collect()
+}
+
 #[test]
 fn there_are_as_many_places_as_the_endpoint_and_we_allow() {
     run(async {
@@ -160,17 +168,21 @@ fn one_connect_is_enough_until_more_wait_than_it_will_serve() {
 }
 
 #[test]
-fn when_the_endpoint_allows_fewer_than_was_hoped_for_the_others_look_anew() {
+fn when_the_endpoint_allows_fewer_than_was_hoped_for_as_many_connect_as_it_takes() {
     run(async {
-        let bench = Bench::new(2);
+        let bench = Bench::new(3);
         let connecting = bench.shelf.connect(bench.rules);
-        let waiters = [bench.shelf.wait(), bench.shelf.wait()];
-        let (trunk, _driver, _far) = bench.trunk(1).await;
+        let waiters: Vec<_> = (0..6).map(|_| bench.shelf.wait()).collect();
+        let (trunk, _driver, _far) = bench.trunk(2).await;
         connecting.brought(&trunk);
-        let outcomes = waiters.each_ref().map(outcome);
-        assert!(matches!(outcomes[0], Some(Outcome::Place(_))));
-        assert!(matches!(outcomes[1], Some(Outcome::Again)));
-        assert!(bench.shelf.wants_connection(&bench.rules));
+        assert_eq!(asked(&waiters), [2, 3], "two for each, and three in all");
+        assert!(
+            !bench.shelf.wants_connection(&bench.rules),
+            "they see to it"
+        );
+        for place in &waiters[..2] {
+            assert!(matches!(outcome(place), Some(Outcome::Place(_))));
+        }
     });
 }
 
@@ -267,18 +279,34 @@ fn an_endpoint_that_is_dialed_otherwise_gets_no_request_over_what_was_there() {
 }
 
 #[test]
-fn goaway_sends_those_that_wait_to_look_anew() {
+fn goaway_leaves_those_that_wait_in_their_places_and_has_the_first_connect() {
     run(async {
         let bench = Bench::new(1);
-        let (trunk, driver, mut far) = bench.trunk(1).await;
+        let (trunk, driver, mut far) = bench.trunk(2).await;
         bench.shelf.add(&trunk, &bench.rules);
         spawn_local(driver.run());
-        let _place = bench.take().unwrap();
-        let waiter = bench.shelf.wait();
+        let _places = [bench.take(), bench.take()];
+        let mut waiters: Vec<_> = (0..20).map(|_| bench.shelf.wait()).collect();
         far.graceful_shutdown();
         spawn_local(async move { while far.accept().await.is_some() {} });
-        let ended = poll_fn(|cx| waiter.poll(cx)).await;
-        assert!(matches!(ended.outcome, Outcome::Again));
-        assert!(bench.shelf.wants_connection(&bench.rules));
+        poll_fn(|cx| match waiters[0].poll(cx) {
+            Poll::Pending if waiters[0].is_asked() => Poll::Ready(()),
+            pending => pending.map(|_| panic!("it keeps its place")),
+        })
+        .await;
+        assert_eq!(asked(&waiters), [0], "as many as there may be, and no more");
+        // It leaves without having done it.
+        drop(waiters.remove(0));
+        assert_eq!(asked(&waiters), [0]);
+        let (shelf, rules) = waiters[0].take_asked().unwrap();
+        let connecting = shelf.connect(rules);
+        assert!(asked(&waiters).is_empty());
+        let (trunk, _driver, _far) = bench.trunk(2).await;
+        connecting.brought(&trunk);
+        // What becomes of a place that is given back here is not at stake.
+        let served = [outcome(&waiters[0]), outcome(&waiters[1])];
+        let has_place = |one: &Option<Outcome>| matches!(one, Some(Outcome::Place(_)));
+        assert!(served.iter().all(has_place));
+        assert!(waiters[2..].iter().all(|one| outcome(one).is_none()));
     });
 }

@@ -11,18 +11,19 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use evenkeel_base::Fault;
 use evenkeel_base::rules::MultiplexRules;
-use evenkeel_http2::Role;
+use evenkeel_http2::{Abuse, Limits, Role};
 use evenkeel_net::Stream;
 use evenkeel_state::{EndpointState, OpenConnection};
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::{Ping, PingPong, SendStream};
 use http::Request;
+use tokio::time;
 
 use crate::block::Blocks;
 use crate::h2::{Outlet, SEND_BUFFER, STREAM_WINDOW, Wire};
@@ -31,6 +32,11 @@ use crate::trunks::pulse::{Pulse, Sign};
 /// The largest head of a response that is decoded. The limits of responses are smaller: within this, one that is too large is named
 /// by what is wrong with it and costs its stream alone.
 const MOST_HEAD: u32 = 256 * 1024;
+
+/// Small DATA frames that were not taken yet, by what they cost the codec beyond their bytes: three times what 64 KiB bring, which are
+/// read in a row, when each has five bytes. Then those have their turn whose streams it came for, and streams that stand still
+/// fetch it as well. By default it would be half of the windows, and less than that with few streams.
+const DATA_FRAME_BUDGET: usize = 4 * 1024 * 1024;
 
 /// A connection that carries many requests.
 #[derive(Debug)]
@@ -74,6 +80,7 @@ impl Trunk {
         blocks: &Rc<Blocks>,
     ) -> Result<(Rc<Self>, Driver), Fault> {
         let (wire, outlet) = Wire::new(stream, Bytes::new(), Role::Endpoint, blocks);
+        outlet.allow(rules.max_concurrent_streams, Limits::default().head_bytes);
         // As much as all streams together, so that those that nobody reads do not stop the others.
         let window = rules.max_concurrent_streams.saturating_mul(STREAM_WINDOW);
         let begun = Builder::new()
@@ -83,6 +90,7 @@ impl Trunk {
             .max_header_list_size(MOST_HEAD)
             .max_send_buffer_size(SEND_BUFFER)
             .enable_push(false)
+            .data_frame_budget(DATA_FRAME_BUDGET)
             // What comes for a stream that a client has given up is no offence.
             .max_local_error_reset_streams(None)
             .handshake(wire)
@@ -104,9 +112,10 @@ impl Trunk {
             home: RefCell::default(),
         });
         let driver = Driver {
-            connection,
+            connection: Some(connection),
             trunk: Rc::clone(&trunk),
             endpoint: Arc::clone(endpoint),
+            farewell: None,
             _open: open,
         };
         Ok((trunk, driver))
@@ -115,6 +124,11 @@ impl Trunk {
     /// It stands there.
     pub(super) fn belongs_to(&self, home: Weak<dyn Home>) {
         *self.home.borrow_mut() = Some(home);
+    }
+
+    /// By which rules it was made.
+    pub(super) const fn rules(&self) -> &MultiplexRules {
+        &self.rules
     }
 
     /// How many requests it carries at once.
@@ -265,14 +279,29 @@ pub(crate) enum Unsent {
 
 /// What reads and writes a trunk.
 pub(crate) struct Driver {
-    connection: Connection<Wire, Bytes>,
+    /// None: what ran on it has learnt that it ended.
+    connection: Option<Connection<Wire, Bytes>>,
     trunk: Rc<Trunk>,
     endpoint: Arc<EndpointState>,
+    farewell: Option<Farewell>,
     /// Its place within the limits, until it is closed.
     _open: OpenConnection,
 }
 
+/// How a connection ends whose endpoint makes work that nobody asked for.
+pub(crate) struct Farewell {
+    /// Says so.
+    pub(crate) tell: Box<dyn Fn(Abuse)>,
+    /// So long, and for so many bytes, the endpoint is waited for to close.
+    pub(crate) linger: (Duration, usize),
+}
+
 impl Driver {
+    /// Ends like that, when it comes to it.
+    pub(crate) fn ends_by(&mut self, farewell: Farewell) {
+        self.farewell = Some(farewell);
+    }
+
     /// Ready when the endpoint has said how many requests it takes.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         if let Poll::Ready(end) = self.poll(cx) {
@@ -295,6 +324,34 @@ impl Driver {
             self.endpoint.keepalive.closed_after(idle);
         }
         trunk.end.set(trunk.end().or(end));
+        if trunk.end() == Some(Fault::EndpointFlood) {
+            self.leave().await;
+        }
+    }
+
+    /// Ends what runs on it, and waits for the endpoint to close after what it was told: closing in front of what it still sends
+    /// would take that from it.
+    async fn leave(&mut self) {
+        self.trunk.retire();
+        self.connection = None;
+        let outlet = &self.trunk.outlet;
+        let Some((patience, mut left)) = self.farewell.as_ref().map(|one| one.linger) else {
+            return;
+        };
+        let said = std::future::poll_fn(|cx| match ready!(outlet.poll_flush(cx)) {
+            Ok(()) => outlet.poll_drain(cx, &mut left),
+            Err(_) => Poll::Ready(()),
+        });
+        // One that takes nothing has had its time.
+        let _ = time::timeout(patience, said).await;
+    }
+
+    /// The fault of what runs on a connection that is ended for that abuse.
+    fn flooded(&self, abuse: Abuse) -> Fault {
+        if let Some(farewell) = &self.farewell {
+            (farewell.tell)(abuse);
+        }
+        Fault::EndpointFlood
     }
 
     /// Ready with the fault of what runs on it, where it is known.
@@ -303,23 +360,29 @@ impl Driver {
         if let Some(fault) = trunk.end() {
             return Poll::Ready(Some(fault));
         }
+        let Some(connection) = &mut self.connection else {
+            return Poll::Ready(None);
+        };
         trunk.driven_by(cx.waker());
-        let polled = Pin::new(&mut self.connection).poll(cx);
+        let polled = Pin::new(&mut *connection).poll(cx);
         let flushed = trunk.outlet.poll_flush(cx);
+        let verdict = trunk.outlet.verdict();
         match (polled, flushed) {
-            (Poll::Ready(Err(error)), _) if error.is_library() => {
-                Poll::Ready(Some(Fault::ResponseMalformed))
-            }
+            // Some limits are the codec's own, and it has said so to the endpoint.
+            (Poll::Ready(Err(error)), _) if error.is_library() => Poll::Ready(Some(
+                verdict.map_or_else(|abuse| self.flooded(abuse), |()| Fault::ResponseMalformed),
+            )),
             (Poll::Ready(Err(error)), _) if error.is_io() => {
                 Poll::Ready(Some(Fault::EndpointReset))
             }
             (Poll::Ready(_), _) => Poll::Ready(None),
             (Poll::Pending, Poll::Ready(Err(_))) => Poll::Ready(Some(Fault::EndpointReset)),
-            (Poll::Pending, _) if trunk.outlet.verdict().is_err() => {
-                Poll::Ready(Some(Fault::ResponseMalformed))
+            (Poll::Pending, _) if let Err(abuse) = verdict => {
+                trunk.outlet.say_goaway(abuse);
+                Poll::Ready(Some(self.flooded(abuse)))
             }
             (Poll::Pending, _) => {
-                trunk.learn(&self.connection, cx);
+                trunk.learn(connection, cx);
                 Poll::Pending
             }
         }

@@ -160,6 +160,14 @@ impl H2Upstream {
         is_stale.then(|| idle.unwrap_or_default())
     }
 
+    /// Why a response broke off that seemed to by that fault, where more is known of its connection.
+    pub(crate) fn why(&self, fault: Fault) -> Fault {
+        match self.place.trunk().end() {
+            Some(Fault::EndpointFlood) if fault == Fault::ResponseCut => Fault::EndpointFlood,
+            _ => fault,
+        }
+    }
+
     fn fail(&mut self, failed: Failed) -> Fault {
         self.failed = Some(failed);
         self.body.fail(failed.fault);

@@ -15,8 +15,8 @@ use tokio::net::UnixStream;
 use tokio::runtime::{self, LocalOptions};
 use tokio::task::{self, yield_now};
 
-use crate::connection::serve;
 use crate::connection::tests::{nobody, shared};
+use crate::connection::{REST, serve};
 use crate::door::Door;
 use crate::rig::pair;
 use crate::worker::Worker;
@@ -87,6 +87,17 @@ impl Speaking {
         let mut body = response.into_body();
         let data = body.data().await.transpose().map_err(|e| e.reason())?;
         Ok((status, data.unwrap_or_default()))
+    }
+
+    /// The time passes in which most have another request.
+    async fn rest(&self) {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        self.worker.deadlines.fire(Instant::now() + REST);
+        for _ in 0..10 {
+            yield_now().await;
+        }
     }
 }
 
@@ -196,6 +207,7 @@ fn a_drain_says_goodbye_to_a_connection_that_waits() {
         let (speaking, connection) = Bench::new("").speak().await;
         let connection = task::spawn_local(connection);
         assert_eq!(speaking.ask(get()).await.unwrap().0, 200);
+        speaking.rest().await;
         assert_eq!(speaking.worker.idles.len(), 1);
         speaking.worker.begin_drain();
         connection.await.unwrap().unwrap();
@@ -226,6 +238,8 @@ fn a_connection_that_waits_makes_room() {
         let (speaking, connection) = Bench::new("").speak().await;
         let connection = task::spawn_local(connection);
         assert_eq!(speaking.ask(get()).await.unwrap().0, 200);
+        assert_eq!(speaking.worker.idles.len(), 0, "it may have another one");
+        speaking.rest().await;
         // Long enough to be idle, and not between two requests.
         let later = Instant::now() + Duration::from_secs(60);
         assert_eq!(speaking.worker.idles.close_oldest(1, later), 1);
@@ -272,6 +286,30 @@ fn a_flood_is_ended_by_its_name() {
             .collect();
         let flood = evenkeel_http2::Abuse::SettingsFlood.index();
         assert_eq!((counted[flood], counted.iter().sum()), (1, 1));
+    });
+}
+
+#[test]
+fn nothing_is_begun_for_a_flood_that_has_come() {
+    run(async {
+        let mut bench = Bench::new("");
+        let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        flood.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        for stream in (1..1_201_u32).step_by(2) {
+            // GET http://a/, of the static table but for the authority.
+            flood.extend([0, 0, 6, 1, 5]);
+            flood.extend(stream.to_be_bytes());
+            flood.extend([0x82, 0x86, 0x84, 0x01, 1, b'a']);
+        }
+        bench.client.write_all(&flood).await.unwrap();
+        let mut all = Vec::new();
+        bench.client.read_to_end(&mut all).await.unwrap();
+        drop(bench.client);
+        bench.served.await.unwrap();
+        let counters = bench.worker.counters();
+        let flood = evenkeel_http2::Abuse::StreamFlood.index();
+        assert_eq!(counters.abuses[flood].read(), 1);
+        assert_eq!(counters.exchanges.read(), 0);
     });
 }
 

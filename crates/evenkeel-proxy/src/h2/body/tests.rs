@@ -4,6 +4,7 @@ use std::future::poll_fn;
 
 use bytes::Bytes;
 use evenkeel_base::{Fault, Side};
+use evenkeel_http2::Refusal;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -11,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::mpsc;
 
-use super::H2Body;
+use super::{H2Body, refused};
 use crate::body::{Fill, Pump, Sink, Source, Trailers};
 use crate::h2::{SEND_BUFFER, STREAM_WINDOW};
 use crate::rig::{once, run};
@@ -249,6 +250,84 @@ fn what_is_not_consumed_is_not_given_back_to_the_sender() {
     });
 }
 
+/// Gathers for as long as something comes.
+async fn gather(body: &mut H2Body) {
+    for _ in 0..200 {
+        poll_fn(|cx| {
+            body.gather(cx);
+            std::task::Poll::Ready(())
+        })
+        .await;
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn small_frames_of_a_stream_that_stands_still_are_put_together() {
+    run(async {
+        let mut ends = ends().await;
+        // With what the codec reckons for each frame, one of these is half of what it bears.
+        let mut stalled = Vec::new();
+        for _ in 0..8 {
+            let (response, mut stream, mut body) = ends.open(&[], false).await;
+            let mut sent = Vec::new();
+            for n in 0..100_u8 {
+                let piece = [n; 30];
+                stream.send_data(piece.to_vec().into(), false).unwrap();
+                sent.extend(piece);
+                gather(&mut body).await;
+            }
+            stalled.push((response, stream, body, sent));
+        }
+        for (_response, mut stream, mut body, sent) in stalled {
+            stream.send_trailers(trailers("x-sum", "6")).unwrap();
+            let (data, fields) = read(&mut body).await.unwrap();
+            assert_eq!(data, sent);
+            assert_eq!(fields, ["x-sum: 6"]);
+        }
+    });
+}
+
+#[test]
+fn what_is_gathered_keeps_its_order_and_its_window() {
+    run(async {
+        let mut ends = ends().await;
+        let (_response, mut stream, mut body) = ends.open(&[], false).await;
+        let lengths = [
+            40, 1, 3_000, 7, 1_023, 1_024, 16_384, 2, 9_000, 0, 12_000, 5,
+        ];
+        let mut sent = Vec::new();
+        for (n, length) in (0_u8..).zip(lengths) {
+            let piece = vec![n; length];
+            sent.extend_from_slice(&piece);
+            stream.send_data(piece.into(), n == 11).unwrap();
+        }
+        gather(&mut body).await;
+        assert!(!body.is_last() && !body.is_received());
+        let mut read = Vec::new();
+        while poll_fn(|cx| body.poll_fill(cx)).await == Ok(Fill::Data) {
+            let n = body.data().len().min(700);
+            read.extend_from_slice(&body.data()[..n]);
+            body.consume(n);
+        }
+        assert_eq!(read, sent);
+        assert!(body.is_received());
+
+        let (_response, mut stream, mut body) = ends.open(&[], false).await;
+        for _ in 0..65_535 / 30 {
+            stream.send_data(vec![0; 30].into(), false).unwrap();
+            gather(&mut body).await;
+        }
+        stream.reserve_capacity(1 << 20);
+        gather(&mut body).await;
+        let room = once(|cx| stream.poll_capacity(cx)).await;
+        assert!(
+            matches!(room, std::task::Poll::Ready(Some(Ok(15)))),
+            "{room:?}"
+        );
+    });
+}
+
 #[test]
 fn each_way_of_breaking_off_has_its_name() {
     run(async {
@@ -283,6 +362,27 @@ fn each_way_of_breaking_off_has_its_name() {
         assert_eq!(read(&mut body).await, Err(Fault::RequestBodyMalformed));
         let told = response.await.unwrap_err();
         assert_eq!(told.reason(), Some(Reason::PROTOCOL_ERROR));
+    });
+}
+
+#[test]
+fn trailers_hold_what_grpc_says_of_an_error_and_more_is_nobody_s_malformed_body() {
+    run(async {
+        let mut ends = ends().await;
+        for (length, fault) in [
+            (5_000, None),
+            (16_000, None),
+            (17_000, Some(Fault::RequestHeadTooLarge)),
+        ] {
+            let (_response, mut stream, mut body) = ends.open(&[], false).await;
+            let mut map = trailers("grpc-status", "13");
+            let details = HeaderValue::from_bytes(&vec![b'x'; length]).unwrap();
+            map.insert("grpc-status-details-bin", details);
+            stream.send_trailers(map).unwrap();
+            assert_eq!(read(&mut body).await.err(), fault, "{length}");
+        }
+        let large = refused(Side::Upstream, Refusal::HeadTooLarge);
+        assert_eq!(large, Fault::ResponseHeadTooLarge);
     });
 }
 
@@ -344,7 +444,7 @@ fn a_pump_carries_a_long_body_from_stream_to_stream() {
             }
         };
         let mut pump = Pump::new(std::time::Instant::now(), u64::MAX, true);
-        let pumped = poll_fn(|cx| pump.poll(cx, &mut from, &mut out));
+        let pumped = poll_fn(|cx| pump.poll(cx, &mut from, &mut out, &|_| true));
         let ((), pumped, read) = tokio::join!(send, pumped, read(&mut to));
         assert_eq!(pumped, Ok(()));
         assert!(read.unwrap().0 == body && pump.done);

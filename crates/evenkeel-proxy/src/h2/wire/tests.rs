@@ -75,6 +75,31 @@ fn nobody_is_read_for_ever_in_a_row() {
 }
 
 #[test]
+fn who_had_nothing_to_read_is_asked_again_in_the_next_turn() {
+    run(async {
+        let (mut wire, outlet, mut far) = wire(PREFACE);
+        outlet.begin_turn();
+        assert_eq!(read(&mut wire, 64).await, Poll::Ready(PREFACE.to_vec()));
+        assert_eq!(read(&mut wire, 64).await, Poll::Pending);
+        let head = [0, 0, 1, 1, 5, 0, 0, 0, 5, 0x82];
+        far.write_all(&head).await.unwrap();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            assert_eq!(read(&mut wire, 64).await, Poll::Pending, "in this one");
+        }
+        assert_eq!(outlet.newest(), 0, "no stream was opened");
+        let rest = loop {
+            outlet.begin_turn();
+            if let Poll::Ready(rest) = read(&mut wire, 64).await {
+                break rest;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!((rest.as_slice(), outlet.newest()), (&head[..], 5));
+    });
+}
+
+#[test]
 fn small_writes_leave_together_and_not_before_they_are_flushed() {
     run(async {
         let (mut wire, outlet, mut far) = wire(b"");
