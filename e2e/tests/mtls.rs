@@ -68,6 +68,20 @@ fn is_let_in(proxy: &Evenkeel, tls: &TlsClient) -> bool {
     }
 }
 
+/// Asks until an answer closes the connection: there is one that does, and it is closed then.
+fn last_response(client: &mut Client) {
+    let last = eventually("an answer that closes the connection", || {
+        let response = client.get("/");
+        (response.field("connection").as_deref() == Some("close")).then_some(response)
+    });
+    // A request that was answered meanwhile began before; the next one would have been refused.
+    if last.head.status() != 200 {
+        let last = last.status(421);
+        assert!(last.text().contains("connection-outdated"), "{last}");
+    }
+    client.expect_closed();
+}
+
 #[test]
 fn a_required_certificate_is_one_of_the_authority() {
     let scene = Scene::new();
@@ -105,6 +119,21 @@ fn an_optional_one_that_is_shown_is_checked_all_the_same() {
         &proxy,
         &scene.client(&Authority::new().certify(&["client.example"]))
     ));
+}
+
+#[test]
+fn what_one_listener_proves_nobody_can_say_at_another() {
+    let scene = Scene::new();
+    let origin = Origin::saying("here");
+    let proving = "verify = \"required\"\nheaders = { subject = \"X-Client-Subject\" }";
+    let setup = Setup::to([&origin]).listener(&scene.lines(proving));
+    let open = "\n[listener.open]\nbind = \"127.0.0.1:0\"\n";
+    let proxy = Evenkeel::start_text(&(setup.text() + open));
+    let forged = "X-Client-Subject: CN=admin\r\nX_Client_Subject: CN=admin\r\nX-Other: passes\r\n";
+    let mut client = proxy.client_of("open");
+    client.get_with("/", forged).status(200).body("here");
+    let head = origin.wait_requests(1).remove(0).head.to_string();
+    assert!(head.contains("passes") && !head.contains("admin"), "{head}");
 }
 
 #[test]
@@ -164,12 +193,12 @@ fn a_list_of_the_revoked_is_read_anew_and_counts_for_open_connections_too() {
     open.get("/").status(200);
     assert!(is_let_in(&proxy, &scene.client(&good)));
     scene.theirs.revoke(&scene.folder, "list", &[&bad]);
+    // What was proven then is not what has to be proven now.
+    last_response(&mut open);
     eventually("the revoked client to be refused", || {
         (!is_let_in(&proxy, &scene.client(&bad))).then_some(())
     });
     assert!(is_let_in(&proxy, &scene.client(&good)));
-    // What was proven then is not what has to be proven now.
-    open.get("/").status(421);
     assert!(
         !is_let_in(&proxy, &remembered),
         "its ticket opens nothing any more"
@@ -186,4 +215,62 @@ fn a_list_of_the_revoked_is_read_anew_and_counts_for_open_connections_too() {
         !is_let_in(&proxy, &scene.client(&bad)),
         "the list before still counts"
     );
+}
+
+#[test]
+fn a_new_list_closes_the_connections_from_before_it_and_refuses_none_for_ever() {
+    let scene = Scene::new();
+    let origin = Origin::saying("here");
+    let list = scene.theirs.revoke(&scene.folder, "list", &[]);
+    let crl = format!("crl = [{:?}]", list.display().to_string());
+    let proxy = Evenkeel::start(&Setup::to([&origin]).listener(&scene.lines(&crl)));
+    let tls = scene.client(&scene.theirs.certify(&["client.example"]));
+    let [mut busy, mut idle] = [(); 2].map(|()| proxy.tls(&tls));
+    let mut streams = proxy.h2_tls(&tls);
+    busy.get("/").status(200);
+    idle.get("/").status(200);
+    streams.get("/").status(200);
+    // Nobody is revoked by the new one, as on most days.
+    scene.theirs.revoke(&scene.folder, "list", &[]);
+    last_response(&mut busy);
+    assert!(is_let_in(&proxy, &tls));
+    // Who idles is not left with a connection on which everything is refused.
+    idle.expect_closed();
+    assert_eq!(streams.wait_goaway(), 0);
+    streams.wait_closed();
+}
+
+#[test]
+fn a_certificate_that_is_over_is_believed_by_no_ticket_and_on_no_connection() {
+    let scene = Scene::new();
+    let origin = Origin::saying("here");
+    let proxy = Evenkeel::start(&Setup::to([&origin]).listener(&scene.lines("")));
+    let leaf = scene.theirs.order(&["client.example"]).seconds(6).issue();
+    let remembered =
+        [TlsClient::only_1_3, TlsClient::only_1_2].map(|versions| versions(scene.client(&leaf)));
+    let mut open = proxy.tls(&remembered[0]);
+    open.get("/").status(200);
+    let mut streams = proxy.h2_tls(&remembered[0]);
+    streams.get("/").status(200);
+    for tls in &remembered {
+        assert!(is_let_in(&proxy, tls));
+        let mut again = proxy.tls(tls);
+        again.get("/").status(200);
+        assert!(again.handshake().resumed);
+    }
+    for tls in &remembered {
+        // Each time with the ticket that it had the last time.
+        eventually("the session to end", || {
+            (!is_let_in(&proxy, tls)).then_some(())
+        });
+    }
+    let refused = open.get("/").status(421).header("connection", "close");
+    assert!(
+        refused.text().contains("client-certificate-expired"),
+        "{refused}"
+    );
+    open.expect_closed();
+    streams.get("/").status(421);
+    assert_eq!(streams.wait_goaway(), 0);
+    assert!(!is_let_in(&proxy, &scene.client(&leaf)));
 }

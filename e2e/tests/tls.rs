@@ -133,6 +133,31 @@ fn a_client_that_cannot_check_ecdsa_is_shown_rsa() {
 }
 
 #[test]
+fn who_cannot_check_ecdsa_gets_what_covers_the_name_or_the_same_names() {
+    let (folder, authority) = (Folder::new(), Authority::new());
+    let identities = [
+        authority.certify(&["a.example", "b.example"]),
+        authority.order(&["b.example", "a.example"]).rsa().issue(),
+        authority.certify(&["x.w.example"]),
+        authority.order(&["*.w.example"]).rsa().issue(),
+    ];
+    let files: Vec<_> = (0..)
+        .zip(&identities)
+        .map(|(at, one)| one.write(&folder, &format!("c{at}")))
+        .collect();
+    let proxy = Evenkeel::start_text(&saying(&files.iter().collect::<Vec<_>>(), ""));
+    for asked in [
+        &["-noservername"][..],
+        &["-servername", "other.example"],
+        &["-servername", "x.w.example"],
+    ] {
+        let arguments = [asked, &["-sigalgs", "RSA-PSS+SHA256"]].concat();
+        let said = s_client(proxy.address().port(), &arguments);
+        assert!(said.contains("PKEY: rsaEncryption"), "{asked:?}: {said}");
+    }
+}
+
+#[test]
 fn tickets_open_for_all_workers_and_across_a_reload() {
     let (_folder, authority, _, files) = web();
     let config = |word: &str| {
@@ -199,6 +224,14 @@ fn everything_of_http_1_1_goes_over_tls() {
         let chunked = "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
         client.send(chunked);
         client.response("POST").status(200).body("hello");
+        // The whole address as the target, which is `https` here and nothing else.
+        client.send("GET https://a.example/4 HTTP/1.1\r\nHost: a.example:443\r\n\r\n");
+        client.response("GET").status(200);
+        client.send("GET http://a.example/5 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        client
+            .response("GET")
+            .status(400)
+            .fault("request-malformed");
     }
 }
 
@@ -280,6 +313,26 @@ fn a_handshake_that_takes_too_long_is_cut() {
 }
 
 #[test]
+fn half_a_message_of_the_handshake_holds_up_nobody() {
+    let (_folder, authority, _, files) = web();
+    let text = saying(&[&files], "").replace("version = 1", "version = 1\nworkers = 1");
+    let timeouts = "[listener.web]\nrequest_header_timeout = \"1s\"\nkeepalive_timeout = \"1s\"";
+    let proxy = Evenkeel::start_text(&text.replace("[listener.web]", timeouts));
+    let tls = TlsClient::trusting(&authority);
+    for requests in [0, 1] {
+        let mut client = proxy.tls(&tls);
+        for _ in 0..requests {
+            client.get("/").status(200);
+        }
+        // The kind of a message about new keys; its length and content never follow. A worker that took this for a beginning
+        // looked at it for ever, and served nobody else.
+        assert!(client.try_send_as_handshake([24]));
+        client.expect_closed();
+        proxy.tls(&tls).get("/").status(200);
+    }
+}
+
+#[test]
 fn every_request_is_sent_to_https() {
     let text = |redirect: &str| {
         format!(
@@ -328,6 +381,9 @@ fn a_request_for_another_certificates_host_is_misdirected() {
         ("a.example", "also.a.example", 200),
         ("a.example", "b.example", 421),
         ("a.example", "x.b.example", 421),
+        // With the dot of the root it is the same name.
+        ("a.example", "b.example.", 421),
+        ("b.example", "b.example.:443", 200),
         ("x.b.example", "b.example", 200),
         ("b.example", "a.example", 421),
         // Nobody has a certificate for it: another connection would show the same.

@@ -14,8 +14,8 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -31,6 +31,8 @@ const BACKLOG: i32 = 4096;
 pub struct Listener {
     address: Bound,
     sockets: Vec<OwnedFd>,
+    /// What workers accept by, where that was made ahead.
+    acceptors: Vec<OwnedFd>,
     owner: Owner,
     /// It was another process's, and is to be ours.
     is_taken_over: bool,
@@ -70,6 +72,7 @@ impl Listener {
         Ok(Self {
             address: Bound::Ip(actual),
             sockets,
+            acceptors: Vec::new(),
             owner: Owner::Us,
             is_taken_over: false,
         })
@@ -117,6 +120,7 @@ impl Listener {
         Ok(Self {
             address: Bound::Unix(path.to_path_buf(), Some(file)),
             sockets: vec![socket.into()],
+            acceptors: Vec::new(),
             owner: Owner::Us,
             is_taken_over: false,
         })
@@ -140,6 +144,18 @@ impl Listener {
         }
     }
 
+    /// Makes what so many workers need to accept by it, so that they cannot fail to: a socket that listens and that nobody accepts
+    /// by keeps its share of those who connect.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    pub fn with_acceptors(mut self, workers: usize) -> io::Result<Self> {
+        let number = self.sockets.len().max(workers);
+        let sockets = self.sockets.iter().cycle().take(number);
+        self.acceptors = sockets.map(OwnedFd::try_clone).collect::<Result<_, _>>()?;
+        Ok(self)
+    }
+
     /// Sockets for `workers` workers, the first for the first worker and so on, and from the start again: where there are more
     /// sockets than workers (an inherited listener has as many as it had), a worker has several; where there are fewer,
     /// workers share them.
@@ -154,25 +170,34 @@ impl Listener {
             Bound::Unix(_, file) => (true, file.map(Arc::new)),
         };
         let own = self.sockets.into_iter().map(|socket| {
-            ListenSocket(Arc::new(Held {
+            Arc::new(Held {
                 socket,
                 owner,
                 is_unix,
                 file: file.clone(),
                 handed_over: AtomicBool::new(false),
-            }))
+            })
         });
-        let own: Vec<ListenSocket> = own.collect();
+        let own: Vec<Arc<Held>> = own.collect();
         let number = own.len().max(workers);
+        let mut acceptors = self.acceptors.into_iter();
         let shared = own.iter().cycle().take(number);
-        shared.map(|one| ListenSocket(Arc::clone(&one.0))).collect()
+        let shared = shared.map(|held| ListenSocket {
+            held: Arc::clone(held),
+            acceptor: Mutex::new(acceptors.next()),
+        });
+        shared.collect()
     }
 }
 
 /// A listening socket of one worker. It outlives the worker's event loop, so that no queued connection is lost when a loop
 /// is replaced; the port is free again when every worker has dropped its own.
 #[derive(Debug)]
-pub struct ListenSocket(Arc<Held>);
+pub struct ListenSocket {
+    held: Arc<Held>,
+    /// What was made ahead to accept by it; none: it was not, or is in use.
+    acceptor: Mutex<Option<OwnedFd>>,
+}
 
 /// A listening socket, whoever shares it.
 #[derive(Debug)]
@@ -192,8 +217,16 @@ impl ListenSocket {
     /// # Errors
     /// When descriptors run out or there is no event loop.
     pub fn acceptor(&self) -> io::Result<Acceptor> {
-        let socket = self.0.socket.try_clone()?;
-        if self.0.is_unix {
+        let ahead = self
+            .acceptor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let socket = match ahead {
+            Some(socket) => socket,
+            None => self.held.socket.try_clone()?,
+        };
+        if self.held.is_unix {
             UnixListener::from_std(unix::UnixListener::from(socket)).map(Acceptor::Unix)
         } else {
             TcpListener::from_std(std::net::TcpListener::from(socket)).map(Acceptor::Tcp)
@@ -203,19 +236,19 @@ impl ListenSocket {
     /// A number that no other open socket of this process has; workers that share one have the same.
     #[must_use]
     pub fn number(&self) -> RawFd {
-        self.0.socket.as_raw_fd()
+        self.held.socket.as_raw_fd()
     }
 
     /// Whether another process has it as well by now: what is queued on it is not ours to take.
     #[must_use]
     pub fn is_handed_over(&self) -> bool {
-        self.0.handed_over.load(Ordering::Acquire)
+        self.held.handed_over.load(Ordering::Acquire)
     }
 
     /// A way to hand it to another process, for as long as it is open.
     #[must_use]
     pub fn lease(&self) -> Lease {
-        Lease::new(&self.0)
+        Lease::new(&self.held)
     }
 
     /// The next connection that the system has accepted already, without waiting and without asking the event loop.
@@ -223,7 +256,7 @@ impl ListenSocket {
     /// # Errors
     /// `WouldBlock` when there is none.
     pub fn try_accept(&self) -> io::Result<(Stream, Origin)> {
-        let (socket, from) = SockRef::from(&self.0.socket).accept()?;
+        let (socket, from) = SockRef::from(&self.held.socket).accept()?;
         socket.set_nonblocking(true)?;
         match from.as_socket() {
             Some(from) => {

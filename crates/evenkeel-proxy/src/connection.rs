@@ -38,6 +38,7 @@ use crate::door::{Door, View};
 use crate::downstream::h1::{H1Downstream, Refused};
 use crate::exchange;
 use crate::h1::{Boundary, Channel};
+use crate::idles::Idling;
 use crate::scene::{After, From, LINGER, LINGER_BYTES, Scene};
 use crate::worker::{Resting, Worker};
 
@@ -64,16 +65,26 @@ pub(crate) async fn serve(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, 
         let Some(limit) = door.view(worker).and_then(|view| idle.limit(&view)) else {
             return;
         };
-        idle.deadline.set(idle.since.checked_add(limit));
+        let until = idle.since.checked_add(limit);
+        if until.is_some_and(|until| until <= Instant::now()) {
+            // Whatever woke it in the meantime: it was no request.
+            stream.say_goodbye();
+            return;
+        }
+        idle.deadline.set(until);
         // One that has had no request is no idle connection, but a client that is about to ask.
-        let idling = (!idle.first).then(|| worker.idles.enter(idle.deadline.bell(), idle.since));
+        let idling = (!idle.first).then(|| idle.enter());
         if !wait_for_bytes(&stream, &idle.deadline).await {
             stream.say_goodbye();
             return;
         }
         drop(idling);
         match Box::pin(busy(&mut idle, stream)).await {
-            Some(Rested::Idle(boundary)) => stream = boundary.into_stream(),
+            Some(Rested::Idle(boundary)) => {
+                stream = boundary.into_stream();
+                // What came may have been nothing that counts, as often as it likes: others have their turn.
+                consume_budget().await;
+            }
             Some(Rested::Http2(stream, before)) => {
                 let from = idle.from;
                 drop(idle.deadline);
@@ -115,6 +126,13 @@ impl<'a> Idle<'a> {
         })
     }
 
+    /// Counts it among those that wait for another request.
+    fn enter(&self) -> Idling<'a> {
+        let checked = self.from.checked(self.door.state().serial);
+        let bell = self.deadline.bell();
+        self.worker.idles.enter(bell, self.since, checked)
+    }
+
     /// Sets the deadline until which it waits with everything at hand, when there is a place for that; none when its listener
     /// is gone.
     fn rest(&self, view: &View) -> Option<Option<Resting<'a>>> {
@@ -141,7 +159,7 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Rested> {
         let listener = view.listener()?;
         (limits_of(listener), listener.half_close)
     };
-    let mut down = H1Downstream::new(stream, worker, half_close);
+    let mut down = H1Downstream::new(stream, worker, half_close, idle.from.proof.is_some());
     let mut resting: Option<Resting<'_>> = None;
     loop {
         let patience = resting.as_ref().map(|_| &idle.deadline);

@@ -1,8 +1,11 @@
-//! A worker's client connections that wait for another request, by how long they have: the oldest go first when room is needed.
+//! A worker's client connections that wait for another request, by how long they have: the oldest go first when room is needed, and
+//! those go whose clients have to prove something else by now.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use evenkeel_tls::ServerTls;
 
 use crate::deadline::Bell;
 
@@ -14,35 +17,64 @@ const IN_USE: Duration = Duration::from_millis(1_500);
 #[derive(Debug, Default)]
 pub(crate) struct Idles {
     next: Cell<u64>,
-    by_age: RefCell<BTreeMap<(Instant, u64), Bell>>,
+    by_age: RefCell<BTreeMap<(Instant, u64), Waiting>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Waiting {
+    bell: Bell,
+    checked: Option<Checked>,
+}
+
+/// What a client's certificate was checked by.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// The listener.
+    pub(crate) serial: u32,
+    /// The listener's TLS when the connection began.
+    pub(crate) tls: ServerTls,
 }
 
 impl Idles {
     /// Another one, which is idle since then. The bell ends its wait.
-    pub(crate) fn enter(&self, bell: Bell, since: Instant) -> Idling<'_> {
+    pub(crate) fn enter(&self, bell: Bell, since: Instant, checked: Option<Checked>) -> Idling<'_> {
         let number = self.next.get();
         self.next.set(number + 1);
         let key = (since, number);
-        self.by_age.borrow_mut().insert(key, bell);
+        let waiting = Waiting { bell, checked };
+        self.by_age.borrow_mut().insert(key, waiting);
         Idling { all: self, key }
     }
 
     /// Ends the wait of so many that are not in use, the oldest first; how many there were.
     pub(crate) fn close_oldest(&self, count: usize, now: Instant) -> usize {
-        let is_old = |since: Instant| now.saturating_duration_since(since) >= IN_USE;
         let mut closed = 0;
         while closed < count {
             let mut by_age = self.by_age.borrow_mut();
             let oldest = by_age.first_entry();
-            let Some(oldest) = oldest.filter(|oldest| is_old(oldest.key().0)) else {
+            let Some(oldest) = oldest.filter(|oldest| is_old(oldest.key().0, now)) else {
                 break;
             };
-            let bell = oldest.remove();
+            let oldest = oldest.remove();
             drop(by_age);
-            bell.ring();
+            oldest.bell.ring();
             closed += 1;
         }
         closed
+    }
+
+    /// Ends the wait of those that are not in use and were checked otherwise than by now.
+    pub(crate) fn close_outdated(&self, now: Instant, is_outdated: impl Fn(&Checked) -> bool) {
+        let mut by_age = self.by_age.borrow_mut();
+        let outdated = by_age.extract_if(.., |(since, _), waiting| {
+            is_old(*since, now) && waiting.checked.as_ref().is_some_and(&is_outdated)
+        });
+        let outdated: Vec<Waiting> = outdated.map(|(_, waiting)| waiting).collect();
+        drop(by_age);
+        for waiting in outdated {
+            waiting.bell.ring();
+        }
     }
 
     /// How many there are.
@@ -60,9 +92,13 @@ pub(crate) struct Idling<'a> {
 
 impl Drop for Idling<'_> {
     fn drop(&mut self) {
-        let bell = self.all.by_age.borrow_mut().remove(&self.key);
-        drop(bell);
+        let waiting = self.all.by_age.borrow_mut().remove(&self.key);
+        drop(waiting);
     }
+}
+
+fn is_old(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= IN_USE
 }
 
 #[cfg(test)]
@@ -79,7 +115,7 @@ mod tests {
         let slots: Vec<_> = (0..5).map(|_| deadlines.slot()).collect();
         let began = Instant::now();
         let enter = |(n, slot): (u32, &crate::deadline::Deadline)| {
-            idles.enter(slot.bell(), began + IN_USE * n)
+            idles.enter(slot.bell(), began + IN_USE * n, None)
         };
         // Who began to wait last may be entered first.
         let mut waiting: Vec<_> = (0..5_u32).zip(&slots).rev().map(enter).collect();

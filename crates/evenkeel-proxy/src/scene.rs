@@ -1,7 +1,7 @@
 //! Where an exchange takes place, and what becomes of the connection after it.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use evenkeel_base::ListenerId;
 use evenkeel_config::model::{self, ClientHeaders};
@@ -9,6 +9,7 @@ use evenkeel_state::{Handle, Snapshot};
 use evenkeel_tls::Proof;
 
 use crate::deadline::Deadline;
+use crate::idles::Checked;
 use crate::worker::Worker;
 
 /// After the response a client may still be sending; closing at once would reset the connection and could take the
@@ -46,8 +47,19 @@ impl Scene<'_> {
     }
 
     /// Whether the client's connection is closed after this exchange, whatever the client would like.
-    pub(crate) const fn is_last(&self) -> bool {
-        self.leaving || self.worker.is_draining()
+    pub(crate) fn is_last(&self) -> bool {
+        self.leaving || self.worker.is_draining() || self.is_outdated()
+    }
+
+    /// Whether its next request would be refused by now, for what the client has proven on it.
+    fn is_outdated(&self) -> bool {
+        if !self.from.is_of_check() {
+            return false;
+        }
+        let state = self.snapshot.listeners().get(self.listener_id.index());
+        let newest = self.worker.snapshot();
+        let id = state.and_then(|state| newest.find_listener(state.serial, self.listener_id));
+        id.is_some_and(|id| self.from.is_outdated(&newest, id))
     }
 }
 
@@ -60,6 +72,45 @@ pub(crate) struct From {
     pub(crate) text: String,
     /// What its handshake has proven; none: it speaks without TLS.
     pub(crate) proof: Option<Box<Proof>>,
+}
+
+impl From {
+    /// Whether it was asked for a certificate, so that it is worth looking whether that still does.
+    #[inline]
+    pub(crate) fn is_of_check(&self) -> bool {
+        self.proof.as_deref().is_some_and(Proof::is_of_check)
+    }
+
+    /// What it was checked by at the listener with that serial; none when it was not asked for anything.
+    pub(crate) fn checked(&self, serial: u32) -> Option<Checked> {
+        let proof = self.proof.as_deref().filter(|proof| proof.is_of_check())?;
+        let tls = proof.tls().clone();
+        Some(Checked { serial, tls })
+    }
+
+    /// Whether the certificate that it showed is over by now.
+    pub(crate) fn has_expired(&self) -> bool {
+        let Some(proof) = self.proof.as_deref() else {
+            return false;
+        };
+        // Without a certificate there is no clock to read.
+        proof.certificate().is_some() && proof.has_expired(seconds_since_1970())
+    }
+
+    /// Whether a request on its connection is refused, for the listener asks something else by now, or its certificate is over.
+    pub(crate) fn is_outdated(&self, snapshot: &Snapshot, id: ListenerId) -> bool {
+        match (self.proof.as_deref(), snapshot.tls(id)) {
+            (Some(proof), Some(now)) => !proof.holds(now) || self.has_expired(),
+            (proof, now) => proof.is_some() || now.is_some(),
+        }
+    }
+}
+
+fn seconds_since_1970() -> i64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH);
+    passed.map_or(0, |passed| {
+        i64::try_from(passed.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 /// What becomes of the client's connection.

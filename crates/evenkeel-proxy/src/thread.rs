@@ -27,6 +27,10 @@ const TRUNK_SWEEP: Duration = Duration::from_secs(1);
 const POOL_TURN: usize = 64;
 /// And so many times a second at most; with more endpoints than that allows, more are looked at in one go.
 const MAX_TURNS: usize = 100;
+/// How often it is looked whether clients have to prove something else.
+const CHECK_SWEEP: Duration = Duration::from_secs(1);
+/// So often idle connections are looked through then: one that was in use at the first look idles or is closed by the last.
+const CHECK_LOOKS: u32 = 3;
 /// How often a part of what is idle goes while the process is short of something.
 const RELIEF: Duration = Duration::from_millis(100);
 /// How often access records leave for the writer.
@@ -104,6 +108,7 @@ fn run_loop(
         services.spawn_local(Rc::clone(&worker).answer_letters());
         services.spawn_local(flush_log(Rc::clone(&worker)));
         services.spawn_local(relieve(Rc::clone(&worker)));
+        services.spawn_local(close_outdated(Rc::clone(&worker)));
         // Only the first start is waited for; a replaced loop has nobody to tell.
         let _ = started.try_send(Ok(()));
         tokio::select! {
@@ -163,12 +168,13 @@ async fn obey(
 /// Lets a listener come or go, or another access log take the place of the one that was.
 async fn make(worker: &Rc<Worker>, change: Change, doors: &mut Doors, sockets: &mut Vec<Bound>) {
     match change {
-        Change::Open(bound) => {
-            if let Err(error) = doors.open(worker, &bound) {
+        Change::Open(bound) => match doors.open(worker, &bound) {
+            Ok(()) => sockets.push(bound),
+            // Closed at once, so that the system gives its share of those who connect to the other workers.
+            Err(error) => {
                 tracing::error!(worker = worker.id, %error, "a new listener cannot be accepted by");
             }
-            sockets.push(bound);
-        }
+        },
         Change::Close(serial, done) => {
             while let Some(at) = sockets
                 .iter()
@@ -225,6 +231,22 @@ async fn sweep_trunks(worker: Rc<Worker>) {
         }
         drop(snapshot);
         worker.trunks.sweep(Instant::now());
+    }
+}
+
+/// Closes idle connections whose clients have to prove something else since a change.
+async fn close_outdated(worker: Rc<Worker>) {
+    let (mut generation, mut looks) = (worker.snapshot().generation, 0);
+    loop {
+        time::sleep(CHECK_SWEEP).await;
+        let newest = worker.snapshot().generation;
+        if newest != generation {
+            (generation, looks) = (newest, CHECK_LOOKS);
+        }
+        if looks > 0 {
+            looks -= 1;
+            worker.close_outdated();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use evenkeel_base::hex::hex;
-use evenkeel_base::{RequestHead, ResponseView, Rng};
+use evenkeel_base::{ListenerId, RequestHead, ResponseView, Rng};
 use evenkeel_policy::overload::Level;
 use evenkeel_state::trace::Story;
 use evenkeel_state::{Handle, Reader, WorkerCounters};
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::access_log::{Exchange, WorkerLog};
 use crate::block::Blocks;
 use crate::deadline::Deadlines;
+use crate::h2::Usual;
 use crate::idles::Idles;
 use crate::kept::Kept;
 use crate::kept_headers::KeptHeaders;
@@ -28,6 +29,7 @@ use crate::pool::Pool;
 use crate::record::Record;
 use crate::replay;
 use crate::roll::Roll;
+use crate::runners::Runners;
 use crate::shared::Shared;
 use crate::spare::Spares;
 use crate::trunks::Trunks;
@@ -48,6 +50,8 @@ pub(crate) struct Worker {
     pub(crate) id: usize,
     pub(crate) blocks: Rc<Blocks>,
     pub(crate) request_heads: Spares<RequestHead>,
+    /// Fields of responses of HTTP/2.
+    pub(crate) usual: Rc<Usual>,
     pub(crate) pool: Pool,
     /// Connections to endpoints that carry many requests at once.
     pub(crate) trunks: Trunks,
@@ -56,6 +60,8 @@ pub(crate) struct Worker {
     pub(crate) idles: Idles,
     /// Connections that carry several exchanges at once.
     pub(crate) roll: Roll,
+    /// Tasks that run those.
+    pub(crate) runners: Rc<Runners>,
     /// Connections that were too many.
     pub(crate) turned_away: Rc<TurnedAway>,
     /// What exchanges keep of their requests' bodies for other attempts.
@@ -81,11 +87,13 @@ impl Worker {
             id,
             blocks: Blocks::of(&shared.publisher),
             request_heads: Spares::default(),
+            usual: Rc::default(),
             pool: Pool::default(),
             trunks: Trunks::default(),
             deadlines: Rc::default(),
             idles: Idles::default(),
             roll: Roll::default(),
+            runners: Rc::default(),
             turned_away: Rc::default(),
             kept: Kept::new(replay::MOST_OF_A_WORKER),
             mirrors: Rc::default(),
@@ -274,6 +282,18 @@ impl Worker {
         self.counters().idle_closed.add(closed as u64);
         self.trim_pool(part(self.pool.len() + self.trunks.idle()));
         self.blocks.trim();
+        self.runners.send_home();
+    }
+
+    /// Closes client connections that idle and whose clients have to prove something else by now: their next request would be
+    /// refused.
+    pub(crate) fn close_outdated(&self) {
+        let snapshot = self.snapshot();
+        self.idles.close_outdated(Instant::now(), |checked| {
+            let id = snapshot.find_listener(checked.serial, ListenerId::new(0));
+            let now = id.and_then(|id| snapshot.tls(id));
+            now.is_some_and(|now| !checked.tls.checks_clients_as(now))
+        });
     }
 
     /// Closes so many idle connections to endpoints; whether there was one.

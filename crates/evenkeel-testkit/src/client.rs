@@ -10,7 +10,7 @@ use crate::ends;
 use crate::message::{Framing, Head, Response};
 use crate::patience::PATIENCE;
 use crate::stream::{Sender, Stream};
-use crate::tls::{Handshake, TlsClient};
+use crate::tls::{Handshake, TlsClient, posing};
 use crate::wire::{Body, Wire};
 
 /// One connection. What goes wrong on it panics, unless a method says otherwise.
@@ -118,6 +118,11 @@ impl Client {
     /// Sends these bytes; `false` when the connection is gone.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// Sends these bytes over TLS 1.3 as if they were of a message of the handshake; `false` when the connection is gone.
+    pub fn try_send_as_handshake(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        posing::as_handshake(|| self.try_send(bytes))
     }
 
     /// Sends these bytes one at a time, each its own packet, and gives up when the connection is gone.

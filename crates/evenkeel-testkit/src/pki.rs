@@ -105,6 +105,7 @@ impl Authority {
             subject,
             algorithm: &PKCS_ECDSA_P256_SHA256,
             days: (-1, 365),
+            seconds: None,
         }
     }
 
@@ -166,6 +167,8 @@ pub struct Order {
     subject: String,
     algorithm: &'static SignatureAlgorithm,
     days: (i64, i64),
+    /// Instead of the second of `days`.
+    seconds: Option<u64>,
 }
 
 impl Order {
@@ -180,6 +183,13 @@ impl Order {
     #[must_use]
     pub fn days(mut self, from: i64, to: i64) -> Self {
         self.days = (from, to);
+        self
+    }
+
+    /// Good for so many seconds from now on.
+    #[must_use]
+    pub fn seconds(mut self, seconds: u64) -> Self {
+        self.seconds = Some(seconds);
         self
     }
 
@@ -215,6 +225,7 @@ impl Order {
             subject,
             algorithm,
             days,
+            seconds,
         } = self;
         let inner = &authority.inner;
         let serial = inner.next_serial.fetch_add(1, Ordering::Relaxed);
@@ -222,6 +233,10 @@ impl Order {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, subject);
         (params.not_before, params.not_after) = (day!(days.0), day!(days.1));
+        if let Some(seconds) = seconds {
+            let end = since_1970_until_now() + Duration::from_secs(seconds);
+            params.not_after = date_time_ymd(1970, 1, 1) + end;
+        }
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         if params.extended_key_usages.is_empty() {
@@ -333,10 +348,14 @@ impl Files {
     }
 }
 
-fn since_1970(after_today: i64) -> Duration {
-    let now = SystemTime::now()
+fn since_1970_until_now() -> Duration {
+    SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .expect("it is after 1970");
+        .expect("it is after 1970")
+}
+
+fn since_1970(after_today: i64) -> Duration {
+    let now = since_1970_until_now();
     let today = i64::try_from(now.as_secs() / DAY.as_secs()).expect("days are few");
     DAY * u32::try_from(today + after_today).expect("it is after 1970")
 }

@@ -5,6 +5,7 @@
 //! not share with it (which certificate, which verdict) is said by the terms.
 
 pub(crate) mod pipe;
+pub(crate) mod posing;
 pub(crate) mod socket;
 
 use std::sync::{Arc, OnceLock};
@@ -136,7 +137,7 @@ impl TlsClient {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
             .expect("there is an authority");
-        let builder = ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_provider(posing::provider())
             .with_protocol_versions(self.versions.list())
             .expect("versions that rustls has")
             .with_webpki_verifier(verifier);

@@ -57,6 +57,12 @@ impl Certificate {
     }
 }
 
+/// The last second of a certificate (DER); none when it is none.
+pub(crate) fn not_after(der: &[u8]) -> Option<i64> {
+    let (_, parsed) = parse_x509_certificate(der).ok()?;
+    Some(parsed.validity().not_after.timestamp())
+}
+
 /// The hosts, and every alternative name in one line. A subject's common name is no host: no client has looked at that for years
 /// (RFC 9525 §2).
 fn names(certificate: &X509Certificate<'_>) -> (Vec<String>, String) {

@@ -8,8 +8,10 @@
 //! else; a handshake takes it four times and lasts 50 µs at least, while stores of each worker would resume the less often the
 //! more workers there are. Of each endpoint, because two endpoints behind one name need not know each
 //! other's tickets, and offering the wrong one costs a full handshake. rustls resumes a session only with the very verifier and
-//! credentials that it was made with, so a session never outlives its [`ClientTls`].
+//! credentials that it was made with, so a session never outlives its [`ClientTls`]; nor does it outlive the certificates that
+//! it was begun with (`resumption.rs`).
 
+mod resumption;
 mod roots;
 mod unverified;
 mod verified;
@@ -21,10 +23,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
-use rustls::client::{ClientSessionMemoryCache, Resumption, UnbufferedClientConnection};
+use rustls::client::{Resumption, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 
+use crate::believed::{self, EVER};
+use crate::client::resumption::Remembered;
 pub use crate::client::roots::Roots;
 use crate::client::unverified::Unverified;
 use crate::client::verified::Verified;
@@ -98,6 +103,11 @@ impl ClientTls {
     /// # Errors
     /// When the cryptography does not do what it always does, in words for the operator.
     pub fn new(terms: &ClientTerms) -> Result<Self, String> {
+        Self::by(terms, Arc::new(DefaultTimeProvider))
+    }
+
+    /// The same by that clock.
+    fn by(terms: &ClientTerms, time: Arc<dyn TimeProvider>) -> Result<Self, String> {
         let builder = ClientConfig::builder_with_provider(Arc::clone(provider()))
             .with_protocol_versions(terms.min_version.and_later())
             .map_err(|error| error.to_string())?
@@ -111,6 +121,7 @@ impl ClientTls {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = spelt(terms.alpn.names());
+        config.time_provider = time;
         config.resumption = Resumption::disabled();
         Ok(Self(Arc::new(Inner {
             fingerprint: fingerprint(terms),
@@ -137,7 +148,8 @@ impl ClientTls {
     #[must_use]
     pub fn towards(&self, name: &str) -> EndpointTls {
         let mut config = self.0.config.clone();
-        config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(TICKETS)));
+        let remembered = Remembered::new(&config.time_provider);
+        config.resumption = Resumption::store(Arc::new(remembered));
         let name = ServerName::try_from(name.to_owned());
         EndpointTls(Arc::new(Named {
             // An address that is nobody's (RFC 6890 §2.2.2).
@@ -244,8 +256,10 @@ impl EndpointTls {
     /// See [`Failure`]: when there is no randomness.
     pub fn connect(&self) -> Result<Connection, Failure> {
         let config = Arc::clone(&self.0.config);
-        let made = UnbufferedClientConnection::new(config, self.0.name.clone());
-        made.map(Connection::of_client).map_err(Failure::of)
+        let (name, mut until) = (self.0.name.clone(), EVER);
+        let made = believed::carry(&mut until, || UnbufferedClientConnection::new(config, name));
+        made.map(|made| Connection::of_client(made, until))
+            .map_err(Failure::of)
     }
 
     /// Looks at what an endpoint chose, after the handshake.
@@ -271,10 +285,6 @@ impl fmt::Debug for EndpointTls {
             .finish()
     }
 }
-
-/// So many sessions are kept of an endpoint, each for one connection: an endpoint sends two tickets a handshake, and what opens
-/// connections in a burst has closed them before. rustls counts in eights for each name.
-const TICKETS: usize = 8;
 
 /// From one line about an endpoint's failures to the next.
 const QUIET_MS: u64 = 10_000;

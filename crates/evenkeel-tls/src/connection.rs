@@ -16,6 +16,7 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error, HandshakeKind, ProtocolVersion};
 
+use crate::believed::{self, EVER};
 use crate::failure::{Failure, Reason};
 use crate::outgoing::Outgoing;
 use crate::shown::Shown;
@@ -26,18 +27,27 @@ pub const RECORD: usize = 16 * 1024;
 /// The most bytes that a record is longer than what it carries: header, content type and padding, tag (RFC 8446 §5.2).
 pub const OVERHEAD: usize = 5 + 256;
 
+/// The most that is held of a message of the handshake that is not there whole, in bytes. A message has 64 KiB at most (rustls refuses
+/// more, and its own buffer has no more), but in records of a byte, with empty ones between them, it would take 47 MB.
+const MOST_HELD: usize = 4 * (RECORD + OVERHEAD);
+
 /// A connection of either side.
 #[derive(Debug)]
 pub struct Connection {
     side: Side,
     /// Encrypted bytes that are not used up: the beginning of a record, or records that there was no room for.
     held: Vec<u8>,
+    /// So many bytes of that were looked at, whole records too: for those only more bytes lead further. rustls leaves a record where
+    /// it is whose message of the handshake has come in part.
+    looked: usize,
     /// Plain bytes that there was no room for, and how many of them are used.
     rest: Vec<u8>,
     taken: usize,
     /// The other side said that it sends no more.
     ended: bool,
     said_goodbye: bool,
+    /// The last second of the certificates that it rests on, its own or those of the session that it goes on with.
+    until: i64,
     /// It has failed. rustls takes it for a mistake of ours when it is asked for anything after that.
     failed: bool,
 }
@@ -59,21 +69,24 @@ pub struct Opened {
 
 impl Connection {
     pub(crate) fn of_server(connection: UnbufferedServerConnection) -> Self {
-        Self::new(Side::Server(Box::new(connection), None))
+        Self::new(Side::Server(Box::new(connection), None), EVER)
     }
 
-    pub(crate) fn of_client(connection: UnbufferedClientConnection) -> Self {
-        Self::new(Side::Client(Box::new(connection)))
+    /// One that may have taken up a session that is good `until` then.
+    pub(crate) fn of_client(connection: UnbufferedClientConnection, until: i64) -> Self {
+        Self::new(Side::Client(Box::new(connection)), until)
     }
 
-    const fn new(side: Side) -> Self {
+    const fn new(side: Side, until: i64) -> Self {
         Self {
             side,
             held: Vec::new(),
+            looked: 0,
             rest: Vec::new(),
             taken: 0,
             ended: false,
             said_goodbye: false,
+            until,
             failed: false,
         }
     }
@@ -84,10 +97,12 @@ impl Connection {
         &self.held
     }
 
-    /// Whether there are plain bytes, or whole records that may be some.
+    /// Whether there are plain bytes, or whole records that may be some. Never twice for the same ones: who asks may read right away,
+    /// and would ask for ever.
     #[must_use]
     pub fn has_bytes(&self) -> bool {
-        self.taken < self.rest.len() || self.failed || is_whole_record(&self.held)
+        let may_open = self.looked < self.held.len() && is_whole_record(&self.held);
+        self.taken < self.rest.len() || self.failed || may_open
     }
 
     /// Whether nothing has been received that is not used up.
@@ -129,7 +144,7 @@ impl Connection {
             filled: 0,
             ended: false,
         };
-        let result = match &mut self.side {
+        let result = believed::carry(&mut self.until, || match &mut self.side {
             Side::Server(connection, shown) => {
                 let result = work.open(&mut **connection, incoming);
                 if let Some(just_shown) = Shown::pick_up() {
@@ -138,7 +153,7 @@ impl Connection {
                 result
             }
             Side::Client(connection) => work.open(&mut **connection, incoming),
-        };
+        });
         self.ended |= work.ended;
         let (used, plain) = (work.used, work.filled);
         let left = incoming.get(used..).unwrap_or_default();
@@ -151,6 +166,12 @@ impl Connection {
         }
         self.failed |= result.is_err();
         let wants_more = result.map_err(Failure::of)?;
+        self.looked = if wants_more { self.held.len() } else { 0 };
+        if wants_more && self.held.len() > MOST_HELD {
+            self.failed = true;
+            let text = "a message of the handshake came in too many records";
+            return Err(Failure::new(Reason::Broken, text));
+        }
         Ok(Opened { plain, wants_more })
     }
 
@@ -259,13 +280,17 @@ impl Connection {
             filled: 0,
             ended: false,
         };
-        let result = match &mut self.side {
+        let result = believed::carry(&mut self.until, || match &mut self.side {
             Side::Server(connection, _) => work.write(&mut **connection, &mut held, what),
             Side::Client(connection) => work.write(&mut **connection, &mut held, what),
-        };
+        });
         self.ended |= work.ended;
         held.drain(..work.used.min(held.len()));
         self.held = held;
+        if result.is_ok() {
+            // Writing is offered only when there is nothing left to open.
+            self.looked = self.held.len();
+        }
         self.failed |= result.is_err();
         result
     }

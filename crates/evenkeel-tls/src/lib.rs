@@ -3,6 +3,7 @@
 //!
 //! It opens no file and no socket: `evenkeel-config` hands it what stands in files, `evenkeel-net` moves the bytes.
 
+mod believed;
 pub mod certificate;
 pub mod client;
 pub mod connection;

@@ -131,3 +131,6 @@ impl fmt::Debug for ServerTls {
         f.debug_tuple("ServerTls").field(&self.0.choice).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

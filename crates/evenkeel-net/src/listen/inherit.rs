@@ -69,6 +69,7 @@ impl Listener {
         Ok(Self {
             address,
             sockets,
+            acceptors: Vec::new(),
             owner,
             is_taken_over: owner == Owner::Us,
         })

@@ -212,19 +212,21 @@ struct Accepted {
 }
 
 impl Accepted {
-    /// A stream of ours that has connected, and who accepted it: its tickets have not left yet.
-    async fn meet() -> (Stream, Self) {
+    /// A stream of ours that has connected, and who accepted it: its tickets have not left yet. Its records have `fragment` bytes
+    /// at most.
+    async fn meet(fragment: Option<usize>) -> (Stream, Self) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["a.example".to_owned()]).unwrap();
         let chain = vec![params.self_signed(&key).unwrap().der().clone()];
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
+        config.max_fragment_size = fragment;
         let (ours, socket) = StdUnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let tls = ServerConnection::new(Arc::new(config)).unwrap();
@@ -291,6 +293,9 @@ async fn hear_nothing(near: &mut Stream, far: &mut Accepted, bytes: &[u8], piece
         });
         let read = read.await;
         assert!(read.is_pending(), "{at}: {read:?}");
+        // Or who waits would be told so for ever.
+        let ready = poll_fn(|cx| Poll::Ready(near.poll_read_ready(cx))).await;
+        assert!(ready.is_pending(), "{at}: ready to be read, and was not");
     }
 }
 
@@ -309,11 +314,30 @@ async fn exchange(near: &mut Stream, far: &mut Accepted, silent: (&[u8], &[u8]),
 }
 
 #[test]
+fn who_waits_for_bytes_goes_on_waiting_when_a_message_has_come_in_part() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(tokio::task::unconstrained(async {
+        let (mut near, mut far) = Accepted::meet(Some(55)).await;
+        let tickets = far.said();
+        // Each piece is a record and no message.
+        let piece = 5 + usize::from(u16::from_be_bytes([tickets[3], tickets[4]]));
+        let (begun, rest) = tickets.split_at(2 * piece);
+        hear_nothing(&mut near, &mut far, begun, piece).await;
+        assert!(!near.is_quiet(false), "no connection for another request");
+        exchange(&mut near, &mut far, (rest, &[]), 10_000).await;
+        assert!(near.is_quiet(true) && near.is_quiet(false));
+    }));
+}
+
+#[test]
 fn tickets_and_new_keys_are_no_end_whenever_they_come_and_however_they_are_cut() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(tokio::task::unconstrained(async {
-        for piece in [1, 2, 3, 50, 10_000] {
-            let (mut near, mut far) = Accepted::meet().await;
+        for (piece, fragment) in [1, 2, 3, 50, 10_000]
+            .into_iter()
+            .zip([None, Some(32)].into_iter().cycle())
+        {
+            let (mut near, mut far) = Accepted::meet(fragment).await;
             let tickets = far.said();
             assert!(tickets.len() > 100, "two tickets");
             let (before, behind) = tickets.split_at(tickets.len() * piece % 97);

@@ -1,6 +1,9 @@
 //! Who is believed, what is resumed and what is not: a client and a server of ours, without sockets between them.
 
+use std::time::Duration;
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::pki_types::UnixTime;
 
 use super::*;
 use crate::connection::Opened;
@@ -34,10 +37,16 @@ impl Authority {
 
     /// An identity of that name until the end of that year.
     fn certify(&self, name: &str, until: i32) -> Identity {
+        let until = date_time_ymd(until, 12, 31).unix_timestamp();
+        self.certify_until(name, u64::try_from(until).unwrap())
+    }
+
+    /// The same until so many seconds after the beginning of 1970.
+    fn certify_until(&self, name: &str, until: u64) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(until, 12, 31);
+        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(until);
         let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
         Identity::parse(pem.as_bytes(), key.serialize_pem().as_bytes()).unwrap()
     }
@@ -192,6 +201,69 @@ fn tickets_are_used_by_their_own_endpoint_alone() {
     assert!(is_resumed(&first.for_http1()), "the probes of the same one");
     let unverified = client(None).towards("1.a.example");
     assert!(!is_resumed(&unverified) && is_resumed(&unverified));
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+struct Clock(AtomicU64);
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let now = Duration::from_secs(self.0.load(Ordering::Relaxed));
+        Some(UnixTime::since_unix_epoch(now))
+    }
+}
+
+#[test]
+fn tickets_end_with_the_endpoints_certificate() {
+    let (authority, hour) = (Authority::new(), 3600);
+    let began = UnixTime::now().as_secs();
+    let old = authority.certify_until("a.example", began + hour);
+    let tickets = TicketKeys::new().unwrap();
+    let showing = |identity: &Identity| {
+        ServerTls::new(&Terms {
+            identities: std::slice::from_ref(identity),
+            least: Version::Tls12,
+            protocols: &["http/1.1"],
+            clients: None,
+            tickets: &tickets,
+        })
+        .unwrap()
+    };
+    let (old, new) = (
+        showing(&old),
+        showing(&authority.certify("a.example", 2090)),
+    );
+    let clock = Arc::new(Clock(AtomicU64::new(began)));
+    let by = |roots| ClientTls::by(&terms(roots), Arc::clone(&clock) as _).unwrap();
+    let endpoint = by(Some(authority.roots())).towards("a.example");
+    let unverified = by(None).towards("a.example");
+    let is_resumed =
+        |endpoint: &EndpointTls, server| Some(shake(endpoint, server).ok()?.is_resumed());
+    // What it shows in a whole handshake, when, and whether the session went on; none: it was refused.
+    for (server, after, expected) in [
+        (&old, 0, Some(false)),
+        (&old, 0, Some(true)),
+        (&old, hour, Some(true)),
+        // Tickets of a session that went on end as those before.
+        (&old, hour + 1, None),
+        (&old, hour + 1, None),
+        (&new, hour + 1, Some(false)),
+        (&new, 9 * hour, Some(true)),
+    ] {
+        clock.0.store(began + after, Ordering::Relaxed);
+        assert_eq!(is_resumed(&endpoint, server), expected, "{after}");
+        let resumed = is_resumed(&unverified, server);
+        assert!(resumed == Some(true) || after == 0, "nothing ends for it");
+    }
+    // One that was renewed long ago: sessions that were begun with the old one lead to a whole handshake, and to no failure.
+    clock.0.store(began, Ordering::Relaxed);
+    let endpoint = by(Some(authority.roots())).towards("a.example");
+    assert_eq!(is_resumed(&endpoint, &old), Some(false));
+    assert_eq!(is_resumed(&endpoint, &new), Some(true));
+    clock.0.store(began + hour + 1, Ordering::Relaxed);
+    assert_eq!(is_resumed(&endpoint, &new), Some(false));
+    assert_eq!(is_resumed(&endpoint, &new), Some(true));
 }
 
 #[test]

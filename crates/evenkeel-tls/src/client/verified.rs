@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
+use crate::believed;
 use crate::certificate::Certificate;
 use crate::client::roots::Roots;
 use crate::provider::provider;
@@ -81,12 +82,16 @@ impl ServerCertVerifier for Verified {
             ocsp_response,
             now,
         );
-        match usual {
+        let verified = match usual {
             Err(_) if self.roots.has(end_entity) => {
                 fits(end_entity, server_name, now).map(|()| ServerCertVerified::assertion())
             }
             usual => usual,
+        };
+        if verified.is_ok() {
+            believed::rest_on(believed::of_chain(end_entity, intermediates, now));
         }
+        verified
     }
 
     fn verify_tls12_signature(

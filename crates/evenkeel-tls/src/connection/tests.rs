@@ -6,10 +6,11 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use rcgen::{CertificateParams, KeyPair};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
 use super::*;
+use crate::client::{Alpn, ClientTerms, ClientTls};
 use crate::identity::Identity;
 use crate::server::{ServerTls, Terms, TicketKeys};
 use crate::terms::Version;
@@ -251,4 +252,114 @@ fn a_message_of_the_handshake_that_has_half_arrived_does_not_hinder_writing() {
             "{cut}"
         );
     }
+}
+
+/// A client of ours and one who accepted it, of rustls's usual kind, whose records carry 50 bytes at most; and its tickets, which
+/// have not left.
+fn in_small_records() -> (Connection, ServerConnection, Vec<u8>) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["a.example".to_owned()]).unwrap();
+    let chain = vec![params.self_signed(&key).unwrap().der().clone()];
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(crate::provider::provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    config.max_fragment_size = Some(55);
+    let terms = ClientTerms {
+        roots: None,
+        identity: None,
+        min_version: Version::Tls13,
+        alpn: Alpn::Http1,
+    };
+    let tls = ClientTls::new(&terms).unwrap().towards("a.example");
+    let mut far = ServerConnection::new(Arc::new(config)).unwrap();
+    let (mut near, mut outgoing) = (tls.connect().unwrap(), Outgoing::default());
+    near.begin(&mut outgoing).unwrap();
+    loop {
+        let mut said = outgoing.bytes();
+        while !said.is_empty() {
+            far.read_tls(&mut said).unwrap();
+            far.process_new_packets().unwrap();
+        }
+        outgoing.clear();
+        let mut said = Vec::new();
+        while far.wants_write() {
+            far.write_tls(&mut said).unwrap();
+        }
+        if !far.is_handshaking() {
+            return (near, far, said);
+        }
+        open_behind(&mut near, &said, &mut [], &mut outgoing);
+    }
+}
+
+/// Opens what a connection holds and what came behind it.
+fn open_behind(
+    connection: &mut Connection,
+    came: &[u8],
+    room: &mut [u8],
+    outgoing: &mut Outgoing,
+) -> Opened {
+    let mut incoming = connection.held().to_vec();
+    incoming.extend_from_slice(came);
+    connection.open(&mut incoming, room, outgoing).unwrap()
+}
+
+#[test]
+fn of_a_message_that_has_come_in_part_there_is_nothing_to_read() {
+    let (mut near, mut far, tickets) = in_small_records();
+    let mut outgoing = Outgoing::default();
+    let (mut left, mut parts) = (&tickets[..], 0);
+    while is_whole_record(left) {
+        let size = 5 + usize::from(u16::from_be_bytes([left[3], left[4]]));
+        let (record, rest) = left.split_at(size);
+        left = rest;
+        let opened = open_behind(&mut near, record, &mut [0; 99], &mut outgoing);
+        assert_eq!(
+            opened,
+            Opened {
+                plain: 0,
+                wants_more: true
+            }
+        );
+        parts += usize::from(is_whole_record(near.held()));
+        assert!(!near.has_bytes(), "a record that was looked at already");
+        near.seal(b"mine", &mut outgoing).unwrap();
+        assert!(!near.has_bytes(), "and again by who writes");
+    }
+    assert!(parts > 1, "{parts}");
+    assert!(left.is_empty() && near.is_at_boundary());
+    // What there was no room for is there to be read.
+    far.writer().write_all(&[b'x'; 150]).unwrap();
+    let mut said = Vec::new();
+    far.write_tls(&mut said).unwrap();
+    let opened = open_behind(&mut near, &said, &mut [0; 50], &mut outgoing);
+    assert_eq!(
+        opened,
+        Opened {
+            plain: 50,
+            wants_more: false
+        }
+    );
+    assert!(near.has_bytes() && near.held().len() > 100);
+}
+
+#[test]
+fn a_message_in_tiny_records_takes_no_memory_without_bound() {
+    let (server, client) = tls(Version::Tls13);
+    let mut pair = Pair::new(&server, &client, usize::MAX, 100);
+    // The beginning of a first message of 65,535 bytes; what follows comes byte by byte.
+    let record = |byte: u8| [22, 3, 1, 0, 1, byte];
+    pair.hear(&[1, 0, 0xff, 0xff].map(record).concat()).unwrap();
+    let some = record(0).repeat(100);
+    let failed = (0..1_000).find_map(|_| pair.hear(&some).err());
+    assert_eq!(failed.unwrap().reason(), Reason::Broken);
+    let held = pair.server.held().len();
+    assert!(
+        (MOST_HELD..=MOST_HELD + some.len()).contains(&held),
+        "{held}"
+    );
 }

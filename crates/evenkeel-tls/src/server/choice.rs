@@ -18,7 +18,7 @@ pub(crate) struct Choice {
     exact: HashMap<String, Vec<usize>>,
     /// By what follows `*.` in a wildcard.
     wild: HashMap<String, Vec<usize>>,
-    /// Those for everybody else: the first, and those that are for the same names.
+    /// Those for everybody else: the first, and those that are for the same names, in whatever order they have them.
     others: Vec<usize>,
 }
 
@@ -33,7 +33,12 @@ impl Choice {
             wild: HashMap::new(),
             others: Vec::new(),
         };
-        let first = identities.first().map(|one| &one.certificate().hosts);
+        let sorted = |identity: &Identity| {
+            let mut names = identity.certificate().hosts.clone();
+            names.sort_unstable();
+            names
+        };
+        let first = identities.first().map(sorted);
         for at in order {
             let Some(identity) = identities.get(at) else {
                 continue;
@@ -46,7 +51,7 @@ impl Choice {
                 };
                 map.entry(key.to_owned()).or_default().push(at);
             }
-            if at == 0 || Some(names) == first {
+            if at == 0 || Some(sorted(identity)) == first {
                 choice.others.push(at);
             }
         }
@@ -72,17 +77,22 @@ impl Choice {
         self.identities.len() > 1
     }
 
-    /// The place of the identity that is shown to somebody who asks for `name` and can check `schemes`.
+    /// The place of the identity that is shown to somebody who asks for `name` and can check `schemes`. What is for that very name
+    /// comes first; to who cannot check it a wildcard that covers the name is as good.
     pub(crate) fn place(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> usize {
-        let places = name.and_then(|name| self.find(name));
-        let places = places.unwrap_or(&self.others);
-        let can_check = |at: &&usize| {
-            let identity = self.identities.get(**at);
+        let exact = name.and_then(|name| self.exact.get(name));
+        let wild = name.and_then(|name| self.wild.get(name.split_once('.')?.1));
+        let mut named = exact.into_iter().chain(wild).flatten().peekable();
+        let is_named = named.peek().is_some();
+        let others = self.others.iter().filter(|_| !is_named);
+        let mut places = named.chain(others).copied().peekable();
+        let first = places.peek().copied();
+        let can_check = |at: &usize| {
+            let identity = self.identities.get(*at);
             identity.is_some_and(|one| one.key().key.choose_scheme(schemes).is_some())
         };
         // With none that it can check the handshake fails, and says why.
-        let found = places.iter().find(can_check).or_else(|| places.first());
-        found.copied().unwrap_or_default()
+        places.find(can_check).or(first).unwrap_or_default()
     }
 }
 

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateRevocationListDer;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 
+use crate::believed::{self, seconds};
 use crate::identity::read_certificates;
 use crate::provider::{provider, sha256};
 
@@ -73,7 +75,7 @@ impl ClientCheck {
         let kind: &[u8] = if required { b"required" } else { b"optional" };
         let lists = revocations.iter().map(Vec::as_slice);
         Ok(Self {
-            verifier,
+            verifier: Arc::new(Dated(verifier)),
             digest: sha256([kind, authorities].into_iter().chain(lists)),
             required,
         })
@@ -109,6 +111,62 @@ impl fmt::Debug for ClientCheck {
         f.debug_struct("ClientCheck")
             .field("required", &self.required)
             .finish_non_exhaustive()
+    }
+}
+
+/// So long after a client's certificate was verified it is verified again, in seconds: sessions are resumed no longer, for what
+/// nobody hears of may have changed meanwhile, an authority that is over, say.
+const VERIFIED_FOR: i64 = 12 * 60 * 60;
+
+/// Says until when what it verified is good.
+#[derive(Debug)]
+struct Dated(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Dated {
+    fn offer_client_auth(&self) -> bool {
+        self.0.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.0.verify_client_cert(end_entity, intermediates, now)?;
+        let until = believed::of_chain(end_entity, intermediates, now);
+        believed::rest_on(until.min(seconds(now).saturating_add(VERIFIED_FOR)));
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, cert, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, cert, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }
 

@@ -38,13 +38,36 @@ impl Proof {
         self.certificate.as_deref()
     }
 
-    /// Whether a request for `host` (without a port) needs another connection: by now clients have to prove something else, or
-    /// another certificate is for that host, and the one that was shown is not (RFC 9110 §15.5.20).
+    /// Whether clients are asked for certificates where the connection was accepted, so that what it has proven may be less one day
+    /// than what has to be.
     #[must_use]
-    pub fn is_misdirected(&self, host: &str, now: &ServerTls) -> bool {
-        if !self.tls.checks_clients_as(now) {
-            return true;
-        }
+    pub fn is_of_check(&self) -> bool {
+        self.tls.0.clients.is_some()
+    }
+
+    /// Whether clients have to prove the same by now as when the connection was accepted.
+    #[must_use]
+    pub fn holds(&self, now: &ServerTls) -> bool {
+        self.tls.checks_clients_as(now)
+    }
+
+    /// Whether the client's certificate is over at that moment, counted in seconds from 1970.
+    #[must_use]
+    pub fn has_expired(&self, now: i64) -> bool {
+        self.certificate().is_some_and(|one| now > one.not_after)
+    }
+
+    /// What the connection was accepted by.
+    #[must_use]
+    pub const fn tls(&self) -> &ServerTls {
+        &self.tls
+    }
+
+    /// Whether a request for `host` (without a port) needs another connection: another certificate is for that host, and the one
+    /// that was shown is not (RFC 9110 §15.5.20). A name with the dot of the root behind it is the same name.
+    #[must_use]
+    pub fn is_misdirected(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
         let choice = &self.tls.0.choice;
         if !choice.has_several()
             || self
