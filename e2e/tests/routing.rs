@@ -33,7 +33,9 @@ fn the_most_specific_path_wins_whatever_the_order() {
         ("/api/v1", "deep"),
         ("/api/v1/x", "deep"),
         ("/api%2Fv1", "all"),
-        ("//api", "all"),
+        ("//api", "exact"),
+        ("/%61pi/", "api"),
+        ("/%2561pi", "all"),
     ] {
         let body = client.get(target).status(200).text();
         assert_eq!(body, name, "{target}");

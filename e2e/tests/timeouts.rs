@@ -184,6 +184,26 @@ fn the_total_timeout_covers_all_attempts() {
 }
 
 #[test]
+fn what_a_client_takes_to_send_its_head_is_not_the_exchanges_time() {
+    let passes = |time| {
+        let began = Instant::now();
+        eventually("a while", || (began.elapsed() > time).then_some(()));
+    };
+    let origin = Origin::script(move |conn| {
+        conn.request();
+        // Long enough for a deadline that is over already to be seen.
+        passes(Duration::from_millis(300));
+        conn.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    let proxy = Evenkeel::start(&Setup::to([&origin]).route("total_timeout = \"2s\""));
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.exa");
+    passes(Duration::from_millis(2_100));
+    client.send("mple\r\n\r\n");
+    client.response("GET").status(200);
+}
+
+#[test]
 fn the_total_timeout_cuts_a_body_that_takes_too_long() {
     let origin = Origin::script(|conn| {
         conn.request();

@@ -240,6 +240,18 @@ fn differ<const W: usize>(name: &[u8], text: &[u8], at: usize) -> u64 {
     (word(name) | case) ^ expected
 }
 
+/// Whether an application may take two names for one: by letters in any case, and where it reads `_` as `-`, as CGI and what
+/// came after it do. Whatever is set, removed or proven here is to be kept from clients by this, in the head and in trailers.
+#[inline]
+#[must_use]
+pub fn reads_alike(one: &[u8], other: &[u8]) -> bool {
+    let fold = |byte: u8| match byte {
+        b'_' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    };
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| fold(*a) == fold(*b))
+}
+
 /// Whether these bytes are a field name or another token (RFC 9110 §5.6.2).
 #[must_use]
 pub fn is_token(name: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 //! A message that one codec accepts is written by another. Where both ask here, neither can be made to write what the other
 //! would read differently.
 
-use crate::field::{Known, is_tchar};
+use crate::field::{Known, is_tchar, reads_alike};
 
 /// Whether this byte may stand in a query: VCHAR without `#`, which begins a fragment.
 #[inline]
@@ -81,7 +81,7 @@ const NEVER_LATE: [&str; 16] = [
 /// (RFC 9110 §6.5.1), and no name that is read as one of these where `_` counts as `-`.
 #[must_use]
 pub fn may_trail(known: Known, name: &[u8]) -> bool {
-    let names = |text: &&str| text.as_bytes().eq_ignore_ascii_case(name);
+    let names = |text: &&str| reads_alike(text.as_bytes(), name);
     known == Known::Other
         && Known::underscore_twin(name) == Known::Other
         && !NEVER_LATE.iter().any(names)

@@ -20,6 +20,7 @@ pub mod id;
 pub mod matching;
 pub mod method;
 pub mod network;
+pub mod path;
 pub mod refusals;
 pub mod rng;
 pub mod rules;

@@ -31,7 +31,7 @@ pub enum HostPattern {
     Suffix(String),
 }
 
-/// A path, compared byte for byte as it was sent.
+/// A path in canonical form ([`crate::path`]), in which requests are compared with it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathPattern {
     /// Exactly this path.

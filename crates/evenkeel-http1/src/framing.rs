@@ -50,40 +50,50 @@ impl Framing {
 
 /// The options of Connection fields that change how we read; the others only name fields to remove.
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "options of a list, each of which is there or not"
-)]
 pub(crate) struct Options {
     close: bool,
     keep_alive: bool,
     /// Whether the Upgrade field counts.
     pub(crate) upgrade: bool,
-    /// Whether anything else is named.
-    pub(crate) nominates: bool,
+    /// How much else is named.
+    named: u8,
 }
+
+/// Beside the usual options `Connection` names so many fields, at most: each is looked for among all fields of the head, again by
+/// every attempt, and a head that named thousands would cost ten times what its size does. Who needs any names one or two.
+pub(crate) const MAX_NOMINATED: u8 = 32;
 
 impl Options {
     /// Takes a Connection field.
-    pub(crate) fn add(&mut self, value: &[u8]) {
+    pub(crate) fn add(&mut self, value: &[u8]) -> Result<(), Refusal> {
         match value {
             // What nearly everyone sends, without looking for commas.
             b"keep-alive" => self.keep_alive = true,
             b"close" => self.close = true,
-            list => members(list).for_each(|option| self.add_one(option)),
+            list => members(list).try_for_each(|option| self.add_one(option))?,
         }
+        Ok(())
     }
 
-    fn add_one(&mut self, option: &[u8]) {
+    /// Whether fields are named, which then concern this hop only.
+    pub(crate) const fn nominates(self) -> bool {
+        self.named > 0
+    }
+
+    fn add_one(&mut self, option: &[u8]) -> Result<(), Refusal> {
         if option.eq_ignore_ascii_case(b"close") {
             self.close = true;
         } else if option.eq_ignore_ascii_case(b"upgrade") {
             self.upgrade = true;
         } else if option.eq_ignore_ascii_case(b"keep-alive") {
             self.keep_alive = true;
-        } else {
-            self.nominates |= !option.is_empty();
+        } else if !option.is_empty() {
+            if self.named == MAX_NOMINATED {
+                return Err(Refusal::TooManyOptions);
+            }
+            self.named += 1;
         }
+        Ok(())
     }
 
     /// Whether the connection may carry another message after this one (RFC 9112 §9.3).
@@ -146,7 +156,7 @@ mod tests {
         let persistent = |values: &[&str], version| {
             let mut options = Options::default();
             for value in values {
-                options.add(value.as_bytes());
+                options.add(value.as_bytes()).unwrap();
             }
             options.persistent(version)
         };
@@ -158,5 +168,26 @@ mod tests {
         assert!(persistent(&["closed", "clos e"], Version::Http11));
         assert!(!persistent(&["close, other"], Version::Http11));
         assert!(persistent(&["keep-alive, x-10-bytes"], Version::Http10));
+    }
+
+    #[test]
+    fn so_many_fields_are_named_and_no_more() {
+        let named = |values: &[String]| {
+            let mut options = Options::default();
+            values
+                .iter()
+                .try_for_each(|value| options.add(value.as_bytes()))
+        };
+        let list = |count: u8| {
+            (0..count)
+                .map(|n| format!("x-{n}, ,close"))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(named(&list(MAX_NOMINATED)), Ok(()));
+        assert_eq!(named(&[list(MAX_NOMINATED).join(",")]), Ok(()));
+        let over = list(MAX_NOMINATED + 1);
+        assert_eq!(named(&over), Err(Refusal::TooManyOptions));
+        assert_eq!(named(&[over.join(",")]), Err(Refusal::TooManyOptions));
+        assert_eq!(named(&[",keep-alive".repeat(1_000)]), Ok(()));
     }
 }

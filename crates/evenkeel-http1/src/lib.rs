@@ -26,7 +26,6 @@ pub mod chunk;
 mod framing;
 pub mod fuzzing;
 mod line;
-pub mod path;
 mod reason;
 pub mod refusal;
 pub mod request;
@@ -38,7 +37,6 @@ pub mod write;
 
 pub use chunk::{ChunkReader, ChunkState, Chunked};
 pub use evenkeel_base::HeadLimits as Limits;
-pub use path::has_dot_segments;
 pub use reason::reason_phrase;
 pub use refusal::Refusal;
 pub use request::{Expect, Request, RequestBody, RequestParser};

@@ -8,6 +8,7 @@ evenkeel_base::refusals! {
     LineTooLong "line-too-long" "RFC 9112 §3" RequestLineTooLong ResponseHeadTooLarge "The first line is longer than allowed.";
     HeadTooLarge "head-too-large" "RFC 9110 §5.4" RequestHeadTooLarge ResponseHeadTooLarge "The head is larger than allowed.";
     TooManyFields "too-many-fields" "RFC 9110 §5.4" RequestHeadTooLarge ResponseHeadTooLarge "The head has more fields than allowed.";
+    TooManyOptions "too-many-options" "RFC 9110 §7.6.1" RequestHeadTooLarge ResponseHeadTooLarge "Connection names more than 32 fields.";
     EmptyLines "empty-lines" "RFC 9112 §2.2" RequestMalformed ResponseMalformed "More than one empty line stands before the first line.";
     BareLf "bare-lf" "RFC 9112 §2.2" RequestMalformed ResponseMalformed "A line ends in LF without CR.";
     BareCr "bare-cr" "RFC 9112 §2.2" RequestMalformed ResponseMalformed "A CR stands without LF.";

@@ -19,6 +19,7 @@ pub struct RequestParser {
     facts: Facts,
     form: Form,
     fields: bool,
+    secure: bool,
 }
 
 /// A whole head: where it ended and how to go on.
@@ -65,6 +66,15 @@ pub enum Expect {
 }
 
 impl RequestParser {
+    /// A fresh one for a connection that speaks TLS, or does not: what a target in absolute form has to say of its scheme.
+    #[must_use]
+    pub fn new(secure: bool) -> Self {
+        Self {
+            secure,
+            ..Self::default()
+        }
+    }
+
     /// Reads the head at the start of `bytes`: what has arrived of the message, from its first byte at every call.
     ///
     /// `None` asks for more. Each line is parsed once, so that the cost is linear in the bytes even when they come one
@@ -102,7 +112,7 @@ impl RequestParser {
             };
         }
         let verdict = self.finish(window, head);
-        *self = Self::default();
+        *self = Self::new(self.secure);
         verdict.map(Some)
     }
 
@@ -138,7 +148,7 @@ impl RequestParser {
         let window = bytes.get(..most).unwrap_or(bytes);
         if !self.lines.lacks_end(window) {
             if let Some((line, end)) = target::request_line(window, self.lines.start) {
-                self.form = target::fill(head, &line, window)?;
+                self.form = target::fill(head, &line, window, self.secure)?;
                 self.lines.advance(end);
                 self.fields = true;
                 return Ok(true);
@@ -156,11 +166,14 @@ impl RequestParser {
     /// What the head as a whole says.
     fn finish(&self, window: &[u8], head: &mut RequestHead) -> Result<Request, Refusal> {
         let facts = &self.facts;
-        head.nominates = facts.connection.nominates;
+        head.nominates = facts.connection.nominates();
         match facts.host {
             Some(host) => match self.form {
                 Form::Origin => head.authority = host,
-                form => agree(head.authority.of(window), host.of(window), form)?,
+                form => {
+                    let default = if self.secure { 443 } else { 80 };
+                    agree(head.authority.of(window), host.of(window), form, default)?;
+                }
             },
             None if head.version == Version::Http11 => return Err(Refusal::HostMissing),
             None => {}
@@ -222,7 +235,7 @@ impl Facts {
             }
             Known::ContentLength => self.framing.add_length(value)?,
             Known::TransferEncoding => self.framing.add_coding(value, version)?,
-            Known::Connection => self.connection.add(value),
+            Known::Connection => self.connection.add(value)?,
             Known::Expect => {
                 let first = self.expect == Expect::None;
                 self.expect = if first && value.eq_ignore_ascii_case(b"100-continue") {
@@ -245,11 +258,11 @@ impl Facts {
 }
 
 /// Whether the target's authority is that of the Host field. A CONNECT target always has a port, its Host may lack it.
-fn agree(target: &[u8], host: &[u8], form: Form) -> Result<(), Refusal> {
+fn agree(target: &[u8], host: &[u8], form: Form, default_port: u16) -> Result<(), Refusal> {
     let both = Authority::parse(target).zip(Authority::parse(host));
     let agrees = both.is_some_and(|(target, host)| match form {
         Form::Connect => target.agrees(&host, target.port.unwrap_or_default()),
-        Form::Absolute | Form::Origin => target.agrees(&host, 80),
+        Form::Absolute | Form::Origin => target.agrees(&host, default_port),
     });
     if agrees {
         Ok(())

@@ -141,7 +141,7 @@ impl ResponseParser {
             connection,
             keep_alive_timeout,
         } = self.facts;
-        head.nominates = connection.nominates;
+        head.nominates = connection.nominates();
         let interim = head.status < 200;
         if head.status == 101 && !(request.upgrade && head.version == Version::Http11) {
             return Err(Refusal::UpgradeUnasked);
@@ -194,7 +194,7 @@ impl Facts {
         match known {
             Known::ContentLength => self.framing.add_length(value)?,
             Known::TransferEncoding => self.framing.add_coding(value, version)?,
-            Known::Connection => self.connection.add(value),
+            Known::Connection => self.connection.add(value)?,
             Known::KeepAlive => {
                 let announced = members(value).find_map(timeout);
                 self.keep_alive_timeout = announced.or(self.keep_alive_timeout);

@@ -1,6 +1,6 @@
 //! The request line: method, target, version, and which of the four target forms it is (RFC 9112 §3.2).
 //!
-//! Dot segments and percent-encoding are not looked at: a path is routed and forwarded as it came.
+//! Dot segments and percent-encoding are not looked at: what a path may be read as is said elsewhere (`evenkeel_base::path`).
 
 use evenkeel_base::Method;
 use evenkeel_base::head::{RequestHead, Span, Version};
@@ -26,7 +26,7 @@ pub(crate) enum Form {
     /// It does not: the Host field does.
     #[default]
     Origin,
-    /// `http://host:port/…`.
+    /// `http://host:port/…`, or `https`.
     Absolute,
     /// `CONNECT host:port`.
     Connect,
@@ -68,6 +68,7 @@ pub(crate) fn fill(
     head: &mut RequestHead,
     line: &RequestLine,
     window: &[u8],
+    secure: bool,
 ) -> Result<Form, Refusal> {
     head.method_span = line.method;
     head.method = Method::from_bytes(line.method.of(window));
@@ -89,12 +90,17 @@ pub(crate) fn fill(
             head.path = line.target;
             Ok(Form::Origin)
         }
-        _ => absolute(head, line, target),
+        _ => absolute(head, line, target, secure),
     }
 }
 
-/// The `http://host[:port][/path][?query]` form.
-fn absolute(head: &mut RequestHead, line: &RequestLine, target: &[u8]) -> Result<Form, Refusal> {
+/// The `http://host[:port][/path][?query]` form; with `https` over TLS, and only there (RFC 9110 §7.4).
+fn absolute(
+    head: &mut RequestHead,
+    line: &RequestLine,
+    target: &[u8],
+    secure: bool,
+) -> Result<Form, Refusal> {
     let scheme_end = target
         .windows(3)
         .position(|three| three == b"://")
@@ -103,7 +109,8 @@ fn absolute(head: &mut RequestHead, line: &RequestLine, target: &[u8]) -> Result
     if !is_scheme(scheme) {
         return Err(Refusal::TargetInvalid);
     }
-    if !scheme.eq_ignore_ascii_case(b"http") {
+    let own: &[u8] = if secure { b"https" } else { b"http" };
+    if !scheme.eq_ignore_ascii_case(own) {
         return Err(Refusal::SchemeRefused);
     }
     let from = scheme_end + 3;

@@ -3,6 +3,7 @@
 //! Which route is taken is the [table](crate::RouteTable)'s to say. Both look by the same functions at each condition.
 
 use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern, host_of};
+use evenkeel_base::path::canonical;
 use evenkeel_base::{ListenerId, RequestView};
 
 use crate::condition::{
@@ -36,7 +37,7 @@ impl Asked<'_> {
                 let host = host_of(request.authority());
                 hosts.iter().any(|pattern| pattern.matches(host))
             }
-            Self::Path(path) => path.matches(request.path()),
+            Self::Path(path) => path.matches(&canonical(request.path())),
             Self::Method(methods) => takes_method(methods, request),
             Self::Header(name, pattern) => has_field(name, pattern, request),
             Self::Query(name, pattern) => has_parameter(name, pattern, request),

@@ -20,6 +20,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, Specificity, host_of};
+use evenkeel_base::path::canonical;
 use evenkeel_base::{ListenerId, RequestView, RouteId};
 
 use crate::condition::Conditions;
@@ -76,11 +77,17 @@ impl RouteTable {
         Builder::default().add(routes).build()
     }
 
-    /// The most specific route that matches a request on `listener`.
+    /// The most specific route that matches a request on `listener` for that path, which is the request's in canonical form, or what
+    /// else it may be read as ([`evenkeel_base::path`]).
     #[inline]
     #[must_use]
-    pub fn find(&self, listener: ListenerId, request: &RequestView<'_>) -> Option<RouteId> {
-        self.walk(request, &mut |candidate| {
+    pub fn find(
+        &self,
+        listener: ListenerId,
+        path: &[u8],
+        request: &RequestView<'_>,
+    ) -> Option<RouteId> {
+        self.walk(path, request, &mut |candidate| {
             self.holds(candidate, listener, request)
         })
     }
@@ -90,7 +97,7 @@ impl RouteTable {
     #[must_use]
     pub fn considered(&self, listener: ListenerId, request: &RequestView<'_>) -> Vec<Considered> {
         let mut all: Vec<Considered> = Vec::new();
-        self.walk(request, &mut |candidate| {
+        self.walk(&canonical(request.path()), request, &mut |candidate| {
             if all.iter().all(|one| one.route != candidate.route) {
                 all.push(Considered {
                     route: candidate.route,
@@ -106,10 +113,11 @@ impl RouteTable {
     #[inline]
     fn walk(
         &self,
+        path: &[u8],
         request: &RequestView<'_>,
         holds: &mut impl FnMut(&Candidate) -> bool,
     ) -> Option<RouteId> {
-        let path = Path(request.path());
+        let path = Path(path);
         if let Some(hosts) = &self.hosts {
             let host = host_of(request.authority());
             let found = self.walk_hosts(hosts, host, Host(host), path, holds);

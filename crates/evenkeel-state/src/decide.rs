@@ -16,8 +16,10 @@ pub mod pick;
 pub mod rate;
 pub mod request_id;
 pub mod side;
+pub mod spelling;
 pub mod sticky;
 pub mod target;
+pub mod twice;
 
 #[cfg(test)]
 mod rig;

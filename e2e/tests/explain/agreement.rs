@@ -158,8 +158,12 @@ fn redirects_and_paths_and_fields_that_are_rewritten() {
             "GET",
             "a.example",
             "/put/x",
-            "Cookie: a=1 | X-Env: test | X-Also: 0",
+            "Cookie: a=1 | X-Env: test | X_Env: test | X-Also: 0",
         ),
+        Sent("GET", "a.example", "//put//x%2Fy", ""),
+        Sent("GET", "a.example", "/%70ut/x;v=1", ""),
+        Sent("GET", "a.example", "/put;x", ""),
+        Sent("GET", "a.example", "/x%2f..%2fput", ""),
         Sent(
             "GET",
             "a.example",
@@ -188,6 +192,52 @@ fn redirects_and_paths_and_fields_that_are_rewritten() {
         (&"9.9.9.9".into(), &"127.0.0.1".into())
     );
     assert_eq!(hops["why"], "the client is no trusted proxy");
+}
+
+#[test]
+fn what_is_sent_twice_at_once_and_what_is_not() {
+    let one = origins(1);
+    let setup = Setup::to(&one)
+        .add_route("path = \"/hedge\"\ncluster = \"app\"\nretry = { hedge = { percentile = 50 }, non_idempotent = true }")
+        .add_route("path = \"/mirror\"\ncluster = \"app\"\nmirror = { cluster = \"shadow\", max_body = \"1KiB\" }")
+        .sections(&format!(
+            "[cluster.shadow]\nendpoints = [\"{}\"]\n",
+            one[0].address()
+        ));
+    let world = World::of(one, &setup);
+    for (method, fields, raced, mirrored) in [
+        ("GET", "", true, true),
+        ("GET", "Content-Length: 0", false, true),
+        ("PUT", "Content-Length: 3", false, true),
+        ("POST", "", false, true),
+        ("PUT", "Content-Length: 2000", false, false),
+        (
+            "PUT",
+            "Content-Length: 3 | Expect: 100-continue",
+            false,
+            false,
+        ),
+        (
+            "GET",
+            "Connection: upgrade | Upgrade: websocket",
+            false,
+            false,
+        ),
+    ] {
+        let about = |path, name: &str| {
+            let told = world.told(Sent(method, "a.example", path, fields));
+            let terms = told["terms"].as_array().unwrap();
+            let term = terms.iter().find(|one| one["name"] == name).unwrap();
+            term["about"].as_str().unwrap().to_owned()
+        };
+        let (hedge, mirror) = (about("/hedge", "hedge"), about("/mirror", "mirror"));
+        let said = (!hedge.starts_with("not"), !mirror.starts_with("not"));
+        assert_eq!(
+            said,
+            (raced, mirrored),
+            "{method} {fields}: {hedge}; {mirror}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Methods, targets and bodies, both ways.
 
-use evenkeel_testkit::message::values;
+use evenkeel_testkit::message::{Field, values};
 use evenkeel_testkit::{Evenkeel, Gate, Length, Pattern, Reply};
 
 use super::each;
@@ -282,6 +282,79 @@ fn trailers_of_a_request_are_dropped_unless_they_are_wanted() {
             let seen = values(&request.trailers, "x-sum");
             assert_eq!(seen == ["1"], passes, "{route:?} {fields:?}: {seen:?}");
         }
+    });
+}
+
+#[test]
+fn neither_head_nor_trailers_say_what_the_route_sets_or_removes() {
+    each(|pair| {
+        let origin = pair.http(Reply::echo);
+        let route =
+            "request_headers = { set = { X-User = \"anonymous\" }, remove = [\"X-Admin\"] }";
+        let proxy = Evenkeel::start(&pair.setup([&origin]).route(route));
+        let mut caller = pair.caller(&proxy);
+        let fields = "X_User: root\r\nx_admin: 1\r\nContent-Type: application/grpc\r\n";
+        let mut call = caller.begin("POST", "/", fields, Length::Unknown);
+        call.data("a")
+            .trailers("X-Sum: 1\r\nX-User: root\r\nX_User: root\r\nx_admin: 1\r\n");
+        call.response().status(200).body("a");
+        let request = origin.request();
+        let names = |fields: &[Field]| -> Vec<String> {
+            let names = fields.iter();
+            names.map(|field| field.name.to_lowercase()).collect()
+        };
+        assert_eq!(names(&request.trailers), ["x-sum"]);
+        assert_eq!(request.head.all("x-user"), ["anonymous"]);
+        let head = names(&request.head.fields);
+        assert!(!head.iter().any(|name| name.contains('_')), "{head:?}");
+    });
+}
+
+#[test]
+fn no_spelling_of_a_path_leads_around_its_lists_and_what_passes_is_unchanged() {
+    each(|pair| {
+        let origin = pair.http(Reply::echo);
+        let denied = "\n[[route]]\npath = \"/admin\"\ncluster = \"app\"\ndeny = [\"0.0.0.0/0\", \"::/0\"]\n[[route]]\npath = \"/api\"\ncluster = \"app\"\nreplace_prefix = \"/v2\"\n";
+        let proxy = Evenkeel::start(&pair.setup([&origin]).route(denied));
+        let mut caller = pair.caller(&proxy);
+        for (target, status) in [
+            ("/admin/x", 403),
+            ("//admin", 403),
+            ("/%61dmin", 403),
+            ("/admin%2fx", 400),
+            ("/admin;x", 400),
+            ("/\\admin", 400),
+            ("/x/..%2fadmin", 400),
+            ("/x%00", 400),
+        ] {
+            caller.get(target).status(status);
+        }
+        assert_eq!(origin.requests().len(), 0);
+        for (target, sent) in [
+            ("/x%2Fy//%7Ez;v=1?a=/admin", "/x%2Fy//%7Ez;v=1?a=/admin"),
+            ("//%61pi//x%2f", "/v2//x%2f"),
+        ] {
+            caller.get(target).status(200);
+            let request = origin.requests().pop().unwrap();
+            assert_eq!(request.target(), sent);
+        }
+    });
+}
+
+#[test]
+fn trailers_of_a_response_lose_what_the_route_removes() {
+    each(|pair| {
+        let origin = pair.serve(|exchange| {
+            exchange.request();
+            exchange.respond(200, "", Length::Unknown);
+            exchange.data("abc");
+            exchange.trailers("X-Inner: 1\r\nX-Sum: 6\r\n");
+        });
+        let route = "response_headers.remove = [\"X-Inner\"]";
+        let proxy = Evenkeel::start(&pair.setup([&origin]).route(route));
+        let response = pair.caller(&proxy).get("/").status(200).body("abc");
+        let response = response.trailer("x-sum", "6");
+        assert_eq!(response.trailers.len(), 1, "{:?}", response.trailers);
     });
 }
 

@@ -2,10 +2,10 @@
 
 use evenkeel_base::field::{is_field_value, is_token};
 use evenkeel_base::head::{FieldSpan, RequestHead, ResponseHead, Version, fields};
+use evenkeel_base::path::{canonical, has_dot_segments};
 use evenkeel_base::{FieldSink, Known, Method};
 
 use super::{STEPS, limits};
-use crate::path::has_dot_segments;
 use crate::refusal::Refusal;
 use crate::request::{Request, RequestBody, RequestParser};
 use crate::response::{Asked, Response, ResponseBody, ResponseParser};
@@ -188,22 +188,21 @@ fn check_request(data: &[u8], limits: &Limits, request: &Request, head: &Request
         let query = view.query().map(|query| [b"?", query].concat());
         assert_eq!([path, &query.unwrap_or_default()].concat(), words[1]);
     }
-    assert_eq!(has_dot_segments(path), slow_dots(path));
+    assert_eq!(has_dot_segments(&canonical(path)), slow_dots(path));
     assert!(request.upgrade.is_none() || request.body == RequestBody::Empty);
     check_rewritten(block, limits, request, head);
 }
 
-/// Segment by segment, decoded.
+/// Segment by segment, decoded, whatever is taken for a slash.
 fn slow_dots(path: &[u8]) -> bool {
-    path.split(|&byte| byte == b'/').any(|segment| {
-        let segment = segment
-            .split(|&byte| byte == b';')
-            .next()
-            .unwrap_or_default();
-        let segment = String::from_utf8_lossy(segment)
-            .replace("%2e", ".")
-            .replace("%2E", ".");
-        segment == "." || segment == ".."
+    let text = String::from_utf8_lossy(path).to_ascii_lowercase();
+    let slashed = ["%2f", "%5c", "\\"]
+        .iter()
+        .fold(text, |text, slash| text.replace(slash, "/"));
+    let decoded = slashed.replace("%2e", ".").replace("%3b", ";");
+    decoded.split('/').any(|segment| {
+        let name = segment.split(';').next().unwrap_or_default();
+        name == "." || name == ".."
     })
 }
 

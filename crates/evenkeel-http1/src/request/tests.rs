@@ -91,6 +91,56 @@ fn the_four_forms_of_target() {
 }
 
 #[test]
+fn over_tls_the_scheme_of_an_absolute_target_is_https() {
+    let verdict = |secure, line: &str, host: &str| {
+        let bytes = format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let mut parser = RequestParser::new(secure);
+        let mut head = RequestHead::default();
+        let limits = Limits::default();
+        // Twice, as requests of one connection: what a parser knows of it stays.
+        let first = parser.parse(bytes.as_bytes(), &limits, &mut head);
+        assert_eq!(
+            parser.parse(bytes.as_bytes(), &limits, &mut head),
+            first,
+            "{line}"
+        );
+        first.map(|_| ())
+    };
+    for (line, host, over_tls, plain) in [
+        ("GET /x", "a", Ok(()), Ok(())),
+        ("GET https://a/x", "a", Ok(()), Err(Refusal::SchemeRefused)),
+        (
+            "GET HTTPS://a:443/x",
+            "A",
+            Ok(()),
+            Err(Refusal::SchemeRefused),
+        ),
+        (
+            "GET https://a",
+            "a:443",
+            Ok(()),
+            Err(Refusal::SchemeRefused),
+        ),
+        (
+            "GET https://a:80/x",
+            "a",
+            Err(Refusal::AuthorityMismatch),
+            Err(Refusal::SchemeRefused),
+        ),
+        ("GET http://a/x", "a", Err(Refusal::SchemeRefused), Ok(())),
+        (
+            "GET http://a:443/x",
+            "a",
+            Err(Refusal::SchemeRefused),
+            Err(Refusal::AuthorityMismatch),
+        ),
+    ] {
+        assert_eq!(verdict(true, line, host), over_tls, "{line} over TLS");
+        assert_eq!(verdict(false, line, host), plain, "{line}");
+    }
+}
+
+#[test]
 fn upgrades_that_pass() {
     let upgrade = |fields: &str| get(fields).upgrade.is_some();
     assert!(upgrade(

@@ -1,11 +1,14 @@
 //! Which route a request takes, and what must not go further.
 
+use std::borrow::Cow;
+
+use evenkeel_base::path::canonical;
 use evenkeel_base::{Fault, ListenerId, Method, RequestView, RouteId};
 use evenkeel_config::model;
-use evenkeel_http1::has_dot_segments;
 use evenkeel_tls::Proof;
 
 use crate::decide::client::Client;
+use crate::decide::spelling;
 use crate::decide::target::host_of;
 use crate::snapshot::Snapshot;
 
@@ -18,6 +21,8 @@ pub struct Door<'a> {
     pub listener: &'a model::Listener,
     /// What the client's handshake has proven; none: it speaks without TLS.
     pub proof: Option<&'a Proof>,
+    /// Whether the client's certificate is over by now.
+    pub expired: bool,
 }
 
 /// What a request asks for beside its head, as far as that decides whether it passes.
@@ -47,15 +52,16 @@ pub fn admit<'s>(
     if matches!(request.method(), Method::Connect | Method::Trace) {
         return Err((None, Fault::MethodRefused));
     }
-    if is_misdirected(snapshot, door, request) {
-        return Err((None, Fault::Misdirected));
-    }
-    let Some((id, route)) = snapshot.route(door.id, request) else {
+    check_connection(snapshot, door, request).map_err(|fault| (None, fault))?;
+    let path = canonical(request.path());
+    let Some((id, route)) = snapshot.route(door.id, &path, request) else {
         return Err((None, Fault::NoRoute));
     };
     let fault = if !client.may(&route.allow, &route.deny) {
         Fault::RequestDenied
-    } else if !route.allow_dot_segments && has_dot_segments(request.path()) {
+    } else if let Cow::Owned(path) = path
+        && spelling::refused(snapshot, door.id, request, &path, (id, route)).is_some()
+    {
         Fault::RequestPathRefused
     } else if asks.expects_unknown {
         Fault::ExpectationFailed
@@ -70,16 +76,30 @@ pub fn admit<'s>(
     Err((Some(id), fault))
 }
 
-/// Whether the request is for a host that needs another TLS connection than the one it came by (RFC 9110 §15.5.20).
+/// Whether the request has come by a connection that it may come by: what its client has proven is still what it has to prove, and
+/// it is shown the certificate for that host (RFC 9110 §15.5.20).
 #[inline]
-fn is_misdirected(snapshot: &Snapshot, door: Door<'_>, request: &RequestView<'_>) -> bool {
+fn check_connection(
+    snapshot: &Snapshot,
+    door: Door<'_>,
+    request: &RequestView<'_>,
+) -> Result<(), Fault> {
     let Some(proof) = door.proof else {
         // The connection may be older than the listener's TLS.
-        return door.listener.tls.is_some();
+        return match door.listener.tls {
+            None => Ok(()),
+            Some(_) => Err(Fault::ConnectionOutdated),
+        };
     };
-    let Some(now) = snapshot.tls(door.id) else {
-        return true;
-    };
-    std::str::from_utf8(host_of(request.authority()))
-        .is_ok_and(|host| proof.is_misdirected(host, now))
+    if !snapshot.tls(door.id).is_some_and(|now| proof.holds(now)) {
+        return Err(Fault::ConnectionOutdated);
+    }
+    if door.expired {
+        return Err(Fault::ClientCertificateExpired);
+    }
+    let host = std::str::from_utf8(host_of(request.authority()));
+    if host.is_ok_and(|host| proof.is_misdirected(host)) {
+        return Err(Fault::Misdirected);
+    }
+    Ok(())
 }

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use evenkeel_base::FieldSink;
 use evenkeel_base::edits::Edits;
+use evenkeel_base::field::reads_alike;
+use evenkeel_base::grammar::members;
 use evenkeel_base::grpc;
 use evenkeel_base::head::Field;
 use evenkeel_base::trace;
@@ -35,7 +37,7 @@ pub struct RequestRules<'a> {
     pub request_id: &'a [u8],
     /// Whether `Expect: 100-continue` passes.
     pub expect: bool,
-    /// Whether trailers pass, and with them the `Trailer` field.
+    /// Whether trailers pass, and with them the `Trailer` field unless it announces one that does not.
     pub trailers: bool,
     /// What is left of a call's time, to stand in the place of what its client said.
     pub grpc_timeout: Option<grpc::Timeout>,
@@ -47,17 +49,24 @@ pub struct RequestRules<'a> {
     pub proof: Option<&'a Proof>,
     /// By what fields endpoints are told of the client's certificate; none: by none.
     pub told: Option<&'a ClientHeaders>,
+    /// By what fields they are told of one at any listener: nobody may say them, whichever way he comes ([`Snapshot::proven`]).
+    ///
+    /// [`Snapshot::proven`]: crate::Snapshot::proven
+    pub proven: &'a [String],
 }
 
 /// Whether trailers of a request pass: for gRPC, and where the route says so.
 #[inline]
 #[must_use]
-pub fn pass_trailers(route: &Route, call: bool, told: Option<&ClientHeaders>) -> bool {
-    // What is told of the client's certificate could be told otherwise behind the body.
-    if told.is_some_and(|told| told.names().next().is_some()) {
-        return false;
-    }
+pub fn pass_trailers(route: &Route, call: bool) -> bool {
     route.request_trailers || call
+}
+
+/// Whether the client must not say this, behind the body as little as in the head: the route sets or removes it, or only a
+/// certificate can prove it. An endpoint may join trailers with the head.
+#[must_use]
+pub fn is_claimed(name: &[u8], edits: &Edits, proven: &[String]) -> bool {
+    edits.claims(name) || is_of_proof(proven, name)
 }
 
 /// What an endpoint is told of the trace that a request belongs to.
@@ -84,18 +93,18 @@ pub fn request(view: &RequestView<'_>, rules: &RequestRules<'_>, sink: &mut impl
             Known::Other => {
                 !shadows(field.name)
                     && !nominated.names(field.name)
-                    && !is_of_proof(rules.told, field.name)
+                    && !is_of_proof(rules.proven, field.name)
             }
             Known::Host | Known::ContentLength | Known::XForwardedFor | Known::XEvenkeelExplain => {
                 false
             }
             Known::Expect => rules.expect,
-            Known::Trailer => rules.trailers,
+            Known::Trailer => rules.trailers && !announces_claimed(rules, field.value),
             Known::XRequestId => !has_id && request_id::keeps(field.value),
             known if known.is_forwarding() => trusted && !nominated.names(field.name),
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
-        if passes && !(edited && rules.edits.drops(&field)) {
+        if passes && !(edited && rules.edits.claims(field.name)) {
             has_id |= field.known == Known::XRequestId;
             proto |= field.known == Known::XForwardedProto;
             host |= field.known == Known::XForwardedHost;
@@ -160,22 +169,16 @@ fn set(sink: &mut impl FieldSink, edits: Option<&Edits>, name: FieldName, value:
 }
 
 /// Whether a client speaks by this field of what only its handshake can prove, also where an endpoint reads `_` as `-`.
-fn is_of_proof(told: Option<&ClientHeaders>, name: &[u8]) -> bool {
-    let same = |a: &u8, b: &u8| {
-        let fold = |c: &u8| {
-            if *c == b'_' {
-                b'-'
-            } else {
-                c.to_ascii_lowercase()
-            }
-        };
-        fold(a) == fold(b)
-    };
-    told.is_some_and(|told| {
-        told.names().map(str::as_bytes).any(|of_proof| {
-            of_proof.len() == name.len() && of_proof.iter().zip(name).all(|(a, b)| same(a, b))
-        })
-    })
+#[inline]
+fn is_of_proof(proven: &[String], name: &[u8]) -> bool {
+    let mut proven = proven.iter();
+    proven.any(|of_proof| reads_alike(of_proof.as_bytes(), name))
+}
+
+/// Whether `Trailer` announces what does not pass.
+#[cold]
+fn announces_claimed(rules: &RequestRules<'_>, value: &[u8]) -> bool {
+    members(value).any(|name| is_claimed(name, rules.edits, rules.proven))
 }
 
 /// Says what is said in the place of the client: what is left of a call's time, and the trace. Not what the route edits.
@@ -201,7 +204,7 @@ fn is_said_anew(rules: &RequestRules<'_>, name: &[u8]) -> bool {
     let is_of_trace = rules.trace.is_some_and(|told| {
         trace::is_traceparent(name) || (!told.is_kept && trace::is_tracestate(name))
     });
-    is_of_trace || (timeout && name.eq_ignore_ascii_case(grpc::TIMEOUT.as_bytes()))
+    is_of_trace || (timeout && reads_alike(grpc::TIMEOUT.as_bytes(), name))
 }
 
 /// Writes the fields of a response on its way to the client. `length` says whether `Content-Length` passes as it is, `cookie` what
@@ -229,7 +232,7 @@ pub fn response(
             Known::XEvenkeelExplain => false,
             known => !known.is_hop_by_hop() && !nominated.names(field.name),
         };
-        if !passes || (edited && edits.drops(&field)) {
+        if !passes || (edited && edits.names(field.name)) {
             passing.stop(place, sink);
         }
     }
@@ -271,7 +274,12 @@ fn shadows(name: &[u8]) -> bool {
         || twin.is_forwarding()
         || matches!(
             twin,
-            Known::Host | Known::ContentLength | Known::Expect | Known::XRequestId | Known::Trailer
+            Known::Host
+                | Known::ContentLength
+                | Known::Expect
+                | Known::XRequestId
+                | Known::Trailer
+                | Known::XEvenkeelExplain
         )
 }
 
@@ -337,8 +345,10 @@ pub enum Dropped {
     RequestId,
     /// Nothing of the kind follows.
     Pointless,
-    /// The route sets or removes it.
+    /// The route sets or removes it, or what it would be taken for.
     Edited,
+    /// It announces trailers that do not pass.
+    Claimed,
     /// It is meant for us.
     Ours,
 }
@@ -353,18 +363,19 @@ pub fn dropped(view: &RequestView<'_>, rules: &RequestRules<'_>, place: usize) -
     let kept = |field: &Field<'_>| {
         field.known == Known::XRequestId
             && request_id::keeps(field.value)
-            && !rules.edits.drops(field)
+            && !rules.edits.claims(field.name)
     };
     let by_name = match field.known {
         Known::Other if is_said_anew(rules, field.name) => Some(Dropped::Anew),
         Known::Other if shadows(field.name) => Some(Dropped::Shadow),
-        Known::Other if is_of_proof(rules.told, field.name) => Some(Dropped::Certificate),
+        Known::Other if is_of_proof(rules.proven, field.name) => Some(Dropped::Certificate),
         Known::Other => is_hop(),
         Known::Host | Known::ContentLength => Some(Dropped::Anew),
         Known::XForwardedFor if rules.client.behind_proxy => Some(Dropped::Anew),
         Known::XEvenkeelExplain => Some(Dropped::Ours),
         Known::Expect => (!rules.expect).then_some(Dropped::Pointless),
-        Known::Trailer => (!rules.trailers).then_some(Dropped::Pointless),
+        Known::Trailer if !rules.trailers => Some(Dropped::Pointless),
+        Known::Trailer => announces_claimed(rules, field.value).then_some(Dropped::Claimed),
         Known::XRequestId => {
             let another = view.fields().take(place).any(|field| kept(&field));
             (another || !request_id::keeps(field.value)).then_some(Dropped::RequestId)
@@ -373,7 +384,7 @@ pub fn dropped(view: &RequestView<'_>, rules: &RequestRules<'_>, place: usize) -
         known if known.is_hop_by_hop() => Some(Dropped::Hop),
         _ => is_hop(),
     };
-    by_name.or_else(|| rules.edits.drops(&field).then_some(Dropped::Edited))
+    by_name.or_else(|| rules.edits.claims(field.name).then_some(Dropped::Edited))
 }
 
 #[cfg(test)]

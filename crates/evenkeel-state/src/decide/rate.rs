@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use evenkeel_base::RequestView;
+use evenkeel_base::path::canonical;
 use evenkeel_base::rules::RateKey;
 use evenkeel_policy::ClientKey;
 
@@ -20,7 +21,8 @@ pub fn key<'a>(by: &RateKey, request: &RequestView<'a>, client: Client) -> Cow<'
             Some(ip) => Cow::Owned(ClientKey::from(ip).as_bytes().to_vec()),
             None => Cow::Borrowed(b""),
         },
-        RateKey::Path => Cow::Borrowed(request.path()),
+        // Another spelling is no other path.
+        RateKey::Path => canonical(request.path()),
         RateKey::Header(name) => {
             let mut values = request
                 .fields()
@@ -76,6 +78,20 @@ mod tests {
         ] {
             let found = key_of(by, Some("10.0.0.1"), fields);
             assert_eq!(String::from_utf8_lossy(&found), expected, "{by:?} {fields}");
+        }
+    }
+
+    #[test]
+    fn another_spelling_of_a_path_is_counted_with_it() {
+        for path in ["/login", "//login", "/%6cogin", "/log%69n"] {
+            let bytes = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let head = rig::parse(bytes.as_bytes()).unwrap();
+            let nobody = Client {
+                ip: None,
+                behind_proxy: false,
+            };
+            let view = head.view(bytes.as_bytes());
+            assert_eq!(&*key(&RateKey::Path, &view, nobody), b"/login", "{path}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use evenkeel_base::RequestView;
 use evenkeel_base::field::is_field_value;
+use evenkeel_base::path::length_of;
 use evenkeel_config::model::{HostRewrite, PathRewrite, Redirect};
 
 use crate::endpoint::Endpoint;
@@ -42,7 +43,7 @@ fn replace_prefix<'a>(
         // `OPTIONS *` asks about the server as a whole and has no prefix.
         return path;
     }
-    let rest = path.get(matched..).unwrap_or_default();
+    let rest = path.get(length_of(path, matched)..).unwrap_or_default();
     buffer.extend_from_slice(with.as_bytes());
     // `//` at the front would read as a host in some endpoints' eyes; one slash is what is meant.
     if with.is_empty() && rest.starts_with(b"//") {

@@ -13,7 +13,7 @@ use evenkeel_config::model::ClientHeaders;
 use evenkeel_http1::{Asked, Limits, RequestParser, ResponseParser};
 use proptest::prelude::*;
 
-use super::{RequestRules, Trace, dropped, request, response};
+use super::{RequestRules, Trace, dropped, is_claimed, request, response};
 use crate::decide::client::Client;
 use crate::decide::request_id;
 
@@ -137,6 +137,12 @@ impl Request {
     }
 
     /// Every field that leaves, in order; what the codec refuses leaves as `refused`.
+    /// What nobody may say, where no other listener tells of certificates.
+    fn proven(&self) -> Vec<String> {
+        let names = self.told.iter().flat_map(ClientHeaders::names);
+        names.map(str::to_owned).collect()
+    }
+
     fn sent(&self) -> String {
         let bytes = message("GET / HTTP/1.1\r\nHost: app.example\r\n", &self.fields);
         let mut head = RequestHead::default();
@@ -151,6 +157,7 @@ impl Request {
             parent: *parent.as_bytes().first_chunk().unwrap(),
             is_kept,
         });
+        let proven = self.proven();
         let rules = RequestRules {
             client: Client::find(self.from, &trusted, &view),
             from: self.from,
@@ -164,6 +171,7 @@ impl Request {
             edits: &self.edits,
             proof: None,
             told: self.told.as_ref(),
+            proven: &proven,
         };
         let mut out = Vec::new();
         request(&view, &rules, &mut out);
@@ -381,6 +389,7 @@ fn names_with_underscores_do_not_stand_in_for_others() {
         "Proxy_Connection: close",
         "Keep_Alive: 5",
         "Proxy_Authorization: Basic YQ==",
+        "X_Evenkeel_Explain: 1",
     ] {
         stranger(field).drops();
         let trusted = proxy(field).sent();
@@ -443,6 +452,68 @@ fn edits_set_add_and_remove() {
         .remove("x-a")
         .passes("X-B: 2");
     stranger("").remove("X-Not-There").drops();
+}
+
+#[test]
+fn what_a_route_sets_or_removes_cannot_be_said_with_underscores() {
+    for field in [
+        "X_User: root",
+        "x_user: root",
+        "X_Deep-Name: root",
+        "X-Deep_Name: root",
+        "x_deep_name: root",
+    ] {
+        let route = stranger(field).remove("X-User").remove("x-Deep-name");
+        route.drops();
+        let set = stranger(field).set("X-User", "a").set("X-Deep-Name", "b");
+        set.gives(&format!(
+            "Host: app.example | {SET} | X-User: a | X-Deep-Name: b"
+        ));
+        proxy(field).remove("X-User").remove("X-Deep-Name").gives(
+            "Host: app.example | X-Forwarded-For: 10.0.0.1 | X-Forwarded-Proto: http | X-Forwarded-Host: app.example | X-Request-Id: made",
+        );
+    }
+    // The name of the edit may be the one with underscores, and what is only added stands beside the client's.
+    stranger("X-User: root").remove("X_User").drops();
+    stranger("X_Users: 1 | X_Use: 2 | X-A_B: 3")
+        .remove("X-User")
+        .passes("X_Users: 1 | X_Use: 2 | X-A_B: 3");
+    stranger("X_User: 1").add("X-User", "2").gives(&format!(
+        "Host: app.example | X_User: 1 | {SET} | X-User: 2"
+    ));
+}
+
+#[test]
+fn trailers_say_nothing_that_the_head_must_not_say() {
+    let route = stranger("")
+        .set("X-User", "a")
+        .add("X-Added", "b")
+        .remove("X-Admin")
+        .told();
+    for (name, expected) in [
+        ("x-user", true),
+        ("X_USER", true),
+        ("x_admin", true),
+        ("x_subject", true),
+        ("X-Print", true),
+        ("X-Added", false),
+        ("grpc-status", false),
+        ("X-Users", false),
+    ] {
+        let claimed = is_claimed(name.as_bytes(), &route.edits, &route.proven());
+        assert_eq!(claimed, expected, "{name}");
+    }
+    let announced = |names: &str| Request {
+        fields: format!("Trailer: {names}"),
+        ..route.clone().with_trailers()
+    };
+    let edits = "X-User: a | X-Added: b";
+    announced("X-Sum, X-Added").gives(&format!(
+        "Host: app.example | Trailer: X-Sum, X-Added | {SET} | {edits}"
+    ));
+    for names in ["X-Sum, x_user", "X-Admin", "X_Subject"] {
+        announced(names).gives(&format!("Host: app.example | {SET} | {edits}"));
+    }
 }
 
 #[test]
@@ -606,6 +677,7 @@ fn a_call_is_told_what_is_left_of_its_time_and_nothing_else() {
         "",
         "grpc-timeout: 1S",
         "Grpc-Timeout: 1S | grpc-timeout: 9H",
+        "grpc_timeout: 9H",
     ] {
         stranger(fields)
             .with_time_left(left)

@@ -147,4 +147,8 @@ fn prefixes_are_stripped_and_replaced() {
     check("/api", 4, "/v2", "/v2");
     check("/x", 0, "/v2", "/v2/x");
     check("*", 0, "/v2", "*");
+    // The prefix as the request spells it; the rest as it came.
+    check("//api/x%2Fy", 4, "", "/x%2Fy");
+    check("/%61pi//x", 4, "/v2", "/v2//x");
+    check("/ap%69", 4, "", "/");
 }
