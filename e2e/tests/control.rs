@@ -2,10 +2,13 @@
 
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use evenkeel_testkit::evenkeel::Ended;
-use evenkeel_testkit::{Client, Evenkeel, Folder, Gate, Origin, Reply, Setup, eventually, run};
+use evenkeel_testkit::{
+    Client, Evenkeel, Folder, Gate, Origin, Reply, Setup, eventually, run, shell,
+};
 use serde_json::Value;
 
 /// One listener, one route that answers this.
@@ -173,10 +176,60 @@ fn nobody_there_is_an_exit_code_of_its_own_that_says_where_it_was_tried() {
 }
 
 #[test]
+fn the_socket_of_one_that_was_killed_does_not_hide_the_one_that_runs() {
+    let folder = Folder::new();
+    folder.write("evenkeel.toml", saying("x"));
+    for name in ["killed", "runs"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
+    // Its file stays behind, as after a SIGKILL.
+    drop(UnixListener::bind(folder.join("killed/evenkeel.sock")).unwrap());
+    let proxy = Evenkeel::start_in(folder, &["run", "--control", "runs/evenkeel.sock"]);
+    let by = |user: &str, command: &str| {
+        let script = format!(
+            "export RUNTIME_DIRECTORY=\"$PWD/killed\" XDG_RUNTIME_DIR=\"$PWD/{user}\"\nevenkeel {command}"
+        );
+        shell(proxy.folder(), &script)
+    };
+    let ended = by("runs", "status --json");
+    assert_eq!(ended.status, 0, "{ended:?}");
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let meant = proxy.order(&["status", "--json", "--control", "runs/evenkeel.sock"]);
+    let meant: Value = serde_json::from_str(&meant).unwrap();
+    assert_eq!(told["pid"], meant["pid"]);
+    assert_eq!(by("runs", "endpoint drain a/b").status, 1, "it answers");
+    assert_eq!(by("runs", "drain").status, 0);
+    assert_eq!(proxy.wait(), 0);
+}
+
+#[test]
+fn reading_the_same_again_keeps_the_way_back() {
+    let proxy = Evenkeel::start_text(&saying("good"));
+    proxy.write_config(&saying("bad"));
+    proxy.order(&["reload"]);
+    // By habit, by a unit's ExecReload, by a hook of a renewal; with a remark to make sure.
+    for again in [
+        saying("bad"),
+        format!("# it says the same\n{}", saying("bad")),
+    ] {
+        proxy.write_config(&again);
+        let told = proxy.order(&["reload"]);
+        assert!(told.contains("is what it was"), "{told}");
+    }
+    proxy.client().get("/").body("bad");
+    proxy.order(&["rollback"]);
+    proxy.client().get("/").body("good");
+    proxy.order(&["rollback"]);
+    proxy.client().get("/").body("bad");
+}
+
+#[test]
 fn reload_and_rollback_by_command() {
     let proxy = Evenkeel::start_text(&saying("one"));
     let mut client = proxy.client();
     assert_eq!(proxy.ask(&["rollback"]).status, 1, "there is none before");
+    let told = |line: &str| line.contains("is not rolled back: there is no configuration before");
+    proxy.log().wait_for("the same in the log", told);
     proxy.write_config(&saying("two"));
     assert!(proxy.order(&["reload"]).contains("generation 2"));
     client.get("/").body("two");
@@ -188,6 +241,27 @@ fn reload_and_rollback_by_command() {
     client.get("/").body("one");
     proxy.order(&["rollback"]);
     client.get("/").body("two");
+}
+
+#[test]
+fn a_rollback_leaves_a_failed_reload_told() {
+    let proxy = Evenkeel::start_text(&saying("one"));
+    proxy.write_config(&saying("two"));
+    proxy.order(&["reload"]);
+    proxy.write_config("version = 1\nlistner = 2\n");
+    assert_eq!(proxy.ask(&["reload"]).status, 1);
+    let failed = || proxy.status()["config"]["error"]["text"].to_string();
+    let told = failed();
+    assert!(told.contains("listner"), "{told}");
+    // Back and forth: the file is as wrong as it was.
+    for word in ["one", "two"] {
+        proxy.order(&["rollback"]);
+        proxy.client().get("/").body(word);
+        assert_eq!(failed(), told);
+    }
+    proxy.write_config(&saying("three"));
+    proxy.order(&["reload"]);
+    assert_eq!(failed(), "null");
 }
 
 #[test]
@@ -380,7 +454,7 @@ fn a_socket_that_is_taken_is_a_mistake_only_when_it_was_asked_for() {
     );
     let folder = Folder::new();
     folder.write("evenkeel.toml", saying("third"));
-    drop(std::os::unix::net::UnixListener::bind(folder.join("evenkeel.sock")).unwrap());
+    drop(UnixListener::bind(folder.join("evenkeel.sock")).unwrap());
     let stale = Evenkeel::start_in(folder, &["run"]);
     assert_eq!(
         stale.status()["generation"],

@@ -127,6 +127,45 @@ fn a_name_that_nobody_knows_at_the_start_is_found_later() {
 }
 
 #[test]
+fn a_name_that_is_not_found_is_told_wherever_operators_look() {
+    let server = NameServer::new();
+    let proxy = Evenkeel::start(&setup(&server, &["app.test:9001".to_owned()]));
+    proxy.client().get("/").status(503).fault("no-endpoint");
+    let why = "the name has no address";
+    let screen = proxy.order(&["status"]);
+    assert!(screen.contains("app.test:9001"), "{screen}");
+    assert!(screen.contains(why), "{screen}");
+    let top = proxy.order(&["top", "--once"]);
+    let said = format!("app.test:9001 is not found ({why})");
+    assert!(top.contains(&said), "{top}");
+    for page in ["/api/v1/status", "/api/v1/clusters/app", "/api/v1/events"] {
+        let text = proxy.control().get(page).status(200).text();
+        assert!(
+            text.contains("app.test") && text.contains(why),
+            "{page}: {text}"
+        );
+    }
+    let unresolved =
+        |number| format!("\nevenkeel_cluster_unresolved{{cluster=\"app\"}} {number}\n");
+    let metrics = || proxy.control().get("/metrics").text();
+    assert!(metrics().contains(&unresolved(1)));
+    // One that was added is there as well.
+    let told = proxy.order(&["endpoint", "add", "app", "other.test:80"]);
+    assert!(told.contains("does not resolve"), "{told}");
+    let screen = proxy.order(&["status"]);
+    assert!(screen.contains("other.test:80"), "{screen}");
+    assert!(metrics().contains(&unresolved(2)));
+    proxy.order(&["endpoint", "remove", "app/other.test:80"]);
+    assert!(metrics().contains(&unresolved(1)));
+    // Found, it is no word any more.
+    server.set("app.test", 60, &["127.0.0.1"]);
+    proxy.order(&["reload"]);
+    eventually("the name", || {
+        metrics().contains(&unresolved(0)).then_some(())
+    });
+}
+
+#[test]
 fn a_name_server_that_is_silent_at_the_start_does_not_stop_it() {
     let server = NameServer::new();
     let [other, origin] = ["other", "here"].map(Origin::saying);

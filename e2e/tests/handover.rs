@@ -1,6 +1,7 @@
 //! `evenkeel upgrade` and SIGUSR2: another process takes the place of the one that runs, and nobody notices.
 
 mod load;
+mod rolled_back;
 mod started;
 
 use std::os::unix::net::UnixStream;

@@ -1,13 +1,16 @@
 //! SIGHUP: another configuration takes the place of the one that runs, and nobody notices who has no part in it.
 
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::fs;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use evenkeel_testkit::evenkeel::Signal;
-use evenkeel_testkit::{Evenkeel, Gate, Origin, Reply, Setup, eventually};
+use evenkeel_testkit::{Client, Evenkeel, Gate, Origin, Reply, Setup, eventually};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::upgrade::{ASK, SWITCH};
 
@@ -262,4 +265,67 @@ fn a_large_configuration_does_not_hold_up_traffic() {
         );
         client.get("/r/4711/x").body("4711");
     }
+}
+
+/// The lowest number of descriptors at which so many are free.
+fn limit_that_leaves(pid: i32, free: usize) -> u64 {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let open = open.filter_map(|one| one.unwrap().file_name().to_str()?.parse().ok());
+    let open: HashSet<u64> = open.collect();
+    let mut unused = (0..).filter(|number| !open.contains(number));
+    unused.nth(free).unwrap()
+}
+
+#[test]
+fn a_reload_at_the_limit_of_descriptors_is_whole_or_nothing() {
+    let text = saying("here").replacen('\n', "\nworkers = 4\n", 1);
+    let proxy = Evenkeel::start_text(&text);
+    let pid = i32::try_from(proxy.status()["pid"].as_i64().unwrap()).unwrap();
+    let limit = |most: u64| {
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(20_000),
+        };
+        prlimit(Pid::from_raw(pid), Resource::Nofile, limit).unwrap();
+    };
+    // Whether that is served once it was read.
+    let is_served = |text: &str| {
+        let of = |what: &str| {
+            let lines = proxy.log().lines();
+            lines.iter().filter(|line| line.contains(what)).count()
+        };
+        let outcomes = || [of("a new configuration is served"), of("stays as it was")];
+        let before = outcomes();
+        proxy.write_config(text);
+        proxy.signal(Signal::Hangup);
+        eventually("what comes of it", || {
+            let now = outcomes();
+            (now != before).then_some(now[0] > before[0])
+        })
+    };
+    let mut seen = HashSet::new();
+    // A socket for each worker and what it accepts by are eight, and reading the file takes one at a time.
+    for free in 1..12 {
+        limit(limit_that_leaves(pid, free));
+        let served = is_served(&format!(
+            "{text}[listener.more-{free}]\nbind = \"127.0.0.1:0\"\n"
+        ));
+        limit(20_000);
+        seen.insert(served);
+        let listeners = proxy.status()["listeners"].clone();
+        assert_eq!(listeners.as_array().unwrap().len(), 1 + usize::from(served));
+        if served {
+            let address = listeners[1]["address"].as_str().unwrap().parse().unwrap();
+            let is_short = || {
+                let told = proxy.control().get("/metrics").text();
+                !told.contains("\nevenkeel_overload_level 0\n")
+            };
+            eventually("the shortage to be over", || (!is_short()).then_some(()));
+            for _ in 0..24 {
+                Client::connect(address).get("/").body("here");
+            }
+            assert!(is_served(&text));
+        }
+    }
+    assert_eq!(seen.len(), 2, "some had enough, and some had not");
 }

@@ -1,5 +1,6 @@
 //! Reloads on trial, and files that are watched.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -70,6 +71,8 @@ fn a_configuration_that_makes_things_worse_goes_by_itself() {
             .unwrap()
             .contains("made things worse")
     );
+    let rolled_back = status["config"]["rolled_back"]["text"].as_str().unwrap();
+    assert!(rolled_back.contains("made things worse"), "{rolled_back}");
 }
 
 #[test]
@@ -87,12 +90,21 @@ fn a_configuration_that_stands_its_trial_stays() {
 #[test]
 fn another_reload_ends_a_trial_and_status_shows_one() {
     let origin = Origin::saying("here");
-    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    let setup = Setup::to([&origin]);
+    let proxy = Evenkeel::start(&setup);
+    let on_trial = || proxy.status()["config"]["trial_left"].as_u64();
+    proxy.write_config(&setup.clone().cluster("idle_timeout = \"51s\"").text());
     thread::scope(|scope| {
         let first = scope.spawn(|| proxy.ask(&["reload", "--trial", "10m"]));
-        eventually("the trial", || {
-            proxy.status()["config"]["trial_left"].as_u64()
-        });
+        eventually("the trial", on_trial);
+        // Another process would have nothing to go back to.
+        let ended = proxy.ask(&["upgrade"]);
+        assert_eq!(ended.status, 1);
+        assert!(ended.stderr.contains("is on trial"), "{}", ended.stderr);
+        // The same, read again, is still on trial.
+        proxy.order(&["reload"]);
+        assert!(on_trial().is_some());
+        proxy.write_config(&setup.clone().cluster("idle_timeout = \"52s\"").text());
         proxy.order(&["reload"]);
         let ended = first.join().unwrap();
         assert_eq!(ended.status, 1);
@@ -103,7 +115,24 @@ fn another_reload_ends_a_trial_and_status_shows_one() {
         );
     });
     assert_eq!(proxy.status()["config"]["trial_left"], Value::Null);
-    assert_eq!(proxy.status()["generation"], 3);
+    assert_eq!(proxy.status()["generation"], 4);
+}
+
+#[test]
+fn a_trial_of_what_is_served_already_is_refused() {
+    let origin = Origin::saying("here");
+    let setup = Setup::to([&origin]);
+    let proxy = Evenkeel::start(&setup);
+    for again in [setup.text(), format!("# in other words\n{}", setup.text())] {
+        proxy.write_config(&again);
+        let ended = proxy.ask(&["reload", "--trial", "10m"]);
+        assert_eq!(ended.status, 1);
+        let why = "what the file says is served already";
+        assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    }
+    let status = proxy.status();
+    assert_eq!(status["generation"], 1);
+    assert_eq!(status["config"]["error"], Value::Null, "nothing is wrong");
 }
 
 #[test]
@@ -152,4 +181,73 @@ fn a_file_that_is_named_is_watched_as_well() {
     eventually("the second", || {
         (client.get("/").text() == "the second").then_some(())
     });
+}
+
+#[test]
+fn a_watched_file_that_was_rolled_back_is_not_read_until_it_is_mended() {
+    let saying = |word: &str| {
+        format!(
+            "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"{word}\"\n\
+             [[route]]\npath = \"/page\"\nrespond.body = {{ file = \"page.txt\" }}\n"
+        )
+    };
+    let folder = Folder::new();
+    folder.write("evenkeel.toml", saying("good"));
+    folder.write("page.txt", "one");
+    let proxy = Evenkeel::start_in(folder, &["run", "--watch"]);
+    let mut client = proxy.client();
+    proxy.write_config(&saying("bad"));
+    eventually("the second", || {
+        (client.get("/").text() == "bad").then_some(())
+    });
+    proxy.order(&["rollback"]);
+    client.get("/").body("good");
+    // Something beside it is renewed.
+    std::fs::write(proxy.folder().join("page.txt"), "the second").unwrap();
+    proxy.log().wait_for("a word on what was not read", |line| {
+        line.contains("its file says what was rolled back")
+    });
+    client.get("/").body("good");
+    proxy.write_config(&saying("better"));
+    eventually("the third", || {
+        (client.get("/").text() == "better").then_some(())
+    });
+    client.get("/page").body("the second");
+    assert_eq!(proxy.status()["config"]["rolled_back"], Value::Null);
+}
+
+#[test]
+fn a_file_that_changes_during_an_upgrade_is_read_when_nothing_comes_of_that() {
+    let saying = |word: &str| {
+        format!(
+            "version = 1\n[listener.web]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"{word}\"\n"
+        )
+    };
+    let folder = Folder::new();
+    folder.write("evenkeel.toml", saying("one"));
+    folder.write("under-way", "");
+    let program = folder.write(
+        "slow",
+        "#!/bin/sh\nwhile [ -e under-way ]; do sleep 0.05; done\nexit 7\n",
+    );
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let proxy = Evenkeel::start_in(folder, &["run", "--watch"]);
+    thread::scope(|scope| {
+        let upgrade = scope.spawn(|| proxy.ask(&["upgrade", "./slow"]));
+        proxy
+            .log()
+            .wait_for("the upgrade", |line| line.contains("upgrading"));
+        proxy.write_config(&saying("two"));
+        // It is looked at once a second, and two looks are to see the same.
+        let uptime = || proxy.status()["uptime"].as_u64().unwrap();
+        let written = uptime();
+        eventually("some looks", || (uptime() >= written + 4).then_some(()));
+        std::fs::remove_file(proxy.folder().join("under-way")).unwrap();
+        assert_eq!(upgrade.join().unwrap().status, 1);
+    });
+    let mut client = proxy.client();
+    eventually("the second", || {
+        (client.get("/").text() == "two").then_some(())
+    });
+    assert_eq!(proxy.status()["config"]["error"], Value::Null);
 }

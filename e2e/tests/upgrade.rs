@@ -1,7 +1,8 @@
 //! Upgrades: a tunnel begins after the endpoint's matching 101 and never before.
 
+use evenkeel_testkit::frames::code;
 use evenkeel_testkit::message::Head;
-use evenkeel_testkit::{Client, Conn, Evenkeel, Gate, Origin, Pattern, Reply, Setup};
+use evenkeel_testkit::{Client, Conn, Evenkeel, Gate, Length, Origin, Pattern, Reply, Setup};
 
 /// Asks for a WebSocket.
 pub(crate) const ASK: &str = "GET /chat HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
@@ -193,6 +194,23 @@ fn h2c_is_never_asked_for() {
     for name in ["upgrade", "http2-settings", "connection"] {
         assert_eq!(request.head.all(name), Vec::<String>::new(), "{name}");
     }
+}
+
+#[test]
+fn h2c_is_not_asked_for_by_an_extended_connect_either() {
+    let origin = Origin::http(Reply::echo);
+    let proxy = Evenkeel::start(&Setup::to([&origin]));
+    for protocol in ["h2c", "H2c"] {
+        let mut client = proxy.h2();
+        client.wait_connect_protocol();
+        let fields = format!(":protocol: {protocol}\r\n");
+        let mut call = client.begin("CONNECT", "/", &fields, Length::Unknown);
+        assert_eq!(call.wait_reset(), code::PROTOCOL_ERROR);
+    }
+    for record in proxy.records(2) {
+        assert_eq!(record["detail"], "protocol-invalid", "{record}");
+    }
+    assert_eq!(origin.requests().len(), 0);
 }
 
 #[test]

@@ -21,10 +21,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use evenkeel_config::model;
-use evenkeel_state::{Found, Look, Resolved, Snapshot, Sought, Source};
+use evenkeel_state::{Found, Look, Publisher, Resolved, Snapshot, Sought, Source};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{self, Instant};
@@ -78,17 +78,20 @@ struct State {
     dns: Arc<Dns>,
     agenda: Agenda,
     sources: HashMap<Sought, Box<dyn Source>>,
+    /// Where operators read what fails.
+    publisher: Arc<Publisher>,
     /// Counts configurations: who began to look under another one found nothing.
     epoch: u64,
 }
 
 impl Discovery {
-    /// Nothing is looked for yet; names are asked of `dns`.
-    pub(crate) fn new(dns: Arc<Dns>) -> Self {
+    /// Nothing is looked for yet; names are asked of `dns`, and what fails is told by way of `publisher`.
+    pub(crate) fn new(dns: Arc<Dns>, publisher: Arc<Publisher>) -> Self {
         let state = State {
             dns,
             agenda: Agenda::default(),
             sources: HashMap::new(),
+            publisher,
             epoch: 0,
         };
         Self {
@@ -113,7 +116,7 @@ impl Discovery {
         state.dns = dns;
         state.epoch += 1;
         state.sources.clear();
-        state.agenda.follow(&wanted, now);
+        state.follow(&wanted, now);
         // What was not looked up in time, and lists, which were read before this moment, is looked for at once.
         state.agenda.renew(now);
         for one in looked {
@@ -127,7 +130,7 @@ impl Discovery {
     pub(crate) fn follow(&self, snapshot: &Snapshot) -> BTreeMap<Sought, Duration> {
         let wanted = wanted(snapshot);
         let mut state = self.state();
-        state.agenda.follow(&wanted, Instant::now());
+        state.follow(&wanted, Instant::now());
         state
             .sources
             .retain(|sought, _| wanted.contains_key(sought));
@@ -163,13 +166,28 @@ impl State {
             .collect()
     }
 
+    fn follow(&mut self, wanted: &BTreeMap<Sought, Duration>, now: Instant) {
+        self.agenda.follow(wanted, now);
+        let failing = self.publisher.failing();
+        failing.retain(|sought| wanted.contains_key(sought));
+    }
+
+    /// A look ended: when the next one is due; says what is worth a word.
+    fn looked(&mut self, sought: &Sought, outcome: Result<Duration, &str>, at: Instant) -> Word {
+        if self.agenda.has(sought) {
+            let failing = self.publisher.failing();
+            failing.looked(sought, outcome.map(drop), SystemTime::now());
+        }
+        self.agenda.looked(sought, outcome, at)
+    }
+
     /// Keeps who looked, and when the next look is due; says what is worth a word.
     fn keep(&mut self, looked: Looked) -> Word {
         let outcome = match &looked.outcome {
             Ok(look) => Ok(look.good_for),
             Err(why) => Err(why.as_str()),
         };
-        let word = self.agenda.looked(&looked.sought, outcome, looked.at);
+        let word = self.looked(&looked.sought, outcome, looked.at);
         if self.agenda.has(&looked.sought) {
             self.sources.insert(looked.sought, looked.source);
         }
@@ -310,7 +328,7 @@ pub(crate) async fn run(control: Arc<Control>) {
                 // A mistake of ours, which the log tells: it counts as a look that came to nothing.
                 Err(error) => if let Some(sought) = under_way.remove(&error.id()) {
                     let mut state = control.discovery().state();
-                    state.agenda.looked(&sought, Err("a mistake of evenkeel's own"), Instant::now());
+                    state.looked(&sought, Err("a mistake of evenkeel's own"), Instant::now());
                 },
             },
         }
@@ -353,12 +371,9 @@ fn unknown(outcome: &Result<Look, String>, known: &Resolved) -> BTreeSet<Sought>
     else {
         return BTreeSet::new();
     };
-    let unknown = |sought: &Sought| match sought {
-        Sought::Name(host, port) => known.addresses(host, *port).is_empty(),
-        Sought::Service(name) => known.services(name).is_empty(),
-        Sought::List(..) => false,
-    };
-    Sought::behind(endpoints).filter(unknown).collect()
+    Sought::behind(endpoints)
+        .filter(|sought| !known.is_current(sought))
+        .collect()
 }
 
 /// Looks up what stands in a new list: its endpoints must not come without their addresses, in the place of others.

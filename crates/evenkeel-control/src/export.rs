@@ -9,6 +9,7 @@
 
 mod collector;
 mod proto;
+mod refusals;
 mod spans;
 
 use std::collections::VecDeque;
@@ -27,6 +28,7 @@ use tokio::{task, time};
 
 use self::collector::{Answer, Collector};
 use self::proto::{ExportRequest, Resource, ResourceSpans, Scope, ScopeSpans, Span};
+use self::refusals::{Refusals, Word};
 use self::spans::{Attributes, Moment};
 use crate::Control;
 
@@ -233,7 +235,7 @@ pub(crate) async fn send(control: Arc<Control>) {
         collector: None,
         rng: Rng::new(RandomState::new().hash_one("export")),
         lost: 0,
-        is_refused: false,
+        refusals: Refusals::default(),
     };
     loop {
         match control.export().first() {
@@ -253,8 +255,8 @@ struct Sender<'a> {
     rng: Rng,
     /// How many spans were lost since the collector took some last.
     lost: u64,
-    /// Whether it was said that the collector refuses spans.
-    is_refused: bool,
+    /// What the collector has refused of those that it took.
+    refusals: Refusals,
 }
 
 impl Sender<'_> {
@@ -349,13 +351,15 @@ impl Sender<'_> {
     }
 
     fn refused(&mut self, spans: u64, why: &str) {
-        if spans > 0 && !self.is_refused {
-            tracing::warn!(spans, "the collector refuses spans: {why}");
+        match self.refusals.saw(spans, Instant::now()) {
+            Some(Word::Begun(spans)) => {
+                tracing::warn!(spans, "the collector refuses spans: {why}");
+            }
+            Some(Word::Over(spans)) => {
+                tracing::info!(spans, "the collector refuses no spans any more");
+            }
+            None => {}
         }
-        if spans == 0 && self.is_refused {
-            tracing::info!("the collector refuses no spans any more");
-        }
-        self.is_refused = spans > 0;
     }
 }
 

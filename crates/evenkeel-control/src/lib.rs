@@ -29,12 +29,14 @@ mod told;
 mod turns;
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evenkeel_config::model::{Config, Endpoint};
-use evenkeel_state::{Inheritance, Publisher, Registry, Resolved, Snapshot, Sought};
+use evenkeel_state::{
+    Inheritance, Lists, Publisher, Registry, Resolved, Snapshot, Sought, served_lists,
+};
 use tokio::task::{self, JoinError, JoinSet};
 
 use crate::again::again;
@@ -54,6 +56,7 @@ pub use reach::{Unreachable, unreachable_endpoints};
 #[derive(Debug)]
 pub struct Prepared {
     config: Arc<Config>,
+    lists: Lists,
     dns: Arc<Dns>,
     looked: Vec<Looked>,
 }
@@ -101,17 +104,21 @@ impl Control {
         chance: &[u8; 32],
     ) -> (Self, Vec<Unresolved>) {
         let dns = Arc::new(Dns::new(config.resolver.clone()));
-        let mut resolved = Resolved::new();
+        // What was found last holds where nobody answers, also over processes.
+        let inherited = before.as_ref().map(|before| before.resolved.clone());
+        let mut resolved = inherited.unwrap_or_default();
         let mut registry = Registry::new(workers, chance);
         if let Some(before) = &before {
             orders::restore(registry.overlay_mut(), before);
         }
         let mut names = discovery::names_of(&config);
         names.extend(registry.overlay().added().sought());
-        let (looked, unresolved) = discovery::look_up(names, &dns, &resolved).await;
+        resolved.lend_addresses(&names);
+        let (looked, unresolved) = discovery::look_up(names.clone(), &dns, &resolved).await;
         for one in &looked {
             discovery::learn(&mut resolved, one);
         }
+        resolved.follow(|sought| names.contains(sought));
         let publisher = match before {
             None => Publisher::new(Arc::new(registry.compile(config, &resolved, 1))),
             Some(before) => {
@@ -126,7 +133,7 @@ impl Control {
         let control = Self {
             registry: Mutex::new(registry),
             resolved: Mutex::new(resolved),
-            discovery: Discovery::new(Arc::clone(&dns)),
+            discovery: Discovery::new(Arc::clone(&dns), Arc::clone(&publisher)),
             publisher,
             steward: Mutex::new(steward),
             turns,
@@ -154,6 +161,7 @@ impl Control {
     /// What another process has to know to take the place of this one.
     #[must_use]
     pub fn bequeath(&self) -> Inheritance {
+        let resolved = self.known().clone();
         let registry = self.registry();
         let current = self.publisher.current();
         let overlay = registry.overlay();
@@ -171,6 +179,7 @@ impl Control {
                 .map(|(cluster, endpoint)| (cluster.to_owned(), endpoint.clone()))
                 .collect(),
             endpoints: current.legacies(),
+            resolved,
         }
     }
 
@@ -199,8 +208,10 @@ impl Control {
         }));
         let control = Arc::clone(self);
         tasks.spawn(again(move || history::run(Arc::clone(&control))));
-        let retired = Arc::clone(&self.retired);
-        tasks.spawn(again(move || retired::run(Arc::clone(&retired))));
+        let (retired, publisher) = (Arc::clone(&self.retired), Arc::clone(&self.publisher));
+        tasks.spawn(again(move || {
+            retired::run(Arc::clone(&retired), Arc::clone(&publisher))
+        }));
         let control = Arc::clone(self);
         tasks.spawn(again(move || export::gather(Arc::clone(&control))));
         let control = Arc::clone(self);
@@ -215,13 +226,16 @@ impl Control {
     }
 
     /// Resolves the names of a configuration that is to take the place of the current one. A name that does not resolve keeps
-    /// the addresses that it had last.
-    pub async fn prepare(&self, config: Arc<Config>) -> (Prepared, Vec<Unresolved>) {
+    /// the addresses that it had last; `lists` says whose endpoints count where they are in a list of their own.
+    pub async fn prepare(&self, config: Arc<Config>, lists: Lists) -> (Prepared, Vec<Unresolved>) {
         let dns = self.discovery.dns(&config.resolver);
-        let (names, known) = (discovery::names_of(&config), self.known().clone());
+        let names = self.names_of(&config, lists);
+        let mut known = self.known().clone();
+        known.lend_addresses(&names);
         let (looked, unresolved) = discovery::look_up(names, &dns, &known).await;
         let prepared = Prepared {
             config,
+            lists,
             dns,
             looked,
         };
@@ -244,9 +258,23 @@ impl Control {
         compiled
     }
 
+    /// The names and services of a configuration, and those in the lists that it shares with what is served.
+    fn names_of(&self, config: &Config, lists: Lists) -> BTreeSet<Sought> {
+        let mut names = discovery::names_of(config);
+        if lists == Lists::Served {
+            let current = self.publisher.current();
+            let served = served_lists(&current);
+            let shared = config.clusters.iter().filter_map(Sought::list_of);
+            let shared = shared.filter_map(|list| served.get(&list));
+            names.extend(shared.flat_map(|endpoints| Sought::behind(endpoints)));
+        }
+        names
+    }
+
     fn compile_and_swap(&self, prepared: Prepared) -> u64 {
         let Prepared {
             config,
+            lists,
             dns,
             looked,
         } = prepared;
@@ -256,12 +284,13 @@ impl Control {
         }
         // Whoever changes what is published holds the registry. It is compiled beside the publisher, which workers ask.
         let mut registry = self.registry();
-        let mut names = discovery::names_of(&config);
+        let mut names = self.names_of(&config, lists);
         names.extend(registry.overlay().added().sought());
-        resolved.retain(|sought| names.contains(sought));
+        resolved.lend_addresses(&names);
+        resolved.follow(|sought| names.contains(sought));
         let current = self.publisher.current();
         let generation = current.generation + 1;
-        let next = registry.compile_after(Some(&current), config, &resolved, generation);
+        let next = registry.compile_after(Some(&current), config, lists, &resolved, generation);
         self.swap(|_, _| Some(next));
         drop((registry, resolved));
         self.discovery.begin(dns, looked, &self.publisher.current());
@@ -327,7 +356,7 @@ impl Control {
     /// Looks for what the current snapshot needs, and forgets what it does not.
     fn look_for_what_is_needed(&self) {
         let wanted = self.discovery.follow(&self.publisher.current());
-        self.known().retain(|sought| wanted.contains_key(sought));
+        self.known().follow(|sought| wanted.contains_key(sought));
     }
 
     /// Sends the last spans, for a while. To be called when the data plane has ended, while everything is still kept true.

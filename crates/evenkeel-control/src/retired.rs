@@ -3,10 +3,11 @@
 //! To free a hundred thousand routes takes milliseconds. Whoever lets go of a snapshot last pays for that, and it must not be
 //! a worker: so each one is kept here, until this is the last that has it, and then freed by a thread that has time.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use evenkeel_state::Snapshot;
+use evenkeel_state::{Publisher, Snapshot};
 use tokio::{task, time};
 
 /// From one look to the next.
@@ -29,16 +30,28 @@ impl Retired {
         self.lock().extract_if(.., unused).collect()
     }
 
+    /// How many configurations they have among them, without the one that is served: a snapshot with other endpoints alone shares
+    /// the configuration of the one before, and with it nearly all of its memory.
+    fn configurations(&self, current: &Snapshot) -> u64 {
+        let kept = self.lock();
+        let all = kept.iter().map(|snapshot| Arc::as_ptr(&snapshot.config));
+        let old: HashSet<_> = all
+            .filter(|one| *one != Arc::as_ptr(&current.config))
+            .collect();
+        old.len() as u64
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Snapshot>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Frees what nobody has any more, until its task is ended.
-pub(crate) async fn run(retired: Arc<Retired>) {
+/// Frees what nobody has any more and counts what is left, until its task is ended.
+pub(crate) async fn run(retired: Arc<Retired>, publisher: Arc<Publisher>) {
     loop {
         time::sleep(LOOK).await;
         let unused = retired.take_unused();
+        publisher.holds(retired.configurations(&publisher.current()));
         if !unused.is_empty() {
             let _ = task::spawn_blocking(|| drop(unused)).await;
         }
@@ -55,11 +68,15 @@ mod tests {
         let retired = Retired::default();
         let snapshot = || published(config(&[])).current();
         let held = snapshot();
+        let current = snapshot();
         retired.push(Arc::clone(&held));
+        retired.push(Arc::clone(&current));
         retired.push(snapshot());
+        assert_eq!(retired.configurations(&current), 2);
         assert_eq!(retired.take_unused().len(), 1);
+        assert_eq!(retired.configurations(&current), 1);
         assert_eq!(retired.take_unused().len(), 0);
-        drop(held);
-        assert_eq!(retired.take_unused().len(), 1);
+        drop((held, current));
+        assert_eq!(retired.take_unused().len(), 2);
     }
 }

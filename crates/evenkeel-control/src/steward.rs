@@ -32,6 +32,9 @@ use crate::watch::Watch;
 /// What the wait for first results takes beyond the longest timeout of a probe: the time to hear of the last ones.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// And the most that it takes in all: an endpoint that is silent, with a probe that is patient, keeps no others from being served.
+const MOST_PATIENCE: Duration = Duration::from_secs(5);
+
 /// All watches of the process.
 #[derive(Debug)]
 pub(crate) struct Steward {
@@ -106,8 +109,13 @@ impl Steward {
                     plan = Plan::new(&config.probe);
                 }
                 if let Some(plan) = &plan {
-                    longest = longest.max(plan.rules().timeout);
-                    self.begin(plan, config, endpoint, begun.clone());
+                    // What is known from before is what there is to go by until then.
+                    let is_known = matches!(endpoint.state.probe_start(), Start::Up | Start::Down);
+                    let begun = (!is_known).then(|| begun.clone());
+                    if begun.is_some() {
+                        longest = longest.max(plan.rules().timeout);
+                    }
+                    self.begin(plan, config, endpoint, begun);
                 }
             }
         }
@@ -128,7 +136,7 @@ impl Steward {
         plan: &Arc<Plan>,
         cluster: &Arc<Cluster>,
         endpoint: &Endpoint,
-        begun: mpsc::Sender<()>,
+        begun: Option<mpsc::Sender<()>>,
     ) {
         let serial = endpoint.state.serial;
         let watch = Arc::new(Watch {
@@ -141,7 +149,7 @@ impl Steward {
             clock: self.clock.clone(),
             turns: self.turns.clone(),
         });
-        let mut begun = Some(begun);
+        let mut begun = begun;
         let rng = Rng::new(self.chance.hash_one(serial));
         let watched = Watched {
             cluster: Arc::clone(cluster),
@@ -174,10 +182,10 @@ pub(crate) struct FirstRound {
 }
 
 impl FirstRound {
-    /// Waits until every watch has its first result, but not much longer than the longest timeout of a probe: what is
-    /// missing then is waited for by the endpoint alone.
+    /// Waits until every watch has its first result of which nothing was known before, but not much longer than the longest timeout
+    /// of a probe, nor than [`MOST_PATIENCE`]: what is missing then is waited for by the endpoint alone.
     pub(crate) async fn over(mut self) {
-        let patience = self.longest.saturating_add(GRACE);
+        let patience = self.longest.saturating_add(GRACE).min(MOST_PATIENCE);
         let _ = time::timeout(patience, self.all.recv()).await;
     }
 }

@@ -47,7 +47,8 @@ impl ClusterState {
     }
 
     /// Ejects the endpoint at `at` of `list` if the cap allows; `None` when it does not, or when the endpoint is ejected
-    /// already or takes no requests anyway.
+    /// already. One without weight serves clients of its own at most, and they are to move when it fails them: it takes nothing
+    /// from under the cap, so that another one that is well is enough.
     pub fn eject(
         &self,
         list: &[Endpoint],
@@ -57,11 +58,13 @@ impl ClusterState {
         now_ms: u64,
     ) -> Option<Event> {
         let Endpoint { weight, state, .. } = list.get(at)?;
-        if *weight == 0 {
-            return None;
-        }
         let _alone = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
-        if may_eject(crowd(list, at), rules) {
+        let crowd = crowd(list, at);
+        let may = match weight {
+            0 => crowd.well > 0,
+            _ => may_eject(crowd, rules),
+        };
+        if may {
             state.outlier.eject(&state.standing, rules, cause, now_ms)
         } else {
             state.outlier.refused(&state.standing, now_ms);

@@ -7,7 +7,7 @@
 mod orders;
 mod places;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,6 +24,7 @@ pub use crate::discovery::Resolved;
 
 use crate::cluster::ClusterState;
 use crate::dial::Dials;
+use crate::discovery::Sought;
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::listener::Listeners;
 use crate::overlay::Overlay;
@@ -36,6 +37,26 @@ use crate::traffic::RouteTraffic;
 /// Cluster, configured id and target. The target belongs to it: a name that moves to another address is another endpoint,
 /// whose connections, counters and lessons are not those of the old one.
 type EndpointKey = (String, String, Target);
+
+/// Whose word counts for clusters whose endpoints are listed in a file of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// What the configuration found in it: it was read just now.
+    Read,
+    /// What is served of the same list: the configuration was read earlier, and may know endpoints that have long gone.
+    Served,
+}
+
+/// The lists of their own that a snapshot serves, as they were read last.
+#[must_use]
+pub fn served_lists(snapshot: &Snapshot) -> HashMap<Sought, &[model::Endpoint]> {
+    let clusters = snapshot.clusters().iter().map(|cluster| &cluster.config);
+    let listed = clusters.filter_map(|cluster| {
+        let list = Sought::list_of(cluster)?;
+        Some((list, cluster.endpoints.as_slice()))
+    });
+    listed.collect()
+}
 
 /// What outlives snapshots, by name.
 #[derive(Debug)]
@@ -81,7 +102,7 @@ impl Registry {
         resolved: &Resolved,
         generation: u64,
     ) -> Snapshot {
-        self.compile_after(None, config, resolved, generation)
+        self.compile_after(None, config, Lists::Read, resolved, generation)
     }
 
     /// The same for one that takes the place of another: rotations go on from where they stand.
@@ -89,15 +110,23 @@ impl Registry {
         &mut self,
         before: Option<&Snapshot>,
         config: impl Into<Arc<model::Config>>,
+        lists: Lists,
         resolved: &Resolved,
         generation: u64,
     ) -> Snapshot {
         let config = config.into();
+        let served = before.filter(|_| lists == Lists::Served);
+        let served = served.map(served_lists).unwrap_or_default();
+        let configured: Vec<model::Cluster> = config
+            .clusters
+            .iter()
+            .map(|cluster| as_served(cluster, &served))
+            .collect();
         // A certificate that was renewed, or the same file read again, takes no endpoint away.
         let same =
             |before: &Snapshot| Overlay::sees_the_same(&before.config.clusters, &config.clusters);
         if !before.is_some_and(same) {
-            self.overlay.keep_up(&config.clusters);
+            self.overlay.keep_up(&configured);
         }
         let known: HashMap<&str, &Tiers> = before
             .into_iter()
@@ -111,8 +140,8 @@ impl Registry {
             .map(|(route, i)| (RouteId::new(i), route.matching.clone()));
         let table = Arc::new(RouteTable::compile(routes));
         let node = Node::of(&config);
-        let clusters = config.clusters.iter().zip(0..).map(|(cluster, i)| {
-            let cluster = Arc::new(cluster.clone());
+        let clusters = configured.into_iter().zip(0..).map(|(cluster, i)| {
+            let cluster = Arc::new(cluster);
             // Before its state is made: that is how endpoints know whether they join a cluster or begin with it.
             let follows = known.get(cluster.name.as_str()).copied();
             let added = self
@@ -138,12 +167,14 @@ impl Registry {
         let traffic = self.traffic.compile(&config.routes, self.workers);
         let listeners = self.listeners.compile(&config.listeners, self.workers);
         let splits = self.splits.compile(&config.routes, &clusters);
+        let proven = proven(&config.listeners);
         Snapshot {
             generation,
             config,
             table,
             clusters,
             listeners,
+            proven,
             rates,
             splits,
             traffic,
@@ -237,6 +268,7 @@ impl Registry {
             rates: Arc::clone(&snapshot.rates),
             splits,
             traffic: Arc::clone(&snapshot.traffic),
+            proven: Arc::clone(&snapshot.proven),
         })
     }
 
@@ -349,7 +381,11 @@ impl Registry {
         };
         let known = self.clusters.entry(cluster.name.clone());
         let state = known
-            .and_modify(|state| state.limits.configure(&cluster.limits))
+            .and_modify(|state| {
+                let rules = &cluster.budget;
+                state.budget.configure(rules.ratio, rules.burst);
+                state.limits.configure(&cluster.limits);
+            })
             .or_insert_with(make);
         Arc::clone(state)
     }
@@ -362,6 +398,29 @@ impl Registry {
             .retain(|_, state| Arc::strong_count(state) > 1);
         self.dials.forget_unused();
     }
+}
+
+/// A cluster with the endpoints that are served of its list.
+fn as_served(
+    cluster: &model::Cluster,
+    served: &HashMap<Sought, &[model::Endpoint]>,
+) -> model::Cluster {
+    let mut cluster = cluster.clone();
+    let list = Sought::list_of(&cluster);
+    if let Some(endpoints) = list.and_then(|list| served.get(&list)) {
+        cluster.endpoints = endpoints.to_vec();
+    }
+    cluster
+}
+
+/// The names of all fields by which a listener tells of clients' certificates, each once.
+fn proven(listeners: &[model::Listener]) -> Arc<[String]> {
+    let clients = listeners
+        .iter()
+        .filter_map(|one| one.tls.as_ref()?.client.as_ref());
+    let names = clients.flat_map(|client| client.headers.names());
+    let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
+    names.into_iter().collect()
 }
 
 /// Brings the health of an endpoint that is known already in line with a configuration that may have changed.

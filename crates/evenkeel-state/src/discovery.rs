@@ -4,7 +4,7 @@
 //! answer holds when it fails, and what then changes, is the same for all of them and stands in the control plane. What the
 //! configuration itself lists needs no source. How a source looks is its own business: this module opens nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,11 +39,17 @@ impl Sought {
 
     /// All that has to be looked for to know the endpoints of a cluster. Some may be given twice.
     pub fn all(cluster: &Cluster) -> impl Iterator<Item = Self> {
-        let list = match &cluster.listed {
+        let list = Self::list_of(cluster);
+        list.into_iter().chain(Self::behind(&cluster.endpoints))
+    }
+
+    /// The list of a cluster's endpoints, where that is a file of its own.
+    #[must_use]
+    pub fn list_of(cluster: &Cluster) -> Option<Self> {
+        match &cluster.listed {
             Listed::File(path) => Some(Self::List(path.clone(), Spoken::of(cluster))),
             Listed::Here => None,
-        };
-        list.into_iter().chain(Self::behind(&cluster.endpoints))
+        }
     }
 
     /// Whether it is the list of this cluster's endpoints.
@@ -118,11 +124,19 @@ pub struct Service {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// What is known of names and services that nobody looks for any more is kept for so many of them, the last ones: a configuration
+/// may come back while no name server answers.
+pub const MOST_LEFT: usize = 1_000;
+
 /// What is known of the names and services among the endpoints' addresses.
+///
+/// It outlives configurations and processes: what was found last is better than nothing, whenever nobody answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolved {
     names: HashMap<(String, u16), Vec<SocketAddr>>,
     services: HashMap<String, Vec<Service>>,
+    /// Those among them that nobody looks for, the first that was left first.
+    left: VecDeque<Sought>,
 }
 
 impl Resolved {
@@ -177,12 +191,68 @@ impl Resolved {
         news
     }
 
-    /// Forgets what nobody looks for any more.
-    pub fn retain(&mut self, wanted: impl Fn(&Sought) -> bool) {
-        self.names
-            .retain(|(host, port), _| wanted(&Sought::Name(host.clone(), *port)));
-        self.services
-            .retain(|name, _| wanted(&Sought::Service(name.clone())));
+    /// From now on these are looked for. What is known of others is kept, of the last [`MOST_LEFT`].
+    pub fn follow(&mut self, wanted: impl Fn(&Sought) -> bool) {
+        self.left.retain(|sought| !wanted(sought));
+        let known: HashSet<Sought> = self.left.iter().cloned().collect();
+        let mut leaving: Vec<Sought> = self
+            .sought()
+            .filter(|sought| !wanted(sought) && !known.contains(sought))
+            .collect();
+        leaving.sort_unstable();
+        self.left.extend(leaving);
+        while self.left.len() > MOST_LEFT {
+            match self.left.pop_front() {
+                Some(Sought::Name(host, port)) => drop(self.names.remove(&(host, port))),
+                Some(Sought::Service(name)) => drop(self.services.remove(&name)),
+                Some(Sought::List(..)) | None => {}
+            }
+        }
+    }
+
+    /// Whether it is known because somebody looks for it, and not from before.
+    #[must_use]
+    pub fn is_current(&self, sought: &Sought) -> bool {
+        let is_known = match sought {
+            Sought::Name(host, port) => !self.addresses(host, *port).is_empty(),
+            Sought::Service(name) => !self.services(name).is_empty(),
+            Sought::List(..) => true,
+        };
+        is_known && !self.left.contains(sought)
+    }
+
+    /// Gives names that are not known the addresses that they have with another port.
+    pub fn lend_addresses<'a>(&mut self, wanted: impl IntoIterator<Item = &'a Sought>) {
+        for sought in wanted {
+            let Sought::Name(host, port) = sought else {
+                continue;
+            };
+            if !self.addresses(host, *port).is_empty() {
+                continue;
+            }
+            let others = self.names.iter().filter(|((other, _), _)| other == host);
+            // The lowest port: the same each time.
+            let Some((_, there)) = others.min_by_key(|((_, port), _)| *port) else {
+                continue;
+            };
+            let here = there
+                .iter()
+                .map(|address| SocketAddr::new(address.ip(), *port));
+            let here = here.collect();
+            self.insert((host.clone(), *port), here);
+        }
+    }
+
+    /// The names that are known, with their addresses.
+    pub fn names(&self) -> impl Iterator<Item = (&str, u16, &[SocketAddr])> {
+        let names = self.names.iter();
+        names.map(|((host, port), addresses)| (host.as_str(), *port, addresses.as_slice()))
+    }
+
+    /// The services that are known, with their places.
+    pub fn all_services(&self) -> impl Iterator<Item = (&str, &[Service])> {
+        let services = self.services.iter();
+        services.map(|(name, places)| (name.as_str(), places.as_slice()))
     }
 }
 
@@ -190,7 +260,7 @@ impl<const N: usize> From<[((String, u16), Vec<SocketAddr>); N]> for Resolved {
     fn from(names: [((String, u16), Vec<SocketAddr>); N]) -> Self {
         Self {
             names: HashMap::from(names),
-            services: HashMap::new(),
+            ..Self::default()
         }
     }
 }

@@ -10,6 +10,7 @@ use evenkeel_base::rules::EndpointLimit;
 use evenkeel_config::model;
 use evenkeel_policy::{Past, Stood};
 
+use crate::discovery::Resolved;
 use crate::endpoint::EndpointState;
 use crate::overlay::Ordered;
 use crate::snapshot::Snapshot;
@@ -27,6 +28,8 @@ pub struct Inheritance {
     pub added: Vec<(String, model::Endpoint)>,
     /// The endpoints.
     pub endpoints: Vec<Legacy>,
+    /// What names led to: the new process may find nobody who knows.
+    pub resolved: Resolved,
 }
 
 /// What was learnt of one endpoint.

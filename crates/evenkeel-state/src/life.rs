@@ -63,6 +63,10 @@ pub struct Told {
     pub loaded: SystemTime,
     /// Why the last reload changed nothing, and when that was; none: it went well, or there was none.
     pub failed: Option<(SystemTime, String)>,
+    /// Whether that was a trial: the file was right, and what it said did not do well.
+    failed_on_trial: bool,
+    /// Since when something else is served than the file said when it was last found right, and why; none: that is served.
+    pub went_back: Option<(SystemTime, String)>,
     /// Which certificates could not be read anew, and when that was tried; none: all could.
     pub certificates: Option<(SystemTime, String)>,
     /// When the trial of the configuration ends; none: it is on no trial.
@@ -91,6 +95,8 @@ impl Life {
                 file,
                 loaded: SystemTime::now(),
                 failed: None,
+                failed_on_trial: false,
+                went_back: None,
                 certificates: None,
                 trial: None,
                 logged: Logged {
@@ -122,18 +128,43 @@ impl Life {
         self.change(|told| told.stage = stage);
     }
 
-    /// A configuration is served that was read then.
+    /// What the file said then is served.
     pub fn loaded(&self, at: SystemTime) {
         self.change(|told| {
             told.loaded = at;
             told.failed = None;
+            told.went_back = None;
             told.certificates = None;
+        });
+    }
+
+    /// A configuration from before is served again, which was read then. Since when and why it is not what the file said last;
+    /// none: it is, for who goes back twice goes forth.
+    ///
+    /// A file that could not be read is as wrong as it was.
+    pub fn went_back(&self, read: SystemTime, from: Option<(SystemTime, String)>) {
+        self.change(|told| {
+            told.loaded = read;
+            told.certificates = None;
+            if from.is_none() && told.failed_on_trial {
+                told.failed = None;
+            }
+            told.went_back = from;
         });
     }
 
     /// A reload changed nothing, for this reason.
     pub fn failed(&self, why: String) {
-        self.change(|told| told.failed = Some((SystemTime::now(), why)));
+        self.change(|told| {
+            told.failed = Some((SystemTime::now(), why));
+            told.failed_on_trial = false;
+        });
+    }
+
+    /// A reload was taken back by itself, for this reason.
+    pub fn failed_on_trial(&self, why: String) {
+        self.failed(why);
+        self.change(|told| told.failed_on_trial = true);
     }
 
     /// Certificates were read anew, all but these; none: all.
@@ -184,5 +215,30 @@ mod tests {
         life.loaded(SystemTime::UNIX_EPOCH);
         let told = life.told();
         assert_eq!((told.failed, told.loaded), (None, SystemTime::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn going_back_leaves_a_file_that_is_wrong_as_wrong_as_it_was() {
+        let life = Life::new(None);
+        let back = || Some((SystemTime::now(), "by order".to_owned()));
+        life.failed("a mistake".to_owned());
+        for from in [back(), None] {
+            life.went_back(SystemTime::UNIX_EPOCH, from.clone());
+            let told = life.told();
+            assert_eq!(told.went_back, from);
+            assert_eq!(told.loaded, SystemTime::UNIX_EPOCH);
+            assert!(told.failed.is_some(), "the file was not read since");
+        }
+        life.loaded(SystemTime::now());
+        assert_eq!(life.told().failed, None);
+        // What a trial says is over once what was on trial is served after all.
+        life.failed_on_trial("it made things worse".to_owned());
+        life.went_back(SystemTime::UNIX_EPOCH, back());
+        assert!(life.told().failed.is_some());
+        life.went_back(SystemTime::UNIX_EPOCH, None);
+        assert_eq!(life.told().failed, None);
+        life.went_back(SystemTime::UNIX_EPOCH, back());
+        life.loaded(SystemTime::now());
+        assert_eq!(life.told().went_back, None);
     }
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use crate::failing::Failing;
 use crate::pressure::Pressure;
 use crate::snapshot::Snapshot;
 use crate::sync::{AtomicU64, Mutex, Ordering};
@@ -21,6 +22,9 @@ pub struct Publisher {
     current: Mutex<Arc<Snapshot>>,
     pressure: Pressure,
     traces: Traces,
+    failing: Failing,
+    /// Configurations of before that somebody still works by.
+    held: AtomicU64,
 }
 
 impl Publisher {
@@ -40,6 +44,8 @@ impl Publisher {
             current: Mutex::new(snapshot),
             pressure: Pressure::new(),
             traces: Traces::default(),
+            failing: Failing::default(),
+            held: AtomicU64::new(0),
         })
     }
 
@@ -72,6 +78,23 @@ impl Publisher {
     #[must_use]
     pub const fn traces(&self) -> &Traces {
         &self.traces
+    }
+
+    /// What could not be looked up the last time.
+    #[must_use]
+    pub const fn failing(&self) -> &Failing {
+        &self.failing
+    }
+
+    /// How many configurations of before are kept in memory, because what began under them is still under way.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// That many are.
+    pub fn holds(&self, configurations: u64) {
+        self.held.store(configurations, Ordering::Relaxed);
     }
 
     /// The snapshot now.

@@ -4,6 +4,7 @@
 //! list of clusters, and recompiles no route.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_base::{ClusterId, ListenerId, RequestView, RouteId};
 use evenkeel_config::model;
@@ -33,6 +34,7 @@ pub struct Snapshot {
     pub(crate) rates: Arc<RouteRates>,
     pub(crate) splits: Arc<RouteSplits>,
     pub(crate) traffic: Arc<[Arc<Traffic>]>,
+    pub(crate) proven: Arc<[String]>,
 }
 
 /// The rate limits of each route, as far as the last one that has any.
@@ -42,15 +44,17 @@ pub(crate) type RouteRates = [Box<[Arc<RateLimiter>]>];
 pub(crate) type RouteSplits = [Option<Arc<RouteSplit>>];
 
 impl Snapshot {
-    /// The route of a request, by the most specific match.
+    /// The route of a request for that path, the canonical form of its own or what else it may be read as, by the most specific
+    /// match.
     #[inline]
     #[must_use]
     pub fn route(
         &self,
         listener: ListenerId,
+        path: &[u8],
         request: &RequestView<'_>,
     ) -> Option<(RouteId, &model::Route)> {
-        let id = self.table.find(listener, request)?;
+        let id = self.table.find(listener, path, request)?;
         self.config.routes.get(id.index()).map(|route| (id, route))
     }
 
@@ -76,6 +80,14 @@ impl Snapshot {
     #[must_use]
     pub fn split(&self, id: RouteId) -> Option<&RouteSplit> {
         self.splits.get(id.index())?.as_deref()
+    }
+
+    /// The fields by which listeners tell endpoints of the certificates of clients. An endpoint cannot know which listener a request
+    /// came by, so that none of them passes what a client says in their place.
+    #[inline]
+    #[must_use]
+    pub fn proven(&self) -> &[String] {
+        &self.proven
     }
 
     /// What is counted of a route's exchanges.
@@ -195,6 +207,23 @@ impl ClusterSnapshot {
         match state.outlier.failed(&state.standing, rules, attempt) {
             Outcome::Counted => None,
             Outcome::WantsEjection => self.state.eject(list, at, cause, rules, attempt.ended_ms),
+        }
+    }
+
+    /// An attempt at the endpoint at `at` was given up for another one that answered first ([`Outlier::given_up`]).
+    ///
+    /// [`Outlier::given_up`]: evenkeel_policy::Outlier::given_up
+    pub fn given_up(&self, at: usize, patience: Duration, attempt: Attempted) -> Option<Event> {
+        let list = &self.endpoints.list;
+        let state = &list.get(at)?.state;
+        let rules = &self.config.outlier;
+        let outlier = &state.outlier;
+        match outlier.given_up(&state.standing, rules, patience, attempt) {
+            Outcome::Counted => None,
+            Outcome::WantsEjection => {
+                let now_ms = attempt.ended_ms;
+                self.state.eject(list, at, Cause::Timeout, rules, now_ms)
+            }
         }
     }
 }

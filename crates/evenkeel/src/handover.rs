@@ -3,7 +3,7 @@
 //! ```text
 //!   old                                            new (started by the old one, stdin is a socket between both)
 //!   ─────────────────────────────────────────      ─────────────────────────────────────────────────────────────
-//!   offer (JSON), every listening socket ───────▶  reads its configuration; takes the sockets whose address it has
+//!   offer (JSON), every listening socket ───────▶  reads its configuration, or is given it; takes the sockets whose address it has
 //!                                                  looks names up, goes on from what was learnt, starts its workers
 //!   stops accepting, drains, ends        ◀───────  "ready", and which listeners it took
 //!
@@ -18,6 +18,7 @@
 
 mod document;
 mod give;
+mod in_force;
 mod take;
 mod wire;
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use evenkeel_config::model::Config;
 use evenkeel_config::{Severity, render_all};
@@ -39,10 +40,68 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// What another process read.
+    pub(crate) fn of(
+        path: &Path,
+        text: String,
+        files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            text,
+            kept: Kept::of(files),
+        }
+    }
+
+    /// The text of the configuration file.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The files that it names, but for those of TLS.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        let files = self.kept.files().iter();
+        files.filter_map(|(path, read)| Some((path.as_path(), read.as_deref().ok()?)))
+    }
+
     /// The files of TLS, and what they looked like.
     pub(crate) fn certificates(&self) -> Seen {
         self.kept.certificates()
     }
+
+    /// Whether the other was read from the same text and the same files. Those of TLS do not count: they are read anew as they
+    /// change, whatever is served.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        self.text == other.text && self.kept.files() == other.kept.files()
+    }
+
+    /// Whether this is what was gone back from to `served`: `left`, or that with a file beside it renewed, where the
+    /// configuration's own text was the change.
+    pub(crate) fn is_still(&self, left: &Self, served: &Self) -> bool {
+        let same_text = self.text == left.text && served.text != left.text;
+        same_text || self.says_the_same(left)
+    }
+
+    /// Whether the other was read from the same text, variables and files. Those of TLS and `lists` of endpoints do not count: they
+    /// are read anew as they change, while the configuration stays.
+    pub(crate) fn is_as(&self, other: &Self, lists: &HashSet<&Path>) -> bool {
+        self.text == other.text && self.kept.is_as(&other.kept, lists)
+    }
+}
+
+/// A configuration from before that is served again, and not what the file said when it was last found right.
+#[derive(Clone, Debug)]
+pub(crate) struct Back {
+    /// What is served.
+    pub(crate) served: Arc<Reading>,
+    /// When that was read.
+    pub(crate) read: SystemTime,
+    /// What was gone back from: what the file said.
+    pub(crate) left: Arc<Reading>,
+    /// Since when.
+    pub(crate) since: SystemTime,
+    /// Why, for people.
+    pub(crate) why: String,
 }
 
 impl Loaded {
@@ -75,6 +134,17 @@ pub(crate) fn load(path: &Path, color: bool) -> (anyhow::Result<Loaded>, Seen) {
     let (loaded, named) = check(path, text, Files::beside(path), color);
     seen.extend(named);
     (Ok(loaded), seen)
+}
+
+/// The same for what another process read, with those files of TLS that there are now.
+pub(crate) fn load_again(reading: &Reading, color: bool) -> (Loaded, Seen) {
+    let path = &reading.path;
+    let mut seen = vec![(path.clone(), Stamp::of(path))];
+    let none = HashSet::new();
+    let files = Files::again(path, &reading.kept, &none);
+    let (loaded, named) = check(path, reading.text.clone(), files, color);
+    seen.extend(named);
+    (loaded, seen)
 }
 
 /// What came of reading certificates anew.
@@ -182,4 +252,52 @@ fn check(path: &Path, text: String, files: Files<'_>, color: bool) -> (Loaded, S
         None => Loaded::Bad { report },
     };
     (loaded, seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(text: &str, page: &str) -> Reading {
+        let page = (PathBuf::from("/etc/e/page.html"), page.as_bytes().to_vec());
+        Reading::of(Path::new("/etc/e/e.toml"), text.to_owned(), [page])
+    }
+
+    #[test]
+    fn what_was_gone_back_from_is_known_by_what_was_wrong_with_it() {
+        // What is served again, what was left, what is read now.
+        for (served, left, now, expected) in [
+            (("a", "1"), ("b", "1"), ("b", "1"), true),
+            // Another page does not mend the text.
+            (("a", "1"), ("b", "1"), ("b", "2"), true),
+            (("a", "1"), ("b", "1"), ("c", "1"), false),
+            (("a", "1"), ("b", "1"), ("a", "1"), false),
+            // The page was the change.
+            (("a", "1"), ("a", "2"), ("a", "2"), true),
+            (("a", "1"), ("a", "2"), ("a", "3"), false),
+            (("a", "1"), ("a", "2"), ("b", "2"), false),
+        ] {
+            let [served, left, read] = [served, left, now].map(|(text, page)| reading(text, page));
+            assert_eq!(read.is_still(&left, &served), expected, "{now:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_is_read_again_without_a_look_at_the_files() {
+        let text = "version = 1\n[listener.web]\nbind = \":1\"\n[[route]]\nrespond.body = { file = \"page.html\" }\n";
+        let reading = reading(text, "from before");
+        let (
+            Loaded::Good {
+                config,
+                reading: again,
+                ..
+            },
+            _,
+        ) = load_again(&reading, false)
+        else {
+            panic!("there is no such file, and none is needed");
+        };
+        assert!(evenkeel_config::print(&config).contains("from before"));
+        assert!(again.says_the_same(&reading));
+    }
 }

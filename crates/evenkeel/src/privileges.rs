@@ -9,7 +9,7 @@
 
 use std::ffi::CString;
 use std::fs::OpenOptions;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -69,15 +69,23 @@ fn to_own(config: &Config, control: Option<&Path>) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = sockets.chain(control.map(Path::to_owned)).collect();
     if let AccessLogTarget::File(path) = &config.access_log.to {
         // One that is there has an owner, whom we do not take it from.
-        let made = OpenOptions::new().append(true).create_new(true).open(path);
-        if made.is_ok() {
+        let mut made = OpenOptions::new();
+        let made = made
+            .append(true)
+            .create_new(true)
+            .mode(config.access_log.mode);
+        if made.open(path).is_ok() {
             paths.push(path.clone());
         }
     }
     paths
 }
 
-fn find_user(name: &str) -> anyhow::Result<User> {
+/// The user of that name or number.
+///
+/// # Errors
+/// When there is none, or nobody can say.
+pub(crate) fn find_user(name: &str) -> anyhow::Result<User> {
     let found = match name.parse() {
         Ok(uid) => User::from_uid(Uid::from_raw(uid)),
         Err(_) => User::from_name(name),
@@ -89,7 +97,11 @@ fn find_user(name: &str) -> anyhow::Result<User> {
         })
 }
 
-fn find_group(name: &str) -> anyhow::Result<Gid> {
+/// The group of that name or number; a number need not have a name.
+///
+/// # Errors
+/// When there is none, or nobody can say.
+pub(crate) fn find_group(name: &str) -> anyhow::Result<Gid> {
     if let Ok(gid) = name.parse() {
         return Ok(Gid::from_raw(gid));
     }
@@ -98,4 +110,29 @@ fn find_group(name: &str) -> anyhow::Result<Gid> {
     found.map(|group| group.gid).with_context(|| {
         format!("there is no group \"{name}\"; make it with `groupadd --system {name}`")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use evenkeel_config::{Nowhere, check};
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_made_for_the_user_has_the_mode_that_is_asked_for() {
+        let path = std::env::temp_dir().join(format!("evenkeel-own-{}.log", std::process::id()));
+        for (said, expected) in [("", 0o640), ("mode = \"0600\"", 0o600)] {
+            let text = format!(
+                "version = 1\n[access_log]\nto = {{ file = {path:?} }}\n{said}\n[listener.a]\nbind = \":0\"\n[[route]]\nrespond.body = \"a\"\n"
+            );
+            let checked = check(&text, "test", &Nowhere);
+            let config = checked.config.unwrap();
+            assert_eq!(to_own(&config, None), std::slice::from_ref(&path));
+            let made = std::fs::metadata(&path).unwrap().permissions().mode();
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(made & 0o777, expected, "{said}");
+        }
+    }
 }

@@ -16,27 +16,28 @@ use evenkeel_admin::{Console, Office};
 use evenkeel_config::model::{Admin, Config};
 use evenkeel_control::{Control, unreachable_endpoints};
 use evenkeel_net::Listener;
-use evenkeel_proxy::{AccessLog, DataPlane};
+use evenkeel_proxy::DataPlane;
 use evenkeel_state::Life;
 use evenkeel_state::life::Stage;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::{runtime, time};
 
 use crate::admin_address;
-use crate::certificates::{Days, tell_of_soon};
+use crate::certificates::Days;
 use crate::cli::ControlArgs;
 use crate::control_socket;
-use crate::desk::{Counter, Order};
+use crate::desk::Counter;
+use crate::event::Event;
 use crate::handover::{self, Handover, Taken};
+use crate::inbox::{Inbox, Wish};
 use crate::listeners::{Bound, bind_all};
 use crate::notify::Notify;
 use crate::operator_log;
+use crate::parked::Parked;
 use crate::privileges;
-use crate::process::{End, Origin, Parts, Process, count};
+use crate::process::{End, Origin, Parts, Process, count, open_log};
 use crate::startup::{self, say};
 use crate::trial::{Trial, Verdict};
 use crate::upgrade::Upgrade;
@@ -59,25 +60,26 @@ pub(crate) fn serve(
     raise_descriptor_limit();
     let workers = count(config.workers);
     let Bound { listeners, admin } = bind_all(&config, workers, handover, admin)?;
+    let parked = Parked::left(handover).context("sockets that no listener has cannot be kept")?;
     let socket = control_socket::find(control, handover)?;
     privileges::shed(&config, socket.path())?;
-    let log = AccessLog::open(&config.access_log).context("cannot open the access log")?;
+    let log = open_log(&config.access_log)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let outcome = runtime.block_on(async {
-        let mut signals = Signals::new()?;
+        let (desk, orders) = Counter::new();
+        let mut inbox = Inbox::open(orders)?;
         say(startup::table(&config, &listeners, workers).trim_end());
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
         let admin = admin.zip(config.admin.clone());
         let before = handover.inheritance();
         let (control, unresolved) = Control::start_after(before, config, workers, &chance()?).await;
         for one in unresolved {
-            say(&format!("  warning   {one}"));
+            tracing::warn!("{one}");
         }
         let plane = DataPlane::start(workers, control.publisher(), listeners, log)?;
-        let (desk, mut orders) = Counter::new();
-        let life = Arc::new(Life::new(origin.path().map(absolute)));
+        let life = begin_life(&origin);
         let office = Office {
             publisher: Arc::clone(control.publisher()),
             counters: plane.counters(),
@@ -100,10 +102,11 @@ pub(crate) fn serve(
             console,
             notify,
             program,
+            parked,
         };
         let mut process = Process::new(plane, control, parts);
-        let end = serve_until_end(&mut process, &mut signals, &mut orders).await;
-        finish(&mut process, end, &mut signals, &mut orders).await;
+        let end = serve_until_end(&mut process, &mut inbox).await;
+        finish(&mut process, end, &mut inbox).await;
         process.plane.join();
         // Kept until here: without anybody who could give orders there would be nothing to wait for.
         drop(desk);
@@ -112,6 +115,19 @@ pub(crate) fn serve(
     // A resolver that does not answer sits in a thread of the runtime: the end does not wait for it.
     runtime.shutdown_background();
     outcome
+}
+
+/// What is told of a process that begins: that it goes on with what was rolled back to, where it does.
+fn begin_life(origin: &Origin) -> Arc<Life> {
+    let life = Life::new(origin.path().map(absolute));
+    if let Some(back) = origin.back() {
+        say(&format!(
+            "  warning   the configuration was rolled back ({}) and is handed over: its file is not read",
+            back.why
+        ));
+        life.went_back(back.read, Some((back.since, back.why.clone())));
+    }
+    Arc::new(life)
 }
 
 /// Answers operators from now on.
@@ -137,12 +153,7 @@ async fn open_console(
 }
 
 /// Finishes what is under way. Operators are answered to its end, or until another process answers them.
-async fn finish(
-    process: &mut Process,
-    end: End,
-    signals: &mut Signals,
-    orders: &mut mpsc::Receiver<Order>,
-) {
+async fn finish(process: &mut Process, end: End, inbox: &mut Inbox) {
     process.begin_end(end);
     if let Some(farewell) = process.farewell.take() {
         // First: whoever hears that it is done and asks again, asks the other process.
@@ -150,7 +161,7 @@ async fn finish(
         farewell.say();
         process.console.close().await;
     }
-    drain(process, end, signals, orders).await;
+    drain(process, end, inbox).await;
     until_finished(&process.plane).await;
     process.control.finish_traces().await;
     process.console.close().await;
@@ -179,53 +190,44 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Carries out what signals and operators order, and what follows from time, until one of them orders the end.
-async fn serve_until_end(
-    process: &mut Process,
-    signals: &mut Signals,
-    orders: &mut mpsc::Receiver<Order>,
-) -> End {
+/// Carries out what signals and operators order, and what follows from time, until one of them orders the end: one after the other,
+/// but for the end, which waits for nothing.
+async fn serve_until_end(process: &mut Process, inbox: &mut Inbox) -> End {
     let mut days = Days::begin();
     loop {
-        let Process {
-            files,
-            certificates,
-            trial,
-            upgrade,
-            control,
-            log,
-            ..
-        } = &mut *process;
-        tokio::select! {
-            wish = signals.any() => match wish {
-                Wish::End(name) => return End::Drain(name),
-                // What is wrong has been said.
-                Wish::Reload => drop(process.reload().await),
-                Wish::Reopen => process.reopen_log().await,
-                Wish::Upgrade => process.upgrade_to(Path::new(""), None),
-            },
-            Some(order) = orders.recv() => {
-                if let Some(end) = process.obey(order).await {
-                    return end;
-                }
-            }
-            () = changed(files.as_mut()) => {
-                tracing::info!("the configuration file, or one that it names, has changed");
-                drop(process.reload().await);
-            }
-            // A trial is of one configuration, and an upgrade has its own.
-            () = changed(certificates.as_mut()), if trial.is_none() && upgrade.is_none() => {
-                process.renew_certificates().await;
-            }
-            () = days.next() => tell_of_soon(&control.publisher().current().config),
-            () = log.over() => process.log_as_configured(),
-            verdict = judged(trial.as_mut(), control) => process.judged(verdict).await,
-            outcome = upgraded(upgrade.as_mut()) => {
-                if let Some(end) = process.upgraded(outcome) {
-                    return end;
-                }
-            }
+        let event = next_event(process, inbox, &mut days).await;
+        let end = match inbox.unless_ended(process.follow(event)).await {
+            Ok(end) => end,
+            Err(wish) => process.follow(Event::Wish(wish)).await,
+        };
+        if let Some(end) = end {
+            return end;
         }
+    }
+}
+
+/// What is to be carried out next. While an upgrade is under way nothing changes by itself: the other process has what is served,
+/// and when nothing comes of it, all of this is still there to be seen.
+async fn next_event(process: &mut Process, inbox: &mut Inbox, days: &mut Days) -> Event {
+    let Process {
+        files,
+        certificates,
+        trial,
+        upgrade,
+        control,
+        log,
+        ..
+    } = process;
+    let may_change = upgrade.is_none();
+    tokio::select! {
+        wish = inbox.next() => Event::Wish(wish),
+        () = changed(files.as_mut()), if may_change => Event::FileChanged,
+        // A trial is of one configuration.
+        () = changed(certificates.as_mut()), if may_change && trial.is_none() => Event::CertificatesChanged,
+        () = days.next() => Event::Day,
+        () = log.over() => Event::LogLevelOver,
+        verdict = judged(trial.as_mut(), control), if may_change => Event::Judged(verdict),
+        outcome = upgraded(upgrade.as_mut()) => Event::Upgraded(outcome),
     }
 }
 
@@ -251,12 +253,7 @@ async fn upgraded(upgrade: Option<&mut Upgrade>) -> anyhow::Result<Taken> {
 }
 
 /// Lets exchanges finish; a second signal, an order, or the end of the time, stops at once.
-async fn drain(
-    process: &Process,
-    end: End,
-    signals: &mut Signals,
-    orders: &mut mpsc::Receiver<Order>,
-) {
+async fn drain(process: &Process, end: End, inbox: &mut Inbox) {
     let plane = &process.plane;
     let connections = plane.connections();
     let by = match end {
@@ -276,7 +273,7 @@ async fn drain(
     };
     tokio::select! {
         () = time::sleep(delay) => {}
-        () = told_to_stop(process, signals, orders) => return plane.stop(),
+        () = told_to_stop(process, inbox) => return plane.stop(),
     }
     plane.drain();
     tokio::select! {
@@ -288,7 +285,7 @@ async fn drain(
             );
             plane.stop();
         }
-        () = told_to_stop(process, signals, orders) => {
+        () = told_to_stop(process, inbox) => {
             tracing::warn!(connections = plane.connections(), "stopping at once");
             plane.stop();
         }
@@ -303,67 +300,16 @@ async fn until_finished(plane: &DataPlane) {
 }
 
 /// Waits for a second signal or the order to stop, and refuses all others.
-async fn told_to_stop(
-    process: &Process,
-    signals: &mut Signals,
-    orders: &mut mpsc::Receiver<Order>,
-) {
+async fn told_to_stop(process: &Process, inbox: &mut Inbox) {
     loop {
-        let order = tokio::select! {
-            _ = signals.next() => return,
-            Some(order) = orders.recv() => order,
-        };
-        if process.obey_while_ending(order) {
-            return;
-        }
-    }
-}
-
-/// What a signal asks for.
-enum Wish {
-    End(&'static str),
-    Reload,
-    Reopen,
-    Upgrade,
-}
-
-/// SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    user1: Signal,
-    user2: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen to signals");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hangup: listen(SignalKind::hangup())?,
-            user1: listen(SignalKind::user_defined1())?,
-            user2: listen(SignalKind::user_defined2())?,
-        })
-    }
-
-    /// The next signal.
-    async fn any(&mut self) -> Wish {
-        tokio::select! {
-            _ = self.terminate.recv() => Wish::End("SIGTERM"),
-            _ = self.interrupt.recv() => Wish::End("SIGINT"),
-            _ = self.hangup.recv() => Wish::Reload,
-            _ = self.user1.recv() => Wish::Reopen,
-            _ = self.user2.recv() => Wish::Upgrade,
-        }
-    }
-
-    /// The next signal that ends the process.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        match inbox.next().await {
+            Wish::End(_) => return,
+            Wish::Order(order) => {
+                if process.obey_while_ending(order) {
+                    return;
+                }
+            }
+            Wish::Reload | Wish::Reopen | Wish::Upgrade => {}
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tokio::task;
+use tokio::task::{self, JoinHandle};
 use tokio::time::{self, Interval, MissedTickBehavior};
 
 use crate::stamp::{Seen, Stamp};
@@ -19,6 +19,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct WatchedFiles {
     looks: Interval,
     changes: Changes,
+    /// The look that is under way: on a disk that does not answer there is no second one beside it, however often somebody waits.
+    looking: Option<JoinHandle<Seen>>,
 }
 
 impl WatchedFiles {
@@ -38,7 +40,11 @@ impl WatchedFiles {
     fn with(changes: Changes) -> Self {
         let mut looks = time::interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { looks, changes }
+        Self {
+            looks,
+            changes,
+            looking: None,
+        }
     }
 
     /// These were read when they looked so, whatever came of it; from now on they are looked at.
@@ -47,27 +53,36 @@ impl WatchedFiles {
             needs_first: self.changes.needs_first,
             ..Changes::since(read)
         };
+        // It may be of other files, and is of before.
+        self.looking = None;
     }
 
     /// Waits until one has changed since it was read.
     pub(crate) async fn changed(&mut self) {
         loop {
-            self.looks.tick().await;
-            let mut seen = self.changes.read.clone();
-            // On a disk that does not answer this takes its time, which nobody but us waits for.
-            let look = move || {
-                for (path, stamp) in &mut seen {
-                    *stamp = Stamp::of(path);
-                }
-                seen
+            let Some(looking) = &mut self.looking else {
+                self.looks.tick().await;
+                self.looking = Some(look(self.changes.read.clone()));
+                continue;
             };
-            if let Ok(seen) = task::spawn_blocking(look).await
-                && self.changes.look(seen)
-            {
+            // On a disk that does not answer this takes its time, which nobody but us waits for.
+            let seen = looking.await;
+            self.looking = None;
+            if seen.is_ok_and(|seen| self.changes.look(seen)) {
                 return;
             }
         }
     }
+}
+
+/// Has a thread look at them.
+fn look(mut files: Seen) -> JoinHandle<Seen> {
+    task::spawn_blocking(move || {
+        for (path, stamp) in &mut files {
+            *stamp = Stamp::of(path);
+        }
+        files
+    })
 }
 
 /// What was seen.

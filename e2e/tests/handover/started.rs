@@ -46,6 +46,42 @@ fn a_listener_takes_the_socket_of_its_name_or_its_address() {
 }
 
 #[test]
+fn a_given_socket_whose_listener_went_comes_back_with_it() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let kept = socket.try_clone().unwrap();
+    let with = saying("here", 2).replace("127.0.0.1:0", &address.to_string());
+    let without = with
+        .replace("[listener.web]", "[listener.other]")
+        .replace(&address.to_string(), "127.0.0.1:0");
+    let mut line = given(socket, "web").start(&with);
+    let reload = |line: &Line, config: &str, how: &[&str]| {
+        line.configure(config);
+        let ended = line.command(how);
+        assert_eq!(ended.status, 0, "{ended:?}");
+    };
+    let here = || Client::connect(address).get("/").body("here");
+    for how in [&["rollback"][..], &["reload"]] {
+        reload(&line, &without, &["reload"]);
+        // Who comes now waits, as while nobody runs.
+        let mut early = Client::connect(address);
+        early.send_request("GET", "/", "", "");
+        reload(&line, &with, how);
+        early.response("GET").body("here");
+        here();
+    }
+    // It goes from process to process, whether a listener has it or not.
+    line.configure(&without);
+    line.upgrade();
+    line.upgrade();
+    line.wait_predecessors();
+    reload(&line, &with, &["reload"]);
+    here();
+    line.end();
+    drop(kept);
+}
+
+#[test]
 fn the_admin_address_takes_the_socket_that_is_called_so() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();

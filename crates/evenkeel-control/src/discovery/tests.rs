@@ -9,7 +9,7 @@ use std::sync::Arc;
 use evenkeel_base::{Address, ClusterId};
 use evenkeel_config::check;
 use evenkeel_config::model::Config;
-use evenkeel_state::{Resolved, Snapshot, Sought};
+use evenkeel_state::{Lists, Resolved, Snapshot, Sought};
 
 use super::{Dns, learn, look_up, names_of};
 use crate::Control;
@@ -121,6 +121,12 @@ async fn a_name_that_does_not_resolve_does_not_stop_the_start() {
     assert_eq!(snapshot.generation, 1);
     assert_eq!(targets(&snapshot, 0), ["127.0.0.1:1"]);
     assert!(are_here(&targets(&snapshot, 1)));
+    // Operators can read it for as long as it lasts, and of no other.
+    let failing = control.publisher().failing();
+    let unknown = failing.of(&snapshot.clusters()[0]);
+    assert_eq!(unknown.len(), 1, "{unknown:?}");
+    assert_eq!(unknown[0].failure.as_ref().unwrap().why, name.why);
+    assert_eq!(failing.of(&snapshot.clusters()[1]), []);
 }
 
 #[tokio::test]
@@ -164,7 +170,7 @@ async fn it_follows_another_configuration() {
     let control = start(config(&[r#"endpoints = "127.0.0.1:1""#])).await;
     let _tasks = control.keep_true();
     let next = config(&["endpoints = \"localhost:80\"\nresolve_interval = \"5s\""]);
-    let (prepared, unresolved) = control.prepare(Arc::new(next)).await;
+    let (prepared, unresolved) = control.prepare(Arc::new(next), Lists::Read).await;
     assert_eq!(unresolved, []);
     control.publish(prepared).await.unwrap();
     assert!(are_here(&current(&control)));
@@ -228,5 +234,31 @@ async fn a_list_is_read_again_and_a_mistake_in_it_changes_nothing() {
     assert!(Arc::ptr_eq(&before, &control.publisher().current()));
     file.write("endpoints = [\"10.0.0.3:1\"]");
     until("the list", || current(&control) == ["10.0.0.3:1"]).await;
-    assert!(control.known().addresses("localhost", 81).is_empty());
+    assert!(
+        !control
+            .known()
+            .is_current(&Sought::Name("localhost".into(), 81))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_cannot_be_read_stays_as_it_is_served_when_certificates_are_renewed() {
+    let file = File::new("renewed.toml");
+    file.write(r#"endpoints = ["10.0.0.1:1"]"#);
+    let listed = format!("endpoints_file = {:?}", file.path());
+    let control = start(config(&[&listed])).await;
+    let tasks = control.keep_true();
+    file.write(r#"endpoints = ["10.0.0.2:1", "localhost:81"]"#);
+    until("the list", || current(&control)[0] == "10.0.0.2:1").await;
+    drop(tasks);
+    file.write("endpoints = [");
+    let config = Arc::clone(&control.publisher().current().config);
+    assert_eq!(config.clusters[0].endpoints[0].id, "10.0.0.1:1");
+    for (lists, first) in [(Lists::Served, "10.0.0.2:1"), (Lists::Read, "10.0.0.1:1")] {
+        let (prepared, _) = control.prepare(Arc::clone(&config), lists).await;
+        control.publish(prepared).await.unwrap();
+        let now = current(&control);
+        assert_eq!(now[0], first, "{lists:?}");
+        assert!(lists == Lists::Read || are_here(&now[1..]), "{now:?}");
+    }
 }

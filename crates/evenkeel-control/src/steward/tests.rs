@@ -232,10 +232,12 @@ async fn another_probe_begins_at_once_with_the_verdict_there_was() {
     };
     *at = ProbeAddress::Port(elsewhere.port().try_into().unwrap());
     publish(&publisher, &mut registry, config.clone());
+    // Nobody waits for it: something is known.
     steward.reconcile(&publisher.current()).over().await;
     let [endpoint] = &endpoints(&publisher.current())[..] else {
         panic!("one endpoint");
     };
+    until("its result", || reasons(endpoint).len() == 2).await;
     assert_eq!(reasons(endpoint), ["status 200", "connection refused"]);
     assert_eq!(health(endpoint), Health::Up, "one bad result is no verdict");
     until("down", || health(endpoint) == Health::Down).await;
@@ -356,4 +358,26 @@ async fn thousands_of_endpoints_have_their_first_results_at_the_start() {
     let (_control, endpoints) = started(config).await;
     assert_eq!(endpoints.len(), 5_000);
     assert!(endpoints.iter().all(|one| health(one) == Health::Down));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_endpoint_with_a_patient_probe_holds_up_no_start_for_long() {
+    let (good, silent) = (Origin::new(Mode::Good), Origin::new(Mode::Silent));
+    let mut config = probed([&good, &silent]);
+    if let Probe::Http { rules, .. } = &mut config.clusters[0].probe {
+        (rules.timeout, rules.interval) = (Duration::from_secs(40), Duration::from_secs(60));
+    }
+    let began = time::Instant::now();
+    let (first, before) = started(config.clone()).await;
+    assert!(began.elapsed() <= MOST_PATIENCE, "{:?}", began.elapsed());
+    let seen = |endpoints: &[Endpoint]| [health(&endpoints[0]), health(&endpoints[1])];
+    assert_eq!(seen(&before), [Health::Up, Health::Waiting]);
+    until("its verdict", || health(&before[1]) == Health::Down).await;
+    // Who takes its place knows both, and waits for neither.
+    let began = time::Instant::now();
+    let inherited = Some(first.bequeath());
+    let (second, _) = Control::start_after(inherited, config, 1, &[0; 32]).await;
+    assert!(began.elapsed() <= GRACE, "{:?}", began.elapsed());
+    let after = endpoints(&second.publisher().current());
+    assert_eq!(seen(&after), [Health::Up, Health::Down]);
 }

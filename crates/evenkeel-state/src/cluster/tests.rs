@@ -61,9 +61,11 @@ fn half_of_a_cluster_is_ejected_and_never_the_last() {
         (&[1, 1, 1], &[0, 1]),
         (&[1, 1, 1, 1], &[0, 1]),
         (&[1; 7], &[0, 1, 2, 3]),
-        // Without weight it is no part of the cluster: neither ejected nor counted.
-        (&[0, 1], &[]),
-        (&[1, 0, 0, 1, 0], &[0]),
+        // Without weight it is no part of the cluster, and not counted: it is ejected while another one is well, so that a client of
+        // its own goes there.
+        (&[0, 1], &[0]),
+        (&[0, 0], &[]),
+        (&[1, 0, 0, 1, 0], &[0, 1, 2, 4]),
     ] {
         let list = endpoints(weights);
         assert_eq!(ejected(&cluster(), &list), expected, "{weights:?}");

@@ -3,7 +3,7 @@
 //! Whether there is a place and a connection for it is the data plane's to find out.
 
 use evenkeel_base::Rng;
-use evenkeel_policy::{Candidate, Member, Tiers, Tried, Wanted};
+use evenkeel_policy::{Candidate, Member, Standing, Tiers, Tried, Wanted};
 
 use crate::snapshot::{ClusterSnapshot, EndpointSet};
 
@@ -31,11 +31,28 @@ pub fn wanted<'t>(
     wanted
 }
 
-/// The endpoint that the client has a claim to, as long as it will do.
+/// The endpoint that the client has a claim to, as long as it will do. `repeatable`: as for [`pick`].
 #[inline]
-#[must_use]
-pub fn own(set: &EndpointSet, preferred: Option<usize>, wanted: Wanted<'_>) -> Option<usize> {
-    preferred.filter(|own| wanted.keeps(&set.list, *own))
+pub fn own(
+    set: &EndpointSet,
+    preferred: Option<usize>,
+    wanted: Wanted<'_>,
+    repeatable: bool,
+    rng: &mut Rng,
+) -> Option<usize> {
+    let own = preferred.filter(|own| wanted.keeps(&set.list, *own))?;
+    let standing = &set.list[own].state.standing;
+    let takes =
+        wanted.regardless || standing.is_admitting() || is_tried_out(set, own, repeatable, rng);
+    takes.then_some(own)
+}
+
+/// Whether an endpoint on trial is tried out with a request of a client of its own: it begins with a few of them, and not with one
+/// that cannot be sent again. The others go elsewhere, and come back when the trial is over: they keep their claim meanwhile.
+#[cold]
+fn is_tried_out(set: &EndpointSet, own: usize, repeatable: bool, rng: &mut Rng) -> bool {
+    let share = u32::from(set.list[own].share());
+    repeatable && rng.below(u32::from(Standing::FULL)) < share
 }
 
 /// The balancer's pick among all. `repeatable`: an endpoint may see the request though another one has.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use evenkeel_base::ClusterId;
 use evenkeel_config::{Nowhere, Spoken, check, model};
 
-use super::{Resolved, Service, Sought};
+use super::{MOST_LEFT, Resolved, Service, Sought};
 use crate::compile::Registry;
 use crate::snapshot::Snapshot;
 
@@ -138,9 +138,42 @@ fn only_what_is_other_is_news() {
     assert!(known.extend(name()));
     assert!(!known.extend(name()));
     assert_eq!(known.sought().count(), 2);
-    known.retain(|sought| matches!(sought, Sought::Name(..)));
-    assert_eq!(
-        (known.addresses("b", 1).len(), known.services("s").len()),
-        (1, 0)
-    );
+}
+
+#[test]
+fn what_nobody_looks_for_is_kept_and_the_longest_left_goes_first() {
+    let mut known = known("s", &[service(0, "a.test", 80, 1, "10.0.0.1:80")]);
+    let name = |at: usize| Sought::Name(format!("n{at}"), 1);
+    for at in 0..=MOST_LEFT {
+        known.insert((format!("n{at}"), 1), addresses("10.0.0.1:1"));
+    }
+    let service = Sought::Service("s".to_owned());
+    known.follow(|sought| *sought != service);
+    assert!(!known.is_current(&service));
+    assert_eq!(known.services("s").len(), 1);
+    known.follow(|sought| *sought == name(0));
+    assert!(known.services("s").is_empty(), "it was left first");
+    assert_eq!(known.sought().count(), 1 + MOST_LEFT);
+    assert!(known.is_current(&name(0)) && !known.is_current(&name(1)));
+    known.follow(|_| true);
+    assert!(known.is_current(&name(1)), "it is looked for again");
+    assert!(!known.is_current(&name(MOST_LEFT + 1)), "nobody knows it");
+}
+
+#[test]
+fn another_port_of_a_name_is_at_the_same_addresses() {
+    let mut known = Resolved::from([
+        (("b".to_owned(), 2), addresses("10.0.0.2:2")),
+        (("b".to_owned(), 1), addresses("10.0.0.1:1")),
+    ]);
+    let wanted = [("b", 3), ("b", 2), ("c", 3)].map(|(host, port)| Sought::Name(host.into(), port));
+    known.lend_addresses(&wanted);
+    for (host, port, expected) in [
+        ("b", 3, &["10.0.0.1:3"][..]),
+        ("b", 2, &["10.0.0.2:2"]),
+        ("c", 3, &[]),
+    ] {
+        let found = known.addresses(host, port).iter().map(ToString::to_string);
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{host}:{port}");
+    }
 }

@@ -3,6 +3,7 @@
 //! They may be of different versions: fields are added and never change their meaning, those that are not known are passed over,
 //! and what is missing has a default that means "nothing is known". What could not be understood so gets another format.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -11,11 +12,17 @@ use evenkeel_base::rules::AdminState;
 use evenkeel_config::{EndpointSaid, check_endpoint, model};
 use evenkeel_net::Owner;
 use evenkeel_policy::{Health, Past, Phase, Stood};
-use evenkeel_state::{Inheritance, Legacy, Ordered};
+use evenkeel_state::{Inheritance, Legacy, Ordered, Resolved, discovery};
 use serde::{Deserialize, Serialize};
 
-/// The format that this evenkeel speaks.
+use super::in_force::InForce;
+use crate::load::Back;
+
+/// The format in which the new process reads its configuration.
 const FORMAT: u32 = 1;
+
+/// The format in which it is given one: who does not know of that must not pass it over and serve what was rolled back.
+const FORMAT_IN_FORCE: u32 = 2;
 
 /// What the old process has to give.
 #[derive(Debug, Deserialize, Serialize)]
@@ -33,12 +40,21 @@ pub(super) struct Offer {
     /// Whether its control socket comes behind those, and whose it is.
     #[serde(default)]
     pub(super) control: Option<Whose>,
+    /// What is served, where that is not what the file says.
+    #[serde(default)]
+    pub(super) in_force: Option<InForce>,
     #[serde(default)]
     overlay: Vec<Order>,
     #[serde(default)]
     added: Vec<AddedEndpoint>,
     #[serde(default)]
     endpoints: Vec<Endpoint>,
+    /// What names led to.
+    #[serde(default)]
+    names: Vec<Name>,
+    /// And services.
+    #[serde(default)]
+    services: Vec<Service>,
 }
 
 /// A listener.
@@ -104,6 +120,30 @@ struct AddedEndpoint {
     zone: Option<String>,
 }
 
+/// A name of endpoints, and what it led to last.
+#[derive(Debug, Deserialize, Serialize)]
+struct Name {
+    host: String,
+    port: u16,
+    addresses: Vec<SocketAddr>,
+}
+
+/// A service (SRV), and the places that it led to last.
+#[derive(Debug, Deserialize, Serialize)]
+struct Service {
+    name: String,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Place {
+    tier: u8,
+    host: String,
+    port: u16,
+    weight: u16,
+    addresses: Vec<SocketAddr>,
+}
+
 #[derive(Debug, Deserialize, Serialize)]
 struct Endpoint {
     cluster: String,
@@ -160,6 +200,7 @@ impl Offer {
         inheritance: Inheritance,
         listeners: Vec<Listener>,
         control: Option<Whose>,
+        back: Option<&Back>,
     ) -> Self {
         let clock = inheritance.began.elapsed().as_millis();
         let order = |(cluster, endpoint, ordered): (String, String, Ordered)| Order {
@@ -169,16 +210,23 @@ impl Offer {
             weight: ordered.weight,
         };
         Self {
-            format: FORMAT,
+            format: if back.is_some() {
+                FORMAT_IN_FORCE
+            } else {
+                FORMAT
+            },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             clock: u64::try_from(clock).unwrap_or(u64::MAX),
             generation: inheritance.generation,
             listeners,
             control,
+            in_force: back.map(InForce::from),
             overlay: inheritance.overlay.into_iter().map(order).collect(),
             added: inheritance.added.into_iter().map(added).collect(),
             endpoints: inheritance.endpoints.into_iter().map(endpoint).collect(),
+            names: names(&inheritance.resolved),
+            services: services(&inheritance.resolved),
         }
     }
 
@@ -192,8 +240,10 @@ impl Offer {
             format: u32,
         }
         let Any { format } = serde_json::from_slice(text)?;
-        if format != FORMAT {
-            bail!("what is handed over has format {format}, and this evenkeel reads {FORMAT}");
+        if ![FORMAT, FORMAT_IN_FORCE].contains(&format) {
+            bail!(
+                "what is handed over has format {format}, and this evenkeel reads {FORMAT} and {FORMAT_IN_FORCE}"
+            );
         }
         Ok(serde_json::from_slice(text)?)
     }
@@ -217,8 +267,52 @@ impl Offer {
             overlay: overlay.collect(),
             added: added.into_iter().filter_map(AddedEndpoint::read).collect(),
             endpoints: endpoints.into_iter().filter_map(legacy).collect(),
+            resolved: self.resolved(),
         }
     }
+
+    fn resolved(&mut self) -> Resolved {
+        let mut resolved = Resolved::new();
+        for name in std::mem::take(&mut self.names) {
+            resolved.insert((name.host, name.port), name.addresses);
+        }
+        for service in std::mem::take(&mut self.services) {
+            let place = |place: Place| discovery::Service {
+                tier: place.tier,
+                host: place.host,
+                port: place.port,
+                weight: place.weight,
+                addresses: place.addresses,
+            };
+            let places = service.places.into_iter().map(place);
+            resolved.insert_services(service.name, places.collect());
+        }
+        resolved
+    }
+}
+
+fn names(resolved: &Resolved) -> Vec<Name> {
+    let name = |(host, port, addresses): (&str, u16, &[SocketAddr])| Name {
+        host: host.to_owned(),
+        port,
+        addresses: addresses.to_vec(),
+    };
+    resolved.names().map(name).collect()
+}
+
+fn services(resolved: &Resolved) -> Vec<Service> {
+    let place = |place: &discovery::Service| Place {
+        tier: place.tier,
+        host: place.host.clone(),
+        port: place.port,
+        weight: place.weight,
+        addresses: place.addresses.clone(),
+    };
+    let service = |(name, places): (&str, &[discovery::Service])| Service {
+        name: name.to_owned(),
+        places: places.iter().map(place).collect(),
+    };
+    resolved.all_services().map(service).collect()
 }
 
 fn added((cluster, endpoint): (String, model::Endpoint)) -> AddedEndpoint {
@@ -320,6 +414,7 @@ fn admin(name: &str) -> Option<AdminState> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::in_force;
     use super::*;
 
     fn known_added(address: &str) -> (String, model::Endpoint) {
@@ -367,20 +462,49 @@ mod tests {
                 limit: 20,
                 keeps: [Some(5_000), None],
             }],
+            resolved: known_names(),
         }
+    }
+
+    fn known_names() -> Resolved {
+        let at = vec!["10.0.0.1:80".parse().unwrap(), "[::1]:80".parse().unwrap()];
+        let mut resolved = Resolved::from([(("app.test".into(), 80), at.clone())]);
+        let place = discovery::Service {
+            tier: 1,
+            host: "a.test".into(),
+            port: 80,
+            weight: 7,
+            addresses: at,
+        };
+        resolved.insert_services("_a._tcp.b".into(), vec![place]);
+        resolved
     }
 
     #[test]
     fn what_is_told_is_what_is_understood() {
-        let offer = Offer::new(known(), Vec::new(), Some(Whose::Own));
+        let offer = Offer::new(known(), Vec::new(), Some(Whose::Own), None);
+        assert_eq!(offer.format, FORMAT);
         let text = serde_json::to_vec(&offer).unwrap();
         let now = Instant::now();
         let read = Offer::read(&text).unwrap().inheritance(now);
         assert_eq!(read.endpoints, known().endpoints);
         assert_eq!(read.overlay, known().overlay);
         assert_eq!(read.added, known().added);
+        assert_eq!(read.resolved, known().resolved);
         assert_eq!(read.generation, 7);
         assert!(now.duration_since(read.began) < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn who_cannot_be_given_a_configuration_refuses_the_offer_of_one() {
+        let back = in_force::tests::known();
+        let offer = Offer::new(known(), Vec::new(), None, Some(&back));
+        // All that was before this one read the first format only.
+        assert_eq!(offer.format, 2);
+        let text = serde_json::to_vec(&offer).unwrap();
+        let read = Offer::read(&text).unwrap().in_force.unwrap();
+        let read = read.back(std::path::Path::new("/etc/e.toml"));
+        assert!(read.served.says_the_same(&back.served));
     }
 
     #[test]
@@ -398,8 +522,8 @@ mod tests {
 
     #[test]
     fn another_format_is_refused() {
-        let error = Offer::read(br#"{"format":2}"#).unwrap_err();
-        assert!(error.to_string().contains("format 2"), "{error}");
+        let error = Offer::read(br#"{"format":3}"#).unwrap_err();
+        assert!(error.to_string().contains("format 3"), "{error}");
         Offer::read(b"garbage").unwrap_err();
     }
 }

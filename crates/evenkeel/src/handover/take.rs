@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::parent_id;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -13,8 +14,9 @@ use evenkeel_config::model::{self, Bind};
 use evenkeel_net::{Listener, Owner};
 use evenkeel_state::Inheritance;
 
-use super::document::{Offer, Reply};
+use super::document::{Offer, Reply, Whose};
 use super::{PATIENCE, VARIABLE, wire};
+use crate::load::Back;
 
 /// What is handed over to this process, when something is.
 #[derive(Debug)]
@@ -75,12 +77,33 @@ impl Handover {
         taking.take(place)
     }
 
+    /// The sockets of whoever started the first process that nobody has taken: name, where they were bound, sockets. The old process
+    /// takes what is queued on them all the same, where it accepts by them.
+    pub(crate) fn left_of_starter(&mut self) -> Vec<(String, String, Vec<OwnedFd>)> {
+        let Some(taking) = self.0.as_mut() else {
+            return Vec::new();
+        };
+        let offered = taking.offer.listeners.iter().zip(&mut taking.sockets);
+        let left = offered.filter_map(|(one, sockets)| {
+            let is_starters = matches!(one.whose, Whose::Starter);
+            let sockets = if is_starters { sockets.take() } else { None };
+            Some((one.name.clone(), one.bind.clone(), sockets?))
+        });
+        left.collect()
+    }
+
     /// The old process's control socket, and whose it is.
     pub(crate) fn control(&mut self) -> Option<(OwnedFd, Owner)> {
         let taking = self.0.as_mut()?;
         let socket = taking.control.take()?;
         taking.has_control = true;
         Some((socket, taking.offer.control?.into()))
+    }
+
+    /// What the old process serves, where that is not what its file says, which is the one at `path`.
+    pub(crate) fn back(&mut self, path: &Path) -> Option<Back> {
+        let in_force = self.0.as_mut()?.offer.in_force.take()?;
+        Some(in_force.back(path))
     }
 
     /// What the old process learnt.

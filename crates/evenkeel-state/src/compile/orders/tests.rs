@@ -8,7 +8,7 @@ use evenkeel_config::{EndpointSaid, Nowhere, check, check_endpoint, model};
 
 use super::Unfit;
 use crate::command::EndpointOrder;
-use crate::compile::{Registry, Resolved};
+use crate::compile::{Lists, Registry, Resolved};
 use crate::overlay::MOST_ORDERED;
 use crate::snapshot::Snapshot;
 
@@ -43,6 +43,7 @@ impl Setting {
         let next = self.registry.compile_after(
             Some(&self.now),
             config(cluster),
+            Lists::Read,
             &self.resolved,
             generation,
         );
