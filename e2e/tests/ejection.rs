@@ -399,3 +399,25 @@ fn an_endpoint_slower_than_the_others_is_ejected_where_the_cluster_says_so() {
     let answers = answers(&mut proxy.client(), 10);
     assert_eq!(count(&answers, "slow"), 0);
 }
+
+#[test]
+fn an_endpoint_that_never_answers_does_not_hide_behind_hedges() {
+    let gate = Gate::new();
+    let hung = Origin::http({
+        let (gate, seen) = (gate.clone(), AtomicUsize::new(0));
+        // As many as it takes until evenkeel knows what is usual.
+        move |_| {
+            if seen.fetch_add(1, Ordering::Relaxed) >= 100 {
+                gate.wait();
+            }
+            Reply::ok("a")
+        }
+    });
+    let b = Origin::saying("b");
+    let setup = Setup::to([&hung, &b])
+        .cluster("retry = { budget_burst = 10000 }")
+        .route("retry = { attempt_timeout = \"300ms\", hedge = { percentile = 90, min_delay = \"5ms\" } }");
+    let proxy = Evenkeel::start(&setup);
+    ask_until(&proxy, "endpoint ejected for at most 10s: timeout");
+    gate.open();
+}

@@ -296,6 +296,29 @@ fn the_retry_budget_bounds_the_attempts_of_all_requests() {
 }
 
 #[test]
+fn a_retry_budget_that_is_new_holds_with_the_reload() {
+    let origin = Origin::script(|conn| drop(conn.request()));
+    let setup = |budget: &str| {
+        let retry = format!("retry = {{ attempts = 2, {budget} }}");
+        Setup::to([&origin])
+            .cluster(&retry)
+            .cluster("outlier = \"off\"")
+    };
+    let mut proxy = Evenkeel::start(&setup("budget_ratio = 0.0, budget_burst = 0"));
+    proxy.client().get("/");
+    assert_eq!(
+        origin.requests().len(),
+        1,
+        "nothing pays for a second attempt"
+    );
+    proxy.reload(&setup("budget_ratio = 0.0, budget_burst = 2").text());
+    for _ in 0..3 {
+        proxy.client().get("/");
+    }
+    assert_eq!(origin.requests().len(), 1 + 3 + 2);
+}
+
+#[test]
 fn an_endpoint_of_weight_0_gets_nothing() {
     let (origin, drained) = (Origin::saying("ok"), Origin::saying("never"));
     let endpoints = format!(

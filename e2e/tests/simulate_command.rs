@@ -73,6 +73,24 @@ fn the_report_is_one_page_that_needs_nothing_else() {
     );
     assert_ne!(ended.status, 0);
     assert!(ended.stderr.contains("none/one.html"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "", "before the run, and not after it");
+}
+
+#[test]
+fn a_scenario_in_which_nobody_asks_is_a_mistake_and_no_run_without_end() {
+    let folder = Folder::new();
+    for (clients, place) in [
+        ("count = 0", "count"),
+        ("load = inf", "a number without end"),
+        ("rate = nan", "no number"),
+    ] {
+        let text = format!("duration = \"1s\"\n[endpoint.a]\ncores = 2\n[clients.w]\n{clients}\n");
+        folder.write("nobody.toml", &text);
+        let args = ["simulate", "-s", "./nobody.toml", "--requests", "100"];
+        let ended = run(folder.path(), &args);
+        assert_eq!(ended.status, 1, "{clients}");
+        assert!(ended.stderr.contains(place), "{}", ended.stderr);
+    }
 }
 
 #[test]

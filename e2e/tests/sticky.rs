@@ -1,7 +1,9 @@
 //! Clients that stay with their endpoint.
 
 use evenkeel_testkit::evenkeel::Signal;
-use evenkeel_testkit::{Client, Evenkeel, Folder, Gate, Origin, Reply, Response, Setup};
+use evenkeel_testkit::{
+    Client, Evenkeel, Folder, Gate, Origin, Reply, Response, Setup, eventually,
+};
 
 /// A client that sends back the cookies it is given, each request on a connection of its own.
 pub(crate) struct Browser<'p> {
@@ -247,6 +249,66 @@ fn an_endpoint_that_drains_keeps_its_clients_and_one_in_maintenance_does_not() {
     }
 }
 
+/// An origin that fails what asks for `/fail`.
+fn failing(name: &'static str) -> Origin {
+    Origin::http(move |request| match request.target() {
+        "/fail" => Reply::new(503, "no"),
+        _ => Reply::ok(name),
+    })
+}
+
+/// The client asks five times for what its endpoint fails.
+fn fail(browser: &Browser<'_>) {
+    let mut client = browser.proxy.client();
+    for _ in 0..5 {
+        client.get_with("/fail", &browser.field()).status(503);
+    }
+}
+
+#[test]
+fn a_client_s_own_endpoint_is_not_tried_out_with_its_posts() {
+    let (own, other) = (failing("own"), Origin::saying("other"));
+    let setup = Setup::to([&own, &other])
+        .cluster(COOKIE)
+        .cluster("outlier = { base_ejection = \"100ms\" }");
+    let proxy = Evenkeel::start(&setup);
+    let mut browser = Browser::of(&proxy);
+    assert_eq!(browser.get("/"), "own");
+    fail(&browser);
+    let trial = "endpoint on trial: its ejection is over";
+    proxy.log().wait_for(trial, |line| line.contains(trial));
+    for _ in 0..20 {
+        let mut client = proxy.client();
+        let fields = format!("{}Content-Length: 5\r\n", browser.field());
+        client.send_request("POST", "/", &fields, "order");
+        let response = client.response("POST").status(200).body("other");
+        // It is to come back when the trial is over.
+        assert!(response.head.all("set-cookie").is_empty(), "{response}");
+    }
+    eventually("the end of the trial", || {
+        (browser.get("/") == "own").then_some(())
+    });
+}
+
+#[test]
+fn an_endpoint_that_drains_and_fails_lets_its_clients_go() {
+    let (own, other) = (failing("own"), Origin::saying("other"));
+    let proxy_with = |admin: &str| {
+        let [a, b] = [&own, &other].map(Origin::address);
+        let endpoints = format!("endpoints = [{{ address = {a:?}, admin = {admin:?} }}, {b:?}]");
+        let setup = Setup::to_addresses(Vec::<String>::new());
+        Evenkeel::start(&setup.cluster(&endpoints).cluster(&keyed(KEY)))
+    };
+    let [ready, drains] = ["ready", "drain"].map(proxy_with);
+    let mut browser = Browser::of(&ready);
+    assert_eq!(browser.get("/"), "own");
+    let mut browser = Browser::with(&drains, &browser.jar());
+    assert_eq!(browser.get("/"), "own");
+    fail(&browser);
+    assert_eq!(browser.get("/"), "other");
+    assert_eq!(browser.set.len(), 1, "it has a new endpoint");
+}
+
 #[test]
 fn a_full_endpoint_lends_its_client_for_one_request() {
     let gate = Gate::new();
@@ -269,7 +331,7 @@ fn a_full_endpoint_lends_its_client_for_one_request() {
     let mut waiting = proxy.client();
     assert_eq!(browser.ask(&mut waiting, "/").text(), "slow");
     waiting.send_request("GET", "/slow", &browser.field(), "");
-    evenkeel_testkit::eventually("the request at its endpoint", || {
+    eventually("the request at its endpoint", || {
         let text = String::from_utf8_lossy(&slow.bytes().concat()).into_owned();
         text.contains("/slow").then_some(())
     });

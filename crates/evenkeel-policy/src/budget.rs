@@ -31,9 +31,9 @@ const COUNT_BITS: u32 = 32;
 #[derive(Debug)]
 pub struct Budget {
     /// Thousandths of a token that a request deposits.
-    ratio: u64,
+    ratio: AtomicU64,
     /// Thousandths of a token that there is always room for.
-    burst: u64,
+    burst: AtomicU64,
     shared: Padded<Shared>,
 }
 
@@ -53,16 +53,10 @@ impl Budget {
     /// A full bucket. A ratio that is negative or no number counts as 0, one above 1,000 as 1,000.
     #[must_use]
     pub fn new(ratio: f32, burst: u32) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to 0..=1,000,000 the line before, and NaN casts to 0"
-        )]
-        let ratio = (ratio.clamp(0.0, 1_000.0) * 1_000.0).round() as u64;
         let burst = u64::from(burst) * TOKEN;
         Self {
-            ratio,
-            burst,
+            ratio: AtomicU64::new(thousandths(ratio)),
+            burst: AtomicU64::new(burst),
             shared: Padded(Shared {
                 tokens: AtomicU64::new(burst),
                 capacity: AtomicU64::new(burst),
@@ -73,6 +67,29 @@ impl Budget {
         }
     }
 
+    /// Follows rules that may have changed. What a larger burst makes room for is there at once, as in a new bucket; what a smaller
+    /// one has no room for goes with the next second.
+    pub fn configure(&self, ratio: f32, burst: u32) {
+        self.ratio.store(thousandths(ratio), Ordering::Relaxed);
+        let burst = u64::from(burst) * TOKEN;
+        let before = self.burst.swap(burst, Ordering::Relaxed);
+        let Some(more @ 1..) = burst.checked_sub(before) else {
+            return;
+        };
+        let shared = &self.shared.0;
+        let capacity = shared
+            .capacity
+            .fetch_max(burst, Ordering::Relaxed)
+            .max(burst);
+        let mut tokens = shared.tokens.load(Ordering::Relaxed);
+        while tokens < capacity {
+            match self.replace(tokens, capacity.min(tokens + more)) {
+                Ok(()) => return,
+                Err(current) => tokens = current,
+            }
+        }
+    }
+
     /// Counts a request (a first attempt, not a retry) and deposits its fraction of a token.
     #[inline]
     pub fn deposit(&self, now: u64) {
@@ -80,7 +97,7 @@ impl Budget {
         let capacity = self.shared.0.capacity.load(Ordering::Relaxed);
         let mut tokens = self.shared.0.tokens.load(Ordering::Relaxed);
         while tokens < capacity {
-            let more = capacity.min(tokens + self.ratio);
+            let more = capacity.min(tokens + self.ratio.load(Ordering::Relaxed));
             match self.replace(tokens, more) {
                 Ok(()) => return,
                 Err(current) => tokens = current,
@@ -162,7 +179,9 @@ impl Budget {
             .filter(|seen| (second.saturating_sub(WINDOW)..=second).contains(&(seen >> COUNT_BITS)))
             .map(|seen| seen & ((1 << COUNT_BITS) - 1))
             .sum();
-        let capacity = self.burst.max(requests.saturating_mul(self.ratio));
+        let (ratio, burst) = (&self.ratio, &self.burst);
+        let requested = requests.saturating_mul(ratio.load(Ordering::Relaxed));
+        let capacity = burst.load(Ordering::Relaxed).max(requested);
         shared.capacity.store(capacity, Ordering::Relaxed);
         let mut tokens = shared.tokens.load(Ordering::Relaxed);
         while tokens > capacity {
@@ -182,6 +201,17 @@ impl Budget {
             .compare_exchange(tokens, by, order, order);
         done.map(|_| ())
     }
+}
+
+/// A ratio in thousandths.
+fn thousandths(ratio: f32) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 0..=1,000,000, and NaN casts to 0"
+    )]
+    let thousandths = (ratio.clamp(0.0, 1_000.0) * 1_000.0).round() as u64;
+    thousandths
 }
 
 #[cfg(test)]

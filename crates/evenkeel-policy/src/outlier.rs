@@ -49,6 +49,10 @@ const TRIAL: Duration = Duration::from_secs(10);
 /// So many faults in a trial that the cap does not let end until the next one asks again.
 const PATIENCE: u32 = 5;
 
+/// So long has an endpoint to answer nothing until what is given up there counts, when no timeout of attempts says less: what is
+/// overtaken after the usual time of a response is slow, not dead.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Ejections in a row that are told apart: 2^32 base times are more than any maximum.
 const MAX_DOUBLINGS: u32 = 32;
 
@@ -67,6 +71,9 @@ pub struct Outlier {
     times: AtomicU32,
     /// How long the running ejection lasts, in milliseconds.
     lasts_ms: AtomicU64,
+    /// Attempts that were given up since the endpoint last answered anything, and when the first of them began, in milliseconds.
+    given_up: AtomicU32,
+    silent_since_ms: AtomicU64,
 }
 
 /// What is known of an endpoint's ejections, for the process that takes the place of this one.
@@ -169,6 +176,53 @@ impl Outlier {
         }
     }
 
+    /// An attempt was given up because another endpoint answered first: no fault, and yet one that never answers must not hide
+    /// behind those that are faster. As many in a row as faults eject it, once it has answered nothing for as long as an attempt may
+    /// take (`patience`, 30 s at most): then each of them would have been a timeout.
+    pub fn given_up(
+        &self,
+        standing: &Standing,
+        rules: &OutlierRules,
+        patience: Duration,
+        attempt: Attempted,
+    ) -> Outcome {
+        let parts = standing.parts();
+        if parts.phase == Phase::Ejected || !parts.covers(attempt.began_ms) {
+            return Outcome::Counted;
+        }
+        let order = Ordering::Relaxed;
+        let began = attempt.began_ms.max(1);
+        let first = self
+            .silent_since_ms
+            .compare_exchange(0, began, order, order);
+        let since = first.map_or_else(|since| since, |_| began);
+        let given_up = self.given_up.fetch_add(1, order).saturating_add(1);
+        let silent = attempt.ended_ms.saturating_sub(since);
+        let enough = match parts.phase {
+            Phase::Trial => 1,
+            Phase::Admitting | Phase::Ejected => rules.consecutive_faults,
+        };
+        Outcome::wants(
+            rules.consecutive_faults > 0
+                && given_up >= enough
+                && silent >= millis(patience.min(SILENCE)),
+        )
+    }
+
+    /// The endpoint has answered something. One load while it does.
+    #[inline]
+    pub fn spoke(&self) {
+        if self.silent_since_ms.load(Ordering::Relaxed) != 0 {
+            self.listen();
+        }
+    }
+
+    #[cold]
+    fn listen(&self) {
+        self.given_up.store(0, Ordering::Relaxed);
+        self.silent_since_ms.store(0, Ordering::Relaxed);
+    }
+
     /// One more fault in a row; gives how many these are.
     fn count(&self) -> u32 {
         self.faults
@@ -201,6 +255,7 @@ impl Outlier {
         if !standing.set_phase(parts.phase, Phase::Ejected, Entry::Full, now_ms) {
             return None;
         }
+        self.listen();
         let grown = doublings + u32::from(lasts < longest);
         self.doublings.store(grown, Ordering::Relaxed);
         let times = self.times.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
@@ -221,6 +276,7 @@ impl Outlier {
             self.successes.store(0, Ordering::Relaxed);
         }
         self.faults.store(u32::from(trial), Ordering::Relaxed);
+        self.listen();
     }
 
     /// A background connect to the endpoint succeeded.
@@ -269,6 +325,8 @@ impl Outlier {
                 self.try_again(standing, None, now_ms)
             }
             Phase::Trial if parts.elapsed(now_ms) < TRIAL => None,
+            // What was sent there meanwhile was given up: that shows nothing good.
+            Phase::Trial if self.silent_since_ms.load(Ordering::Relaxed) != 0 => None,
             Phase::Trial => self.readmit(standing, slow_start, now_ms),
         }
     }

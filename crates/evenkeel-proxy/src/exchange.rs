@@ -240,6 +240,7 @@ fn admit<'s>(
         id: scene.listener_id,
         listener: scene.listener,
         proof: scene.from.proof.as_deref(),
+        expired: scene.from.has_expired(),
     };
     let asks = Asks {
         expects_unknown: facts.expect == Expect::Unknown,

@@ -183,11 +183,12 @@ impl Node {
     ) -> Option<Event> {
         let crowd = self.crowd(at);
         let known = &self.list[at];
-        if known.weight == 0 {
-            return None;
-        }
         self.unsettled = true;
-        if may_eject(crowd, rules) {
+        let may = match known.weight {
+            0 => crowd.well > 0,
+            _ => may_eject(crowd, rules),
+        };
+        if may {
             known.outlier.eject(&known.standing, rules, cause, now_ms)
         } else {
             known.outlier.refused(&known.standing, now_ms);

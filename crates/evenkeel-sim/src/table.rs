@@ -23,7 +23,7 @@ pub(crate) const HEAD: [&str; 9] = [
 const FAILED: &str = "failed";
 
 /// What is said of a run that ended too soon.
-const NOTHING: &str = "\nNothing was counted: every request began within the warm-up. Let the run be longer, or set `warm_up`.\n";
+const NOTHING: &str = "\nNothing was counted: no request began after the warm-up. Let the run be longer, set `warm_up`, or look who asks.\n";
 
 /// The outcomes side by side, and below what failed.
 #[must_use]
@@ -66,7 +66,10 @@ pub fn table(scenario: &Scenario, seed: u64, outcomes: &[Outcome]) -> String {
 
 /// The cells of one balancer's line.
 pub(crate) fn row(outcome: &Outcome) -> Vec<String> {
-    let at = |share| quantile(outcome.latency.quantile(share));
+    let at = |share| match outcome.requests {
+        0 => "-".to_owned(),
+        _ => quantile(outcome.latency.quantile(share)),
+    };
     vec![
         outcome.balancer.clone(),
         at(0.5),

@@ -3,6 +3,8 @@
 //! The simulator itself is `evenkeel-sim`, which has neither files nor a clock nor a terminal.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -45,15 +47,50 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         scenario.take_cluster(cluster).map_err(anyhow::Error::msg)?;
     }
     let contenders = contenders(args, &scenario.cluster)?;
+    let page = args.html.as_deref().map(Page::open).transpose()?;
     let outcomes = play_all(&scenario, &contenders, args);
-    if let Some(path) = &args.html {
-        let page = evenkeel_sim::html(&scenario, args.seed, &outcomes);
-        std::fs::write(path, page).with_context(|| format!("cannot write {}", path.display()))?;
+    let written = page.map_or(Ok(()), |page| {
+        page.write(&evenkeel_sim::html(&scenario, args.seed, &outcomes))
+    });
+    let told = if args.json {
+        print(&evenkeel_sim::json(&scenario, args.seed, &outcomes))
+    } else {
+        print(&evenkeel_sim::table(&scenario, args.seed, &outcomes))
+    };
+    // What took minutes is told, whatever became of the page.
+    written?;
+    told
+}
+
+/// The page that is to be written: opened before the run, for a mistake in its name is better known then.
+struct Page<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Page<'a> {
+    /// Opens the file. What is in it stays until there is something to write.
+    fn open(path: &'a Path) -> anyhow::Result<Self> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(false);
+        let file = options.open(path).with_context(|| unwritable(path))?;
+        Ok(Self { path, file })
     }
-    if args.json {
-        return print(&evenkeel_sim::json(&scenario, args.seed, &outcomes));
+
+    fn write(mut self, text: &str) -> anyhow::Result<()> {
+        let mut write = || {
+            // A pipe has no length.
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+            }
+            self.file.write_all(text.as_bytes())
+        };
+        write().with_context(|| unwritable(self.path))
     }
-    print(&evenkeel_sim::table(&scenario, args.seed, &outcomes))
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// The scenarios that come with evenkeel, a line each.

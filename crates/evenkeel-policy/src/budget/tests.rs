@@ -30,6 +30,26 @@ fn it_starts_full_and_a_request_deposits_a_fifth() {
 }
 
 #[test]
+fn new_rules_hold_at_once() {
+    let budget = Budget::new(0.0, 0);
+    assert_eq!(withdrawals(&budget, 0), 0);
+    budget.configure(1.0, 10);
+    assert_eq!(withdrawals(&budget, 0), 10, "as in a new bucket");
+    budget.deposit(0);
+    assert_eq!(withdrawals(&budget, 0), 1, "a whole one for each request");
+    budget.configure(1.0, 10);
+    assert_eq!(budget.tokens(), 0, "the same rules are no present");
+    budget.configure(0.0, 30);
+    assert_eq!(budget.tokens(), 20, "room for twenty more");
+    budget.configure(0.0, 5);
+    assert_eq!(
+        withdrawals(&budget, 1_000),
+        5,
+        "the rest has no room from the next second on"
+    );
+}
+
+#[test]
 fn a_quiet_cluster_holds_the_burst_and_no_more() {
     let budget = Budget::new(0.2, 100);
     for second in 0..60 {

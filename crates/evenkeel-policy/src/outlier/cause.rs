@@ -87,6 +87,8 @@ impl Cause {
             // may be the client's.
             Fault::ResponseHeadTooLarge
             | Fault::IdleTimeout
+            // Everybody's calls end with the connection, and it may have been one of them that made the endpoint do it.
+            | Fault::EndpointFlood
             // What it takes is a matter of its kind, not of its health.
             | Fault::UpgradeUnsupported
             | Fault::RequestMalformed
@@ -99,6 +101,8 @@ impl Cause {
             | Fault::RequestBodyTimeout
             | Fault::RequestBodyTooLarge
             | Fault::Misdirected
+            | Fault::ConnectionOutdated
+            | Fault::ClientCertificateExpired
             | Fault::RateLimited
             | Fault::TooManyConnections
             | Fault::RequestLineTooLong

@@ -41,6 +41,11 @@ impl Life {
                 outlier.connect_failed();
                 None
             }
+            ("spoke", None) => {
+                outlier.spoke();
+                None
+            }
+            ("overtaken", begun) => self.overtaken(attempted(begun, now)),
             (cause, begun) => {
                 let cause = Cause::ALL.into_iter().find(|c| c.name() == cause).unwrap();
                 self.fault(cause, attempted(begun, now))
@@ -60,6 +65,19 @@ impl Life {
             Outcome::WantsEjection => {
                 self.outlier.refused(&self.standing, attempt.ended_ms);
                 Some(Event::Readmitted { successes: 999 })
+            }
+        }
+    }
+
+    /// An attempt that was given up for a faster one, where attempts may take a second.
+    fn overtaken(&self, attempt: Attempted) -> Option<Event> {
+        let patience = Duration::from_secs(1);
+        let (standing, rules) = (&self.standing, &self.rules);
+        match self.outlier.given_up(standing, rules, patience, attempt) {
+            Outcome::Counted => None,
+            Outcome::WantsEjection => {
+                let now = attempt.ended_ms;
+                self.outlier.eject(standing, rules, Cause::Timeout, now)
             }
         }
     }
@@ -575,4 +593,43 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_endpoint_that_never_answers_does_not_hide_behind_faster_ones() {
+    play(
+        &Life::new(),
+        &[
+            "1000 overtaken 50",
+            "1100 overtaken 50",
+            "1200 overtaken 50",
+            "1300 overtaken 50",
+            // The fifth in a row, and yet it may only be slow: an attempt may take a second.
+            "1400 overtaken 50",
+            "1500 spoke",
+            "1600 overtaken 50",
+            "2700 overtaken 50",
+            "2800 overtaken 50",
+            "2900 overtaken 50",
+            "3000 overtaken 50 → ejected timeout 0 #1 10s",
+            // What is given up while it is out is nothing new.
+            "3010 overtaken 5",
+        ],
+    );
+}
+
+#[test]
+fn a_trial_does_not_end_well_while_all_that_is_sent_there_is_given_up() {
+    let life = Life::new();
+    life.eject(Cause::Timeout, 1_000);
+    play(
+        &life,
+        &[
+            "20000 tick → trial time",
+            "20500 overtaken 50",
+            // Ten seconds without a fault, and without an answer.
+            "31000 tick",
+            "31500 overtaken 50 → ejected timeout 0 #2 20s again",
+        ],
+    );
 }

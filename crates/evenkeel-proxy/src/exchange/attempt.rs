@@ -255,6 +255,7 @@ impl Stage<'_> {
             edits: &self.forward.route.request_headers,
             proof: self.scene.from.proof.as_deref(),
             told: self.scene.told_of_clients(),
+            proven: self.scene.snapshot.proven(),
         };
         // RFC 9110 §8.6: a method that usually has a body says so when it has none.
         let length = match (facts.length, view.method()) {
@@ -311,7 +312,7 @@ impl Stage<'_> {
             if let Poll::Ready(result) = poll(cx) {
                 return Poll::Ready(result);
             }
-            if asker.request_done() && asker.poll_gone(cx).is_ready() {
+            if asker.poll_abandoned(cx).is_ready() {
                 return Poll::Ready(Err(Fault::ClientGone));
             }
             self.scene.deadline.poll_expired(cx).map(|()| {
@@ -340,6 +341,9 @@ impl Stage<'_> {
             .checked_add(connect + config.limits.queue.timeout);
         let ended = self
             .wait(asker, until, Fault::QueueTimeout, |cx| {
+                if let Some(asked) = waiter.take_asked() {
+                    way::connect_for_all(self.scene, self.cluster, self.index, asked);
+                }
                 waiter.poll(cx).map(Ok)
             })
             .await;
@@ -409,8 +413,13 @@ impl Stage<'_> {
 
     /// Trailers of requests pass for gRPC and where the route says so.
     fn passes_request_trailers(&self) -> bool {
-        let told = self.scene.told_of_clients();
-        fields::pass_trailers(self.forward.route, self.forward.call, told)
+        fields::pass_trailers(self.forward.route, self.forward.call)
+    }
+
+    /// Whether this one of them does.
+    pub(crate) fn passes_trailer(&self, name: &[u8]) -> bool {
+        let edits = &self.forward.route.request_headers;
+        !fields::is_claimed(name, edits, self.scene.snapshot.proven())
     }
 
     /// What the endpoint is told of the trace. Not inlined: most configurations have none.

@@ -129,9 +129,9 @@ impl Conversation {
         self.watch_at = self.watch_at.filter(|at| now < *at);
     }
 
-    /// Whether a client that has sent its request whole is gone. It is not looked for at first.
+    /// Whether the client is gone, as far as that can be known. It is not looked for at first.
     pub(crate) fn is_abandoned<A: Asker>(&self, cx: &mut Context<'_>, down: &mut A) -> bool {
-        self.watch_at.is_none() && down.request_done() && down.poll_gone(cx).is_ready()
+        self.watch_at.is_none() && down.poll_abandoned(cx).is_ready()
     }
 
     /// The client may send, so the time it has for that begins.
@@ -144,6 +144,7 @@ impl Conversation {
     /// Moves the request on; a fault is the client's. What the endpoint does not take is not yet the attempt's end.
     pub(crate) fn send<A: Asker, U: Upstream>(
         &mut self,
+        stage: &Stage<'_>,
         cx: &mut Context<'_>,
         down: &mut A,
         up: &mut U,
@@ -151,9 +152,13 @@ impl Conversation {
         if self.pump.done || self.broken {
             return Ok(());
         }
+        let keeps = |name: &[u8]| stage.passes_trailer(name);
         let polled = match &mut self.replay {
-            None => self.pump.poll(cx, down.body(), up.body()),
-            Some(replay) => self.pump.poll(cx, &mut replay.over(down.body()), up.body()),
+            None => self.pump.poll(cx, down.body(), up.body(), &keeps),
+            Some(replay) => {
+                let mut source = replay.over(down.body());
+                self.pump.poll(cx, &mut source, up.body(), &keeps)
+            }
         };
         match polled {
             Poll::Pending => {
@@ -196,7 +201,7 @@ fn step<A: Asker, U: Upstream>(
     if let Some(fault) = expired(stage, down, talk) {
         return Poll::Ready(Err(blamed(fault, cx, down)));
     }
-    if let Err(fault) = talk.send(cx, down, up) {
+    if let Err(fault) = talk.send(stage, cx, down, up) {
         return Poll::Ready(Err(fault));
     }
     // An interim response leaves before the next head is read: a client that reads nothing collects no more than one.

@@ -2,8 +2,7 @@
 
 use evenkeel_config::model::Mirror;
 
-use crate::body::Length;
-use crate::downstream::{Downstream, Expect};
+use crate::downstream::{Downstream, shape};
 use crate::replay::Wish;
 use crate::scene::Scene;
 
@@ -17,10 +16,7 @@ pub(crate) fn is_drawn<D: Downstream>(scene: &Scene<'_>, mirror: Mirror, down: &
     else {
         return false;
     };
-    let facts = down.facts();
-    let can_be = facts.upgrade.is_none()
-        && facts.expect == Expect::Nothing
-        && !matches!(facts.length, Length::Known(n) if n > max_body.bytes());
+    let can_be = shape(down).may_be_mirrored(max_body);
     let worker = scene.worker;
     if !can_be || worker.is_draining() || !draw(per_mille, |bound| worker.rng().below(bound)) {
         return false;

@@ -22,8 +22,8 @@ use evenkeel_config::model::Route;
 use tokio::time;
 
 use crate::attempted::{Attempted, Connect, Fate};
-use crate::body::{Fill, Length, Sink, Source, Trailers};
-use crate::downstream::{Asker, Downstream, Facts};
+use crate::body::{Fill, Sink, Source, Trailers};
+use crate::downstream::{Asker, Downstream, Facts, shape};
 use crate::exchange::attempt::Failed;
 use crate::exchange::converse::{self, Conversation};
 use crate::exchange::course::Course;
@@ -40,10 +40,8 @@ const NEVER: Duration = Duration::from_hours(1);
 
 /// Whether a request may be raced on that route.
 pub(crate) fn is_on<D: Downstream>(route: &Route, down: &D) -> bool {
-    route.retry.hedge.percentile > 0
-        && down.request().method().is_idempotent()
-        && down.facts().length == Length::Empty
-        && down.facts().upgrade.is_none()
+    // Most routes race nothing, which is found out at once.
+    route.retry.hedge.percentile > 0 && shape(down).may_race(&route.retry.hedge)
 }
 
 /// Forwards a request, each attempt of it joined by another when it takes long.
@@ -218,7 +216,7 @@ impl<'s> Lanes<'s, '_> {
                     for loser in self.0.drain(..) {
                         record.tried(cancelled(&loser.stage, record));
                         if loser.stage.began < lane.stage.began {
-                            loser.stage.saw_overtaken(Instant::now());
+                            loser.stage.given_up();
                         }
                     }
                     return Poll::Ready((lane.stage, Ok(reached)));
@@ -231,8 +229,7 @@ impl<'s> Lanes<'s, '_> {
         }
         let mut down = down.borrow_mut();
         if let Some(lane) = self.0.first()
-            && down.request_done()
-            && down.poll_gone(cx).is_ready()
+            && down.poll_abandoned(cx).is_ready()
         {
             let gone = Failed::unconnected(&lane.stage, Fault::ClientGone.into());
             for other in self.0.iter().skip(1) {

@@ -4,13 +4,14 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 use evenkeel_base::{Fault, Target};
 use evenkeel_config::model::UpstreamProtocol;
+use evenkeel_http2::{Abuse, Role};
 use evenkeel_net::{NotConnected, Stream, dial_noting};
 use evenkeel_state::{ClusterSnapshot, Dial, Endpoint, OpenConnection};
 use evenkeel_tls::client::EndpointTls;
@@ -18,8 +19,8 @@ use rustix::io::Errno;
 use tokio::task;
 
 use crate::h1::Channel;
-use crate::scene::Scene;
-use crate::trunks::{Connecting, Driver, Trunk};
+use crate::scene::{LINGER, LINGER_BYTES, Scene};
+use crate::trunks::{Connecting, Driver, Farewell, Trunk};
 use crate::upstream::h1::H1Upstream;
 use crate::worker::Worker;
 
@@ -81,8 +82,34 @@ pub(crate) async fn trunk(
     let rules = (config.http2, keep);
     let begun = Trunk::begin(stream, open, &endpoint.state, rules, &worker.blocks).await;
     let (trunk, mut driver) = begun?;
+    driver.ends_by(Farewell {
+        tell: teller(worker, &config.name, &endpoint.id),
+        linger: (LINGER, LINGER_BYTES),
+    });
     poll_fn(|cx| driver.poll_ready(cx)).await?;
     Ok((trunk, driver))
+}
+
+/// Counts, and says in the log, what an endpoint of that name did on its connection. The worker may be gone by then.
+fn teller(worker: &Worker, cluster: &str, endpoint: &Arc<str>) -> Box<dyn Fn(Abuse)> {
+    let worker = worker.itself().as_ref().map(Rc::downgrade);
+    let (cluster, endpoint) = (cluster.to_owned(), Arc::clone(endpoint));
+    Box::new(move |abuse| {
+        let Some(worker) = worker.as_ref().and_then(Weak::upgrade) else {
+            return;
+        };
+        worker.counters().abuses[abuse.index()].add(1);
+        let turned_away = &worker.turned_away;
+        if let Some(ended) = turned_away.tell_abuse(Role::Endpoint, abuse, Instant::now()) {
+            tracing::warn!(
+                cluster,
+                endpoint = &*endpoint,
+                abuse = abuse.name(),
+                ended,
+                "a connection of HTTP/2 was ended: its endpoint makes work that nobody asked for"
+            );
+        }
+    })
 }
 
 /// Connects for all that wait for it, in a task of its own: whoever asked first may leave before it is done.

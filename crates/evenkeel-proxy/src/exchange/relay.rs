@@ -70,6 +70,7 @@ pub(crate) async fn run<D: Downstream>(
         trails: !undecided,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
+    let ended = ended.map_err(|fault| up.why(fault));
     count(stage, talk, &relay, record);
     if relay.response.done {
         record.grpc = grpc.or_else(|| call::status_in_trailers(stage, up));
@@ -333,7 +334,7 @@ fn step<D: Downstream, U: Upstream>(
             return Poll::Ready(if over { Ok(()) } else { Err(fault) });
         }
     }
-    match talk.send(cx, down, up) {
+    match talk.send(stage, cx, down, up) {
         // The response is over: what breaks off now is none of its business.
         Err(_) if relay.is_trailing() => return Poll::Ready(Ok(())),
         sent => sent?,
@@ -342,7 +343,9 @@ fn step<D: Downstream, U: Upstream>(
         return Poll::Ready(Err(Fault::EndpointReset));
     }
     if !relay.response.done
-        && let Poll::Ready(Err(fault)) = relay.response.poll(cx, up.body(), down.body())
+        && let Poll::Ready(Err(fault)) = relay.response.poll(cx, up.body(), down.body(), &|name| {
+            !stage.forward.route.response_headers.names(name)
+        })
     {
         return Poll::Ready(Err(fault));
     }
@@ -352,7 +355,8 @@ fn step<D: Downstream, U: Upstream>(
     if relay.is_trailing() && (talk.broken || !relay.trails) {
         return Poll::Ready(Ok(()));
     }
-    if !relay.tunnel && talk.is_abandoned(cx, down) {
+    // In a tunnel a client may end its half and wait; who says that it is gone is gone.
+    if (!relay.tunnel || down.says_when_gone()) && talk.is_abandoned(cx, down) {
         return Poll::Ready(Err(Fault::ClientGone));
     }
     Poll::Pending

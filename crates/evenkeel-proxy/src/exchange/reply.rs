@@ -213,8 +213,7 @@ async fn send<D: Downstream>(
         && discard_received(down.body())
         && down.facts().persistent
         && !scene.is_last()
-        // Its connection makes room as well.
-        && reply.fault != Some(Fault::Overloaded);
+        && !reply.fault.is_some_and(ends_connection);
     let head = down.request().method() == Method::Head;
     let bodyless = matches!(reply.status, 204 | 304);
     let length = reply.body.len() as u64;
@@ -257,6 +256,15 @@ async fn send<D: Downstream>(
             After::Cut
         }
     }
+}
+
+/// Whether the client's connection goes with the answer: to make room, or because every other request on it would be refused as
+/// well, for as long as the client keeps it.
+const fn ends_connection(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Overloaded | Fault::ConnectionOutdated | Fault::ClientCertificateExpired
+    )
 }
 
 async fn write_all<D: Downstream>(

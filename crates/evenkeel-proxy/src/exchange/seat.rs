@@ -262,10 +262,10 @@ fn pick(scene: &Scene<'_>, course: &Course<'_>, tried: &Tried, at: Instant) -> O
     let wanted = pick::wanted(cluster, tiers, course.key, tried, || {
         scene.worker.micros(at)
     });
-    pick::own(&cluster.endpoints, course.preferred, wanted).or_else(|| {
-        let mut rng = scene.worker.rng();
-        pick::pick(cluster, tiers, wanted, course.repeatable, &mut rng)
-    })
+    let mut rng = scene.worker.rng();
+    let (set, repeatable) = (&cluster.endpoints, course.repeatable);
+    pick::own(set, course.preferred, wanted, repeatable, &mut rng)
+        .or_else(|| pick::pick(cluster, tiers, wanted, repeatable, &mut rng))
 }
 
 /// Why there is no seat.

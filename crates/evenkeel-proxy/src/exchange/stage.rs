@@ -29,10 +29,11 @@ pub(crate) struct Forward<'a> {
 }
 
 impl Forward<'_> {
-    /// When the whole exchange ends.
+    /// When the whole exchange ends. Its time begins with the end of the request's head: what the client took to send that is bounded
+    /// by `request_header_timeout`, and no endpoint's doing.
     pub(crate) fn ends_at<D: Downstream>(&self, scene: &Scene<'_>, down: &D) -> Option<Instant> {
         let allowed = patience::allowed(self.route, &down.request(), self.call);
-        scene.began.checked_add(allowed)
+        scene.asked.checked_add(allowed)
     }
 }
 
@@ -68,9 +69,21 @@ impl Stage<'_> {
 
     /// The response's head came, on a connection that had been idle for so long.
     pub(crate) fn reached(&self, idle: Option<Duration>) {
+        self.endpoint.state.outlier.spoke();
         if let Some(idle) = idle {
             self.endpoint.state.keepalive.good_after(idle);
         }
+    }
+
+    /// The attempt was given up for another one that began later and had its response earlier.
+    #[cold]
+    pub(crate) fn given_up(&self) {
+        self.saw_overtaken(Instant::now());
+        let patience = self.attempt_timeout();
+        let event = self
+            .cluster
+            .given_up(self.index, patience, self.attempted());
+        self.tell(event);
     }
 
     /// A whole response came, whose status says whether the endpoint is well, and how the call ended when it was one. Not before its

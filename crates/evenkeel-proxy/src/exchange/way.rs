@@ -3,9 +3,11 @@
 //! Decided without waiting, when an attempt gets its seat. An endpoint that may speak HTTP/2 is asked for a place on a trunk
 //! first; where several have to wait for a connection, one is made for all of them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use evenkeel_base::rules::MultiplexRules;
 use evenkeel_config::model::UpstreamProtocol;
 use evenkeel_state::{ClusterSnapshot, Endpoint, Full, OpenConnection};
 
@@ -113,6 +115,21 @@ fn multiplexed(
         return Err(NoWay::Full(Full::Endpoint));
     }
     Ok(Way::Shared(shelf.wait()))
+}
+
+/// Has a connection made for those that wait at a shelf, one of whom was asked to. When there may be none and nothing is there that
+/// could serve them, all look anew: they come to the queue of the limit that is in the way.
+pub(crate) fn connect_for_all(
+    scene: &Scene<'_>,
+    cluster: &Arc<ClusterSnapshot>,
+    index: usize,
+    (shelf, rules): (&Rc<Shelf>, MultiplexRules),
+) {
+    match connect(scene, cluster, index) {
+        Ok(open) => reach::for_all(scene, cluster, index, open, shelf.connect(rules)),
+        Err(_) if shelf.is_bare() => shelf.call_again(),
+        Err(_) => {}
+    }
 }
 
 /// Whether the endpoint is spoken HTTP/1.1 with for that request. Endpoints that speak both mostly take WebSockets by HTTP/1.1 only.

@@ -31,7 +31,7 @@ static COUNT: Knob<u32> = count(
     "A closed loop: so many clients, each of whom asks again some time after it was answered.",
     0,
     "one of the three says it",
-    (0, 10_000_000),
+    (1, 10_000_000),
     "200",
 );
 

@@ -297,6 +297,9 @@ impl World<'_> {
             Done::Answered | Done::Travels | Done::Works => None,
         };
         self.observe(attempt, cause.is_some());
+        if !matches!(attempt.result, Done::Fault(_)) {
+            self.overtook(attempt);
+        }
         match attempt.result {
             Done::Fault(fault) => self.failed(attempt, fault, cause),
             Done::Status(status) => {
@@ -356,6 +359,37 @@ impl World<'_> {
         if counted == Counted::WantsEjection {
             let event = node.eject(attempt.at as usize, cause, rules, millis(now));
             if event.is_some() {
+                self.record.ejected();
+            }
+        }
+    }
+
+    /// An endpoint has answered, and with that an attempt at another one is given up that began before.
+    fn overtook(&mut self, winner: &Attempt) {
+        let now = self.events.now();
+        let cluster = &self.scenario.cluster;
+        let node = &mut self.nodes[winner.node as usize];
+        node.list[winner.at as usize].outlier.spoke();
+        let Some(exchange) = self.exchanges.get(winner.exchange) else {
+            return;
+        };
+        for lane in exchange.lanes {
+            let Some(loser) = self.attempts.get(lane) else {
+                continue;
+            };
+            if loser.began >= winner.began {
+                continue;
+            }
+            let (at, rules) = (loser.at as usize, &cluster.outlier);
+            let known = &node.list[at];
+            let patience = cluster.retry.attempt_timeout;
+            let attempted = attempted(loser, now);
+            let given_up = known
+                .outlier
+                .given_up(&known.standing, rules, patience, attempted);
+            if given_up == Counted::WantsEjection
+                && node.eject(at, Cause::Timeout, rules, millis(now)).is_some()
+            {
                 self.record.ejected();
             }
         }

@@ -19,6 +19,7 @@ fn only_the_endpoints_side_is_held_against_it() {
     assert_eq!(
         not,
         [
+            "endpoint-flood",
             "upgrade-unsupported",
             "response-head-too-large",
             "idle-timeout"
