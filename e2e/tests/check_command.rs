@@ -1,6 +1,8 @@
 //! `evenkeel check` and what else ends by itself.
 
-use evenkeel_testkit::{Evenkeel, Folder, Origin, Setup, run};
+use std::fs;
+
+use evenkeel_testkit::{Authority, Evenkeel, Folder, Origin, Setup, run};
 
 #[test]
 fn a_right_file_is_right() {
@@ -100,6 +102,91 @@ fn values_come_from_the_environment_or_a_file() {
     client.get("/page").status(404).body("<p>from a file");
     // Cargo tells every test the name of its package, and the test hands its environment on.
     client.get("/env").status(200).body("e2e");
+}
+
+/// One of each kind of file that a configuration names.
+const NAMES_FILES: &str = r#"
+version = 1
+[admin]
+bind = "127.0.0.1:0"
+token_file = "admin.token"
+tls = { certificate = "web.pem", key = "web.key", client_ca = "ca.pem" }
+[trace]
+to = "https://127.0.0.1:1"
+ca = "ca.pem"
+[access_log]
+to = { file = "access.log" }
+[listener.web]
+bind = "127.0.0.1:0"
+tls.certificates = [{ certificate = "web.pem", key = "web.key" }]
+tls.client = { ca = "ca.pem", crl = ["ca.crl"] }
+[listener.socket]
+bind = "unix:web.sock"
+[[route]]
+cluster = "app"
+error_page.503 = { file = "page.html" }
+[cluster.app]
+endpoints_file = "endpoints.toml"
+tls = { ca = "ca.pem", certificate = "web.pem", key = "web.key" }
+sticky = { cookie = "at", keys = [{ file = "sticky.key" }] }
+"#;
+
+#[test]
+fn files_beside_a_relative_configuration_count_from_its_folder_once() {
+    let (files, authority) = (Folder::new(), Authority::new());
+    authority.certify(&["a.example"]).write(&files, "web");
+    authority.write(&files, "ca");
+    authority.revoke(&files, "ca", &[]);
+    files.write("admin.token", "0123456789abcdef0123456789abcdef");
+    files.write("page.html", "<p>a moment");
+    files.write("sticky.key", "0123456789abcdef");
+    files.write("endpoints.toml", "endpoints = [\"127.0.0.1:1\"]");
+    files.write("e.toml", NAMES_FILES);
+    let folder = Folder::new();
+    fs::rename(files.path(), folder.join("sub")).unwrap();
+    for path in ["sub/e.toml", "./sub/e.toml"] {
+        let checked = run(folder.path(), &["check", path]);
+        assert_eq!(checked.status, 0, "{}", checked.stderr);
+    }
+    // Where it is run as well, which opens what `check` does not.
+    let proxy = Evenkeel::start_in(folder, &["run", "--config", "sub/e.toml"]);
+    assert!(proxy.folder().join("sub/access.log").exists());
+    assert!(proxy.folder().join("sub/web.sock").exists());
+    proxy.stop();
+}
+
+#[test]
+fn what_the_host_does_not_have_is_told_before_it_is_run() {
+    let folder = Folder::new();
+    let text = |more: &str| {
+        format!(
+            "version = 1\n{more}\n[listener.web]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"a\"\n"
+        )
+    };
+    let nobody = "user = \"no-such-user\"\ngroup = \"no-such-group\"";
+    folder.write("user.toml", text(nobody));
+    for command in [
+        &["check", "user.toml"][..],
+        &["run", "--config", "user.toml"],
+    ] {
+        let ended = run(folder.path(), command);
+        assert_eq!(ended.status, 1, "{ended:?}");
+        for name in ["no user \"no-such-user\"", "no group \"no-such-group\""] {
+            assert!(ended.stderr.contains(name), "{}", ended.stderr);
+        }
+    }
+    let log = "access_log.to = { file = \"nowhere/a.log\" }";
+    folder.write("log.toml", text(log));
+    // A service manager may make the folder before the start.
+    let checked = run(folder.path(), &["check", "log.toml"]);
+    assert_eq!(checked.status, 0, "{checked:?}");
+    let nowhere = folder.join("nowhere").display().to_string();
+    assert!(checked.stderr.contains("warning: ") && checked.stderr.contains(&nowhere));
+    let started = run(folder.path(), &["run", "--config", "log.toml"]);
+    assert_eq!(started.status, 1, "{started:?}");
+    let last = started.stderr.lines().last().unwrap();
+    let said = format!("cannot open the access log {nowhere}/a.log: ");
+    assert!(last.contains(&said), "{last}");
 }
 
 #[test]

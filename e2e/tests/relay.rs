@@ -37,7 +37,7 @@ fn the_whole_target_arrives_unchanged() {
         "/.hidden/a..b",
         "/\"<>\\^`{|}?\"<>\\^`{|}",
         "/%0d%0aX:%20y",
-        "/%00",
+        "/%01",
     ];
     for target in targets {
         client.get(target).status(200);

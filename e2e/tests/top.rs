@@ -41,10 +41,10 @@ impl Terminal {
             eprintln!("SKIPPED: no tmux is here: cargo xtask setup installs it");
             return None;
         }
-        let started = terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "30", command]);
-        assert!(started.status.success(), "{started:?}");
         // What ends in it stays to be read.
-        terminal.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
+        let command = format!("{command}; echo \"ended with $?\"; exec cat");
+        let started = terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "30", &command]);
+        assert!(started.status.success(), "{started:?}");
         Some(terminal)
     }
 
@@ -147,7 +147,7 @@ fn top_shows_who_is_down_and_why_and_drains_by_a_key() {
         (answers(&proxy, 20) == ["a", "b"]).then_some(())
     });
     terminal.types(&["q"]);
-    terminal.shows(&["Pane is dead"]);
+    terminal.shows(&["ended with 0"]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn top_says_that_what_it_shows_is_old_and_goes_on_with_the_next_process() {
     proxy.wait();
     terminal.shows(&["STALE for", "no evenkeel answers"]);
     terminal.types(&["C-c"]);
-    terminal.shows(&["Pane is dead"]);
+    terminal.shows(&["ended with 0"]);
 }
 
 #[test]

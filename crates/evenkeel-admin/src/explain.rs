@@ -29,6 +29,7 @@ use evenkeel_http1::{Expect, Refusal, Request, RequestBody};
 use evenkeel_policy::overload::Level;
 use evenkeel_state::Snapshot;
 use evenkeel_state::decide::admit::Door;
+use evenkeel_state::decide::twice::Shape;
 use evenkeel_state::decide::{Client, admit, health, target};
 
 use self::ask::Question;
@@ -76,6 +77,7 @@ pub fn explain(sight: Sight<'_>, ask: &view::Ask) -> Result<view::Explanation, S
         id: found.id,
         listener: found.listener,
         proof: proof.as_ref(),
+        expired: false,
     };
     let mut told = view::Explanation {
         method: question.method.clone(),
@@ -209,6 +211,18 @@ impl<'a> Asked<'a> {
                 RequestBody::Empty => Some(0),
                 RequestBody::Chunked => None,
             },
+        }
+    }
+
+    /// What decides whether it may be sent twice at once.
+    fn shape(&self) -> Shape {
+        let body = self.request.body;
+        Shape {
+            idempotent: self.view.method().is_idempotent(),
+            bodiless: body == RequestBody::Empty && !self.request.had_length,
+            length: self.asks().length,
+            expects: self.request.expect != Expect::None,
+            upgrades: self.request.upgrade.is_some(),
         }
     }
 

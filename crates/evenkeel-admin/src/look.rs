@@ -10,7 +10,9 @@ use evenkeel_config::model::{self, Listener, ListenerCertificate};
 use evenkeel_policy::Candidate;
 use evenkeel_state::counters::Counter;
 use evenkeel_state::life::Told;
-use evenkeel_state::{ClusterSnapshot, Endpoint, ListenerState, Snapshot, WorkerCounters};
+use evenkeel_state::{
+    ClusterSnapshot, Endpoint, Failing, ListenerState, Snapshot, Sought, WorkerCounters,
+};
 
 use crate::Office;
 use crate::view;
@@ -40,7 +42,7 @@ pub(crate) fn status(office: &Office) -> view::Status {
         clusters: snapshot
             .clusters()
             .iter()
-            .map(|one| cluster(one, now_ms))
+            .map(|one| cluster(one, office.publisher.failing(), now_ms))
             .collect(),
     }
 }
@@ -64,6 +66,7 @@ pub(crate) fn config(told: Told) -> view::Config {
         file: told.file.map(|path| path.display().to_string()),
         loaded_at: seconds(told.loaded),
         error: failure(told.failed),
+        rolled_back: failure(told.went_back),
         certificates_error: failure(told.certificates),
         trial_left: told.trial.map(left),
     }
@@ -110,7 +113,7 @@ fn certificate(one: &ListenerCertificate) -> view::Certificate {
     }
 }
 
-fn cluster(cluster: &ClusterSnapshot, now_ms: u64) -> view::Cluster {
+fn cluster(cluster: &ClusterSnapshot, failing: &Failing, now_ms: u64) -> view::Cluster {
     let list = cluster.endpoints.list.iter();
     view::Cluster {
         name: cluster.config.name.clone(),
@@ -118,7 +121,26 @@ fn cluster(cluster: &ClusterSnapshot, now_ms: u64) -> view::Cluster {
         panicking: cluster.state.is_panicking(),
         tls: tls(&cluster.config),
         endpoints: list.map(|one| endpoint(one, now_ms)).collect(),
+        unresolved: unresolved(cluster, failing),
     }
+}
+
+/// What of a cluster's endpoints is not found.
+pub(crate) fn unresolved(cluster: &ClusterSnapshot, failing: &Failing) -> Vec<view::Unresolved> {
+    let unknown = failing.of(cluster).into_iter();
+    unknown
+        .map(|one| view::Unresolved {
+            name: match &one.sought {
+                Sought::Name(host, port) => format!("{host}:{port}"),
+                other => other.to_string(),
+            },
+            since: one.failure.as_ref().map(|failure| seconds(failure.since)),
+            reason: one.failure.map_or_else(
+                || "nobody has answered yet".to_owned(),
+                |failure| failure.why,
+            ),
+        })
+        .collect()
 }
 
 /// How connections to a cluster's endpoints are made safe, in a word; none: they are plain.

@@ -19,7 +19,7 @@ use evenkeel_state::counters::Counter;
 use evenkeel_state::histogram::{Counts, Histogram};
 use evenkeel_state::life::Stage;
 use evenkeel_state::traffic::{PhaseTimes, TrafficSum};
-use evenkeel_state::{ClusterSnapshot, Snapshot, WorkerCounters};
+use evenkeel_state::{ClusterSnapshot, Failing, Snapshot, WorkerCounters};
 
 use crate::Office;
 use crate::metrics::text::{Buckets, Kind, Text};
@@ -45,7 +45,7 @@ pub(crate) fn page(office: &Office, format: Format) -> String {
     of_traffic(&mut text, &LISTENER, &listeners);
     certificates::write(&mut text, &snapshot);
     of_traffic(&mut text, &ROUTE, &routes(&snapshot));
-    of_clusters(&mut text, &snapshot);
+    of_clusters(&mut text, &snapshot, office.publisher.failing());
     endpoints::write(&mut text, &snapshot);
     text.finish()
 }
@@ -80,9 +80,19 @@ fn of_process(text: &mut Text, office: &Office, snapshot: &Snapshot) {
             snapshot.generation,
         ),
         (
+            "evenkeel_config_held",
+            "Configurations of before that are kept in memory, because exchanges or tunnels that began under them are under way.",
+            office.publisher.held(),
+        ),
+        (
             "evenkeel_config_last_reload_successful",
             "0: the last reload changed nothing, status says why.",
             u64::from(told.failed.is_none()),
+        ),
+        (
+            "evenkeel_config_rolled_back",
+            "1: a configuration from before is served, and not what the file said last; status says why.",
+            u64::from(told.went_back.is_some()),
         ),
         (
             "evenkeel_config_loaded_timestamp_seconds",
@@ -212,7 +222,7 @@ fn of_workers(text: &mut Text, office: &Office) {
     text.family(
         "evenkeel_http2_abuses_total",
         Kind::Counter,
-        "Connections of HTTP/2 that were ended because their clients made work that nobody asked for.",
+        "Connections of HTTP/2 that were ended because their clients, or endpoints, made work that nobody asked for.",
     );
     for abuse in Abuse::ALL {
         let of = |counters: &WorkerCounters| counters.abuses[abuse.index()].read();
@@ -343,7 +353,7 @@ const OF_PHASES: [OfPhase; 4] = [
 /// A number of a cluster: family, what it says, what it is.
 type OfCluster = (&'static str, &'static str, fn(&ClusterSnapshot) -> u64);
 
-fn of_clusters(text: &mut Text, snapshot: &Snapshot) {
+fn of_clusters(text: &mut Text, snapshot: &Snapshot, failing: &Failing) {
     let gauges: [OfCluster; 5] = [
         (
             "evenkeel_cluster_endpoints",
@@ -382,6 +392,15 @@ fn of_clusters(text: &mut Text, snapshot: &Snapshot) {
         for cluster in snapshot.clusters() {
             text.sample(&[("cluster", &cluster.config.name)], of(cluster));
         }
+    }
+    text.family(
+        "evenkeel_cluster_unresolved",
+        Kind::Gauge,
+        "How many names, services and lists of its endpoints could not be looked up the last time.",
+    );
+    for cluster in snapshot.clusters() {
+        let unknown = failing.of(cluster).len() as u64;
+        text.sample(&[("cluster", &cluster.config.name)], unknown);
     }
     for (name, help, of) in OF_PHASES {
         text.family(name, Kind::Histogram, help);

@@ -15,7 +15,7 @@ mod route;
 mod snapshot;
 mod status;
 
-pub use cluster::{Cluster, ClusterSummary, Clusters, EndpointCounts};
+pub use cluster::{Cluster, ClusterSummary, Clusters, EndpointCounts, Unresolved};
 pub use endpoint::{
     Configured, Ejection, Endpoint, EndpointOrder, Endpoints, NewEndpoint, Ordered, Probe,
 };

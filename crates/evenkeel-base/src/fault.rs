@@ -68,7 +68,7 @@ macro_rules! faults {
 
 faults! {
     RequestMalformed "request-malformed" Downstream 400 "http_request_error" "The request's head breaks the grammar of HTTP/1.1 or could be read in two ways.";
-    RequestPathRefused "request-path-refused" Downstream 400 "http_request_error" "The path has dot segments, which this route does not allow.";
+    RequestPathRefused "request-path-refused" Downstream 400 "http_request_error" "The path has dot segments, which this route does not allow, or may be read as one that another route guards.";
     RequestTargetRefused "request-target-refused" Downstream 400 "http_request_error" "The path or the query has a character that the grammar of URIs does not know, and the endpoint speaks HTTP/2, which does not carry it.";
     RequestBodyMalformed "request-body-malformed" Downstream 400 "http_request_error" "The request's body breaks the rules of its protocol: the grammar of chunks, or the length that its head announced.";
     RequestDenied "request-denied" Downstream 403 "http_request_denied" "The client's network is not allowed on this route.";
@@ -76,7 +76,8 @@ faults! {
     RequestHeaderTimeout "request-header-timeout" Downstream 408 "connection_read_timeout" "The client did not finish its request's head in time.";
     RequestBodyTimeout "request-body-timeout" Downstream 408 "connection_read_timeout" "The client stopped sending its request's body.";
     RequestBodyTooLarge "request-body-too-large" Downstream 413 "http_request_error" "The request's body is larger than the route allows.";
-    Misdirected "misdirected" Downstream 421 "http_request_error" "The request is for a host that needs another TLS connection: another certificate, or another check of the client.";
+    Misdirected "misdirected" Downstream 421 "http_request_error" "The request is for a host that needs another TLS connection, for another certificate is for it.";
+    ClientCertificateExpired "client-certificate-expired" Downstream 421 "http_request_error" "The client's certificate has expired since its connection began: a new one needs a certificate that is valid.";
     RateLimited "rate-limited" Downstream 429 "http_request_denied" "The client sent more requests than the route's rate limit allows.";
     TooManyConnections "too-many-connections" Downstream 429 "http_request_denied" "The client has more connections open than the listener allows.";
     RequestLineTooLong "request-line-too-long" Downstream 414 "http_request_error" "The request line is longer than the listener allows.";
@@ -86,6 +87,7 @@ faults! {
     ClientStalled "client-stalled" Downstream 499 "connection_write_timeout" "The client took no byte of the response for the write timeout.";
     CodingUnsupported "coding-unsupported" Downstream 501 "http_request_error" "The request's transfer coding is not chunked alone.";
     VersionUnsupported "version-unsupported" Downstream 505 "http_request_error" "The request's HTTP version is none that this listener speaks.";
+    ConnectionOutdated "connection-outdated" Local 421 "http_request_error" "The listener asks something else of its clients than when the connection began: a new one is checked anew.";
     NoRoute "no-route" Local 404 "destination_not_found" "No route matches the request.";
     Internal "internal-error" Local 500 "proxy_internal_error" "A mistake of evenkeel's own; please report it.";
     NoEndpoint "no-endpoint" Local 503 "destination_unavailable" "The cluster has no endpoint that could be tried.";
@@ -105,6 +107,7 @@ faults! {
     EndpointReset "endpoint-reset" Upstream 502 "connection_terminated" "The endpoint reset the connection before it answered.";
     StreamRefused "stream-refused" Upstream 502 "http_response_incomplete" "The endpoint refused the request's stream before it looked at it (HTTP/2).";
     ConnectionDead "connection-dead" Upstream 504 "connection_timeout" "The endpoint did not answer a PING in time, and its connection was given up (HTTP/2).";
+    EndpointFlood "endpoint-flood" Upstream 502 "http_protocol_error" "The endpoint sent frames that nothing asked for, and its connection was ended with all that ran on it (HTTP/2).";
     UpgradeUnsupported "upgrade-unsupported" Upstream 502 "http_upgrade_failed" "The endpoint speaks HTTP/2 and does not take that protocol over it (RFC 8441).";
     ResponseMalformed "response-malformed" Upstream 502 "http_protocol_error" "The endpoint's response breaks the grammar of HTTP/1.1 or could be read in two ways.";
     ResponseHeadTooLarge "response-head-too-large" Upstream 502 "http_response_header_section_size" "The endpoint's response head is larger, or has more fields, than allowed.";

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use evenkeel_base::ListenerId;
+use evenkeel_base::{ClusterId, ListenerId};
 
+use crate::circle;
 use crate::cookies;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Config, Listener, Route};
@@ -80,6 +81,7 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
     reach::check(&sound, listener_names.all.len(), cx);
     if complete {
         report_uncertified(&listeners, &drafts, cx);
+        report_circles(&drafts, &listeners, &clusters, cx);
         report_absent(&listener_names, nodes.is_empty(), cx);
         report_unused(&drafts, &nodes, &names, &listeners, cx);
     }
@@ -104,6 +106,23 @@ fn read(root: &Node<'_>, cx: &mut Cx<'_>) -> Option<Config> {
             .collect(),
         elsewhere: cx.take_elsewhere(),
     })
+}
+
+/// Reports routes that lead back to the listener that a request came by.
+fn report_circles(
+    drafts: &[route::Draft],
+    listeners: &[Listener],
+    clusters: &[Option<cluster::Draft>],
+    cx: &mut Cx<'_>,
+) {
+    let cluster = |id: ClusterId| Some(&clusters.get(id.index())?.as_ref()?.cluster);
+    for draft in drafts.iter().filter(|draft| draft.sound) {
+        if let Some(circle) = circle::of(&draft.route, listeners, cluster) {
+            cx.error(draft.span.clone(), circle.complaint()).help(
+                "name the address of what is to answer; where that is another route of this file, name its cluster or its listener",
+            );
+        }
+    }
 }
 
 /// Warns of hosts that routes are for, and no certificate of their listener.

@@ -6,6 +6,7 @@
 //! or touches the network: [`Source`] is how the binary lends those.
 
 mod check;
+mod circle;
 mod cookies;
 mod diagnostic;
 mod elsewhere;

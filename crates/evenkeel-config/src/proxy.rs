@@ -1,11 +1,13 @@
 //! The configuration that `evenkeel proxy --listen … --to …` stands for.
 
 use std::collections::HashSet;
+use std::slice;
 
 use evenkeel_base::matching::RouteMatch;
 use evenkeel_base::rules::{AdminState, BalancerRules};
 use evenkeel_base::{Address, BalancerKind, ClusterId, Scheme};
 
+use crate::circle;
 use crate::elsewhere;
 use crate::model::{
     Action, Config, Elsewhere, Endpoint, HostRewrite, PathRewrite, Split, UpstreamProtocol,
@@ -84,6 +86,11 @@ pub fn proxy(
         rewrite: PathRewrite::Keep,
         host: HostRewrite::Keep,
     };
+    let listener = listener::with_defaults("web", bind);
+    let route = route::with_defaults(RouteMatch::default(), action);
+    if let Some(circle) = circle::of(&route, slice::from_ref(&listener), |_| Some(&cluster)) {
+        return Err(circle.complaint());
+    }
     Ok(Config {
         workers: process.workers,
         log: process.log,
@@ -96,8 +103,8 @@ pub fn proxy(
         zone: String::new(),
         node: String::new(),
         admin: None,
-        listeners: vec![listener::with_defaults("web", bind)],
-        routes: vec![route::with_defaults(RouteMatch::default(), action)],
+        listeners: vec![listener],
+        routes: vec![route],
         clusters: vec![cluster],
         elsewhere: Elsewhere::default(),
     })

@@ -244,10 +244,12 @@ pub struct Node<'a> {
 impl<'a> Node<'a> {
     /// What it is, for "expected a …, found …".
     #[must_use]
-    pub const fn found(&self) -> &'static str {
+    pub fn found(&self) -> &'static str {
         match self.value {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
+            DeValue::Float(float) if float.as_str().contains("nan") => "what is no number",
+            DeValue::Float(float) if float.as_str().contains("inf") => "a number without end",
             DeValue::Float(_) => "a number with a fraction",
             DeValue::Boolean(_) => "a boolean",
             DeValue::Datetime(_) => "a date",

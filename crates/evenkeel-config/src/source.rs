@@ -2,7 +2,7 @@
 //!
 //! This crate opens no file and reads no environment; the binary implements [`Source`] and tests pass a map.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use evenkeel_tls::client::Roots;
 
@@ -44,7 +44,33 @@ pub trait Source {
         false
     }
 
-    /// The path that a relative path in the configuration stands for. Without an override: itself.
+    /// Whether this host has that user, by name or number; why not, in words for the operator. Without an override: not that
+    /// anybody knew otherwise, as for those below.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn user(&self, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The same of a group.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn group(&self, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Whether a file could be there to be written to, as far as can be seen without making one.
+    ///
+    /// # Errors
+    /// Why not, in words for the operator.
+    fn place(&self, _file: &Path) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The path that a relative path in the configuration stands for: what is printed, and read by whoever has no folder to
+    /// count from. It is whole, so that it stands for itself wherever it is resolved again. Without an override: itself.
     fn resolve(&self, path: &str) -> PathBuf {
         PathBuf::from(path)
     }

@@ -8,6 +8,7 @@
 //! where there was more than one: for one they say what the record says, and took a thousand more.
 
 mod format;
+pub mod fuzzing;
 mod line;
 mod page;
 mod rules;
@@ -15,7 +16,7 @@ mod time;
 mod writer;
 
 use std::cell::{Cell, RefCell};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
@@ -29,6 +30,8 @@ use evenkeel_base::{RequestView, ResponseView};
 use evenkeel_config::model::{self, AccessLogTarget};
 use evenkeel_state::{Snapshot, WorkerCounters};
 use evenkeel_tls::Proof;
+use rustix::fs::OFlags;
+use rustix::io::{Errno, ioctl_fionbio};
 
 use crate::access_log::page::Page;
 use crate::access_log::rules::Rules;
@@ -121,9 +124,25 @@ impl Drop for AccessLog {
     }
 }
 
-fn append(path: &Path, mode: u32) -> io::Result<std::fs::File> {
+fn append(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.create(true).append(true).mode(mode).open(path)
+    // A pipe without a reader is an error at once, and nothing to wait for.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    options
+        .create(true)
+        .append(true)
+        .mode(mode)
+        .custom_flags(nonblocking);
+    let file = options.open(path).map_err(|error| {
+        if error.raw_os_error() != Some(Errno::NXIO.raw_os_error()) {
+            return error;
+        }
+        let why = "it is a pipe that nobody reads: start its reader first";
+        io::Error::new(error.kind(), why)
+    })?;
+    // The writer is to wait for a reader that is slow: it is a thread of its own.
+    ioctl_fionbio(&file, false)?;
+    Ok(file)
 }
 
 /// A worker's end. Another log may take the place of the one that it had.

@@ -89,7 +89,7 @@ impl Deadlines {
     }
 
     /// Wakes the owner of every place that is due, and says when the next one will be. Groups without a place taken go.
-    fn fire(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn fire(&self, now: Instant) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         // Waking only schedules tasks, so nothing borrows the groups again before this ends.
         self.groups.borrow_mut().retain(|group| {

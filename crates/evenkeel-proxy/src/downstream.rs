@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use evenkeel_base::FieldSink;
 use evenkeel_base::{RequestHead, RequestView, Span};
+use evenkeel_state::decide::twice::Shape;
 
 use crate::body::{Length, Sink, Source};
 
@@ -38,6 +39,21 @@ impl Facts {
             interim: false,
             persistent: false,
         }
+    }
+}
+
+/// What decides whether a request may be sent twice at once.
+pub(crate) fn shape<D: Downstream>(down: &D) -> Shape {
+    let facts = down.facts();
+    Shape {
+        idempotent: down.request().method().is_idempotent(),
+        bodiless: facts.length == Length::Empty,
+        length: match facts.length {
+            Length::Known(length) => Some(length),
+            Length::Empty | Length::Unknown => None,
+        },
+        expects: facts.expect != Expect::Nothing,
+        upgrades: facts.upgrade.is_some(),
     }
 }
 
@@ -72,6 +88,21 @@ pub(crate) trait Asker {
     /// Ready when the client is gone. Called after the whole request was received, or while nobody reads its body: what comes
     /// meanwhile is kept, as far as there is room.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether a client that leaves says so beside its bytes: then it is known whatever of them is still to be read, and an end of
+    /// its own bytes alone means nothing.
+    fn says_when_gone(&self) -> bool {
+        false
+    }
+
+    /// Ready when the client is gone, as far as that can be known while its request goes on.
+    fn poll_abandoned(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.request_done() || self.says_when_gone() {
+            self.poll_gone(cx)
+        } else {
+            Poll::Pending
+        }
+    }
 }
 
 /// The client's side of one exchange.

@@ -26,7 +26,8 @@ use evenkeel_net::{Pipe, Stream};
 use evenkeel_state::{Dial, OpenConnection};
 
 use incoming::Chunked;
-pub(crate) use incoming::{Incoming, MAX_TRAILERS};
+pub(crate) use incoming::Incoming;
+use incoming::MAX_TRAILERS;
 pub(crate) use outgoing::{Coding, Outgoing, chunked_unless_known};
 pub(crate) use reply::Reply;
 

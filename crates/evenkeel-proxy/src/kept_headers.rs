@@ -6,7 +6,7 @@ use evenkeel_base::ResponseView;
 use evenkeel_base::head::Field;
 
 /// So many bytes of a header field are recorded, over all of its lines.
-pub(crate) const MAX_HEADER: usize = 512;
+pub const MAX_HEADER: usize = 512;
 
 /// The values of some fields of a response.
 #[derive(Debug)]

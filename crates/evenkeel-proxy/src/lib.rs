@@ -33,6 +33,7 @@ mod replay;
 #[cfg(test)]
 mod rig;
 mod roll;
+mod runners;
 mod scene;
 mod shared;
 mod spare;

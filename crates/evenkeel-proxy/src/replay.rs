@@ -234,6 +234,10 @@ impl<S: Source> Source for Replayed<'_, S> {
         self.live.hold_less(stopped);
     }
 
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        self.live.gather(cx);
+    }
+
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {
         self.live.trailers(&mut |field| {
             self.kept.trailed.set(true);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use evenkeel_base::Fault;
 use evenkeel_config::model::Listener;
 use evenkeel_http1::reason_phrase;
-use evenkeel_http2::Abuse;
+use evenkeel_http2::{Abuse, Role};
 use evenkeel_net::Stream;
 
 use crate::deadline::{Deadline, Deadlines};
@@ -76,6 +76,8 @@ pub(crate) struct TurnedAway {
     of_all: Lines,
     /// One for each: what is new is told at once.
     abuses: [Lines; Abuse::COUNT],
+    /// The same of endpoints.
+    of_endpoints: [Lines; Abuse::COUNT],
 }
 
 /// Lines of the log, a few of very many.
@@ -139,9 +141,13 @@ impl TurnedAway {
         }
     }
 
-    /// A connection was ended because of what its client did on it: for how many of them a line is due now, if one is.
-    pub(crate) fn tell_abuse(&self, abuse: Abuse, now: Instant) -> Option<u64> {
-        self.abuses[abuse.index()].due(now)
+    /// A connection was ended because of what was done at its other end: for how many of them a line is due now, if one is.
+    pub(crate) fn tell_abuse(&self, role: Role, abuse: Abuse, now: Instant) -> Option<u64> {
+        let lines = match role {
+            Role::Client => &self.abuses,
+            Role::Endpoint => &self.of_endpoints,
+        };
+        lines[abuse.index()].due(now)
     }
 
     /// Holds another one until it has read its answer, when there may be one more.

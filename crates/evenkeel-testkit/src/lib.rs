@@ -34,6 +34,7 @@ pub mod dns;
 pub mod ends;
 pub mod evenkeel;
 pub mod faults;
+pub mod floods;
 pub mod folder;
 pub mod frames;
 pub mod gate;

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail};
 use evenkeel_admin::Console;
 use evenkeel_config::model::{Admin, Bind, Config};
-use evenkeel_net::Listener;
+use evenkeel_net::{Lease, Listener};
 
 use crate::activation::Activation;
 use crate::forbidden::forbidden;
 use crate::handover::Handover;
+use crate::parked::Parked;
 
 /// How a socket unit calls it (`FileDescriptorName=`), and a handover.
 pub(crate) const NAME: &str = "admin";
@@ -70,13 +71,28 @@ impl Change {
     ///
     /// # Errors
     /// When it cannot be bound: then nothing is.
-    pub(crate) fn bind(from: &Config, to: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn bind(from: &Config, to: &Config, parked: &Parked) -> anyhow::Result<Self> {
         let before = from.admin.as_ref().map(|admin| admin.bind);
         Ok(match &to.admin {
             None => Self::Goes,
             Some(admin) if before == Some(admin.bind) => Self::Stays,
-            Some(admin) => Self::Moves(bind_to(admin.bind, before)?),
+            Some(admin) => Self::Moves(match parked.find(&place(admin.bind)) {
+                Some(parked) => parked
+                    .context("the sockets that are kept for the admin address cannot be used")?,
+                None => bind_to(admin.bind, before)?,
+            }),
         })
+    }
+
+    /// Keeps the socket that goes, where it is of whoever started this process; the one that comes has its listener again.
+    pub(crate) fn park(&self, console: &Console, from: &Config, parked: &mut Parked) {
+        if matches!(self, Self::Stays) {
+            return;
+        }
+        let socket = console.address().and_then(Lease::get);
+        if let Some((admin, socket)) = from.admin.as_ref().zip(socket) {
+            parked.keep(NAME, place(admin.bind), vec![socket]);
+        }
     }
 
     /// Lets it be so. Nothing of what may still fail here is the operator's.

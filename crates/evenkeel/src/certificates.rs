@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use evenkeel_config::model::Config;
-use tokio::task;
+use evenkeel_state::Lists;
 use tokio::time::{self, Interval, MissedTickBehavior};
 
 use crate::admin_address::{self, Change};
@@ -25,14 +25,14 @@ impl Process {
         };
         let current = self.control.publisher().current();
         let config = Arc::clone(&current.config);
-        let work = task::spawn_blocking(move || renew(&reading, &config));
-        let Ok(Renewed {
+        let work = move || renew(&reading, &config);
+        let Renewed {
             config,
             report,
             seen,
-        }) = work.await
-        else {
-            return tracing::error!("reading certificates panicked");
+        } = match self.disk.ask("reading certificates", work).await {
+            Ok(renewed) => renewed,
+            Err(error) => return tracing::error!("certificates stay as they were: {error:#}"),
         };
         if let Some(watched) = &mut self.certificates {
             watched.were_read(seen);
@@ -57,7 +57,8 @@ impl Process {
 
     async fn publish_certificates(&self, config: Config) -> anyhow::Result<u64> {
         let config = Arc::new(config);
-        let (prepared, _) = self.control.prepare(config).await;
+        // All else is as it was read: so is nothing but what lists said then, and they may have changed.
+        let (prepared, _) = self.control.prepare(config, Lists::Served).await;
         let published = self.control.publish(prepared).await;
         published.context("the new certificates cannot be served")
     }

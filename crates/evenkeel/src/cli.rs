@@ -1,6 +1,7 @@
 //! The command line: its grammar and its help, and nothing that acts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -282,7 +283,7 @@ pub(crate) struct DemoArgs {
 /// `evenkeel proxy`.
 #[derive(Args, Debug)]
 pub(crate) struct ProxyArgs {
-    /// Where to listen: host:port, :port (all addresses) or unix:/path
+    /// Where to listen: an IP address and a port (127.0.0.1:8080), :port (all addresses) or unix:/path
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: String,
     /// An endpoint: host:port, :port (this host), http://host:port, host:9002-9004 or unix:/path; may be repeated
@@ -352,7 +353,10 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 fn parse_time(text: &str) -> Result<String, String> {
-    parse_duration(text).map(|_| text.to_owned())
+    match parse_duration(text)? {
+        Duration::ZERO => Err("no time at all: write how long, as in 10m".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn parse_endpoint(text: &str) -> Result<(String, String), String> {

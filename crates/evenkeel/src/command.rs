@@ -9,20 +9,34 @@ use clap::CommandFactory;
 use crate::cli::{CheckArgs, Cli, CompletionsArgs, ProxyArgs, RunArgs};
 use crate::files::Files;
 use crate::handover::Handover;
-use crate::load::{Loaded, load};
-use crate::process::Origin;
+use crate::load::{Loaded, load, load_again};
+use crate::process::{FromFile, Origin};
 use crate::run::serve;
 
 /// `evenkeel run`.
 pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<ExitCode> {
-    let (loaded, seen) = load(&args.config, is_colorful());
-    let loaded = loaded?;
+    // What was rolled back must not come back because the program is another.
+    let back = handover.back(&args.config);
+    let (loaded, seen) = match &back {
+        Some(back) => load_again(&back.served, is_colorful()),
+        None => {
+            let (loaded, seen) = load(&args.config, is_colorful());
+            (loaded?, seen)
+        }
+    };
     if let Loaded::Bad { report } = &loaded {
         handover.refuse(report);
     }
     match loaded.told() {
         Some((config, reading)) => {
-            let origin = Origin::File(args.config.clone(), args.watch, seen, reading);
+            let from = FromFile {
+                path: args.config.clone(),
+                watched: args.watch,
+                seen,
+                reading,
+                back,
+            };
+            let origin = Origin::File(Box::new(from));
             serve(config, origin, &args.control, handover, None, |_| {})
         }
         None => Ok(ExitCode::FAILURE),

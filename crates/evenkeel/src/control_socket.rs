@@ -115,14 +115,16 @@ pub(crate) fn is_at(socket: &Loan, path: &Path) -> bool {
     own == path || file(path).is_some_and(|there| file(&own) == Some(there))
 }
 
-/// Where commands ask: where they are told to, or the first of the usual places at which there is a socket; and where else it
-/// was looked for.
-pub(crate) fn to_ask(control: Option<&PathBuf>) -> (PathBuf, Vec<PathBuf>) {
-    if let Some(path) = control {
-        return (path.clone(), Vec::new());
-    }
-    let mut places = place::to_look();
-    let at = places.iter().position(|path| path.exists());
-    let path = places.remove(at.unwrap_or(0));
-    (path, places)
+/// Where commands ask, one place after the other: where they are told to and nowhere else, or in the usual places.
+pub(crate) fn to_ask(control: Option<&PathBuf>) -> Vec<PathBuf> {
+    control.map_or_else(place::to_look, |path| vec![path.clone()])
+}
+
+/// Whether that is said of a place where no process listens: none ever did, or what is left there is the socket of one that was
+/// killed. Then another place may have one, and nothing was asked yet.
+pub(crate) fn is_deserted(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::ConnectionRefused
+    )
 }

@@ -9,15 +9,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use evenkeel_config::Source;
 use evenkeel_tls::client::Roots;
 
+use crate::privileges;
 use crate::stamp::{Seen, Stamp};
 
 /// A value from elsewhere is at most this large: an error page, a token, a name.
 const MAX_FILE: u64 = 1024 * 1024;
 
+/// The content of a file, or why it cannot be read.
 type Read = Result<Vec<u8>, String>;
 
 /// What was read, and what the files looked like then.
@@ -32,17 +34,43 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
+    /// These files as another process read them; all else is still to be read.
+    pub(crate) fn of(files: impl IntoIterator<Item = (PathBuf, Vec<u8>)>) -> Self {
+        let files = files.into_iter();
+        Self {
+            files: files.map(|(path, content)| (path, Ok(content))).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The files, but for those of TLS.
+    pub(crate) fn files(&self) -> &HashMap<PathBuf, Read> {
+        &self.files
+    }
+
     /// The files of TLS.
     pub(crate) fn certificates(&self) -> Seen {
         let all = self.certificates.iter();
         all.map(|(path, (stamp, _))| (path.clone(), *stamp))
             .collect()
     }
+
+    /// Whether the same was read, but for the files of TLS and these lists.
+    pub(crate) fn is_as(&self, other: &Self, lists: &HashSet<&Path>) -> bool {
+        let files = |kept: &Self| -> HashMap<PathBuf, Read> {
+            let files = kept.files.clone().into_iter();
+            files
+                .filter(|(path, _)| !lists.contains(path.as_path()))
+                .collect()
+        };
+        self.variables == other.variables && files(self) == files(other)
+    }
 }
 
 /// The operator's files and environment; relative paths count from the folder of the configuration file.
 #[derive(Debug)]
 pub(crate) struct Files<'a> {
+    /// Whole, so that a path that was resolved is not resolved to another, and so that what is printed means the same anywhere.
     folder: PathBuf,
     /// What is not read again, and the files of TLS that are all the same.
     before: Option<(&'a Kept, &'a HashSet<PathBuf>)>,
@@ -54,8 +82,9 @@ pub(crate) struct Files<'a> {
 impl<'a> Files<'a> {
     /// What the configuration file at `path` refers to.
     pub(crate) fn beside(path: &Path) -> Self {
+        let folder = Path::new(".").join(path.parent().unwrap_or_else(|| Path::new("")));
         Self {
-            folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            folder: std::path::absolute(&folder).unwrap_or(folder),
             before: None,
             kept: RefCell::default(),
             roots: OnceCell::new(),
@@ -73,6 +102,14 @@ impl<'a> Files<'a> {
     /// What was read.
     pub(crate) fn into_kept(self) -> Kept {
         self.kept.into_inner()
+    }
+
+    /// What is found out of the host; not again of what is served already, whatever became of the host.
+    fn unless_again(&self, look: impl FnOnce() -> anyhow::Result<()>) -> Result<(), String> {
+        match self.before {
+            Some(_) => Ok(()),
+            None => look().map_err(|why| format!("{why:#}")),
+        }
     }
 
     fn read(&self, path: &Path) -> Read {
@@ -145,6 +182,27 @@ impl Source for Files<'_> {
         seen.is_ok_and(|seen| seen.mode() & 0o004 != 0)
     }
 
+    fn user(&self, name: &str) -> Result<(), String> {
+        self.unless_again(|| privileges::find_user(name).map(drop))
+    }
+
+    fn group(&self, name: &str) -> Result<(), String> {
+        self.unless_again(|| privileges::find_group(name).map(drop))
+    }
+
+    fn place(&self, file: &Path) -> Result<(), String> {
+        self.unless_again(|| {
+            let folder = file.parent().unwrap_or_else(|| Path::new("/"));
+            if file.is_dir() {
+                bail!("it is a folder");
+            }
+            if !folder.is_dir() {
+                bail!("there is no folder {}", folder.display());
+            }
+            Ok(())
+        })
+    }
+
     fn resolve(&self, path: &str) -> PathBuf {
         self.folder.join(path)
     }
@@ -153,10 +211,41 @@ impl Source for Files<'_> {
 /// Reads a configuration file's text.
 pub(crate) fn read_config(path: &Path) -> anyhow::Result<String> {
     let hint = if path == Path::new("evenkeel.toml") {
-        "; name one with --config, or try `evenkeel demo`"
+        "; name the one that is meant, or try `evenkeel demo`"
     } else {
         ""
     };
     let bytes = fs::read(path).with_context(|| format!("cannot read {}{hint}", path.display()))?;
-    String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();
+        anyhow::anyhow!("{}, line {line}: this is not UTF-8", path.display())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_folder_counts_once() {
+        // Tests run in the folder of their crate.
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for config in ["src/e.toml", "./src/e.toml", "src/handover/../e.toml"] {
+            let files = Files::beside(Path::new(config));
+            let once = files.resolve("files.rs").display().to_string();
+            assert_eq!(files.resolve(&once), Path::new(&once), "{config}");
+            let read = (files.file("files.rs"), files.certificate("files.rs"));
+            assert_eq!(read, (files.file(&once), files.certificate(&once)));
+            assert!(read.0.is_ok() && read.0 == read.1, "{config}");
+            assert!(files.now(&once).is_some());
+            assert_eq!(
+                files.may_others_read("files.rs"),
+                files.may_others_read(&once)
+            );
+        }
+        let files = Files::beside(Path::new("e.toml"));
+        assert_eq!(files.resolve("a.pem"), here.join("a.pem"));
+        assert_eq!(files.resolve("/b/a.pem"), Path::new("/b/a.pem"));
+    }
 }

@@ -11,6 +11,7 @@ use crate::activation::Activation;
 use crate::admin_address;
 use crate::forbidden::forbidden;
 use crate::handover::Handover;
+use crate::parked::Parked;
 
 /// What has to be bound and closed for a configuration to take the place of another.
 #[derive(Debug)]
@@ -22,11 +23,16 @@ pub(crate) struct Difference {
 }
 
 impl Difference {
-    /// What differs, with everything new bound.
+    /// What differs, with everything new bound, or taken from what is kept for it.
     ///
     /// # Errors
     /// When an address cannot be bound: then nothing is.
-    pub(crate) fn bind(from: &Config, to: &Config, workers: usize) -> anyhow::Result<Self> {
+    pub(crate) fn bind(
+        from: &Config,
+        to: &Config,
+        workers: usize,
+        parked: &Parked,
+    ) -> anyhow::Result<Self> {
         let absent = |listener: &model::Listener, in_config: &Config| {
             !in_config
                 .listeners
@@ -36,7 +42,17 @@ impl Difference {
         let mut new = Vec::new();
         for (place, listener) in to.listeners.iter().enumerate() {
             if absent(listener, from) {
-                new.push((place, bind(listener, workers)?));
+                let name = &listener.name;
+                let bound = match parked.find(&listener.bind.to_string()) {
+                    Some(parked) => parked.with_context(|| {
+                        format!("listener {name}: the sockets that are kept for it cannot be used")
+                    })?,
+                    None => bind(listener, workers)?,
+                };
+                let bound = bound.with_acceptors(workers).with_context(|| {
+                    format!("listener {name}: not every worker can accept by it")
+                })?;
+                new.push((place, bound));
             }
         }
         let gone = from.listeners.iter().enumerate();

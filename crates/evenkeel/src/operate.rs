@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 when it is done, 1 when it was refused or is wrong, 3 when no evenkeel answers.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use evenkeel_admin::client::{self, Failed};
 use evenkeel_admin::view;
 use serde::Serialize;
@@ -135,26 +137,41 @@ fn give(args: &AskArgs, path: &str, body: &impl Serialize) -> anyhow::Result<Exi
     told(args, answer, |one| done(&one))
 }
 
-/// Asks the evenkeel that is meant.
+/// Asks the evenkeel that is meant: the first that answers in the places where one may be.
 pub(crate) fn asked<T>(
     args: &AskArgs,
-    ask: impl AsyncFnOnce(&Path) -> Result<T, Failed>,
+    mut ask: impl AsyncFnMut(&Path) -> Result<T, Failed>,
 ) -> anyhow::Result<Asked<T>> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let (socket, elsewhere) = control_socket::to_ask(args.control.as_ref());
+    let mut deserted = Vec::new();
+    for place in control_socket::to_ask(args.control.as_ref()) {
+        match runtime.block_on(ask(&place)) {
+            Err(Failed::Nobody(place, error)) if control_socket::is_deserted(&error) => {
+                deserted.push((place, error));
+            }
+            answer => {
+                return Ok(Asked {
+                    answer,
+                    elsewhere: deserted,
+                });
+            }
+        }
+    }
+    let mut deserted = deserted.into_iter();
+    let (place, error) = deserted.next().context("there is no place to ask at")?;
     Ok(Asked {
-        answer: runtime.block_on(ask(&socket)),
-        elsewhere,
+        answer: Err(Failed::Nobody(place, error)),
+        elsewhere: deserted.collect(),
     })
 }
 
 /// What came of asking.
 pub(crate) struct Asked<T> {
     pub(crate) answer: Result<T, Failed>,
-    /// Where else a socket was looked for.
-    elsewhere: Vec<PathBuf>,
+    /// Where else it was tried, and why nobody answers there.
+    elsewhere: Vec<(PathBuf, io::Error)>,
 }
 
 /// Says what came of it.
@@ -172,9 +189,10 @@ pub(crate) fn told<T: Serialize>(
     };
     let mut error = failed.to_string();
     if matches!(failed, Failed::Nobody(..)) && !elsewhere.is_empty() {
-        let places = elsewhere.iter().map(|path| path.display().to_string());
+        let places = elsewhere.iter();
+        let places = places.map(|(path, why)| format!("{} ({why})", path.display()));
         let places: Vec<String> = places.collect();
-        error = format!("{error} (nor is there one at {})", places.join(", "));
+        error = format!("{error}; nor at {}", places.join(", "));
     }
     if args.json {
         let wrong = view::Wrong {

@@ -44,18 +44,24 @@ fn render(status: &Status, now: u64) -> String {
     if let Some(left) = config.trial_left {
         let _ = writeln!(out, "on trial for another {}", span(left));
     }
-    if let Some(failure) = &config.error {
-        let ago = span(now.saturating_sub(failure.at));
-        // The first mistake and its place: `evenkeel check` shows all of them.
-        let lines = failure.text.lines().take(2).map(str::trim);
-        let text = lines.collect::<Vec<_>>().join(" ");
-        let _ = writeln!(out, "LAST RELOAD FAILED {ago} ago: {text}");
+    for (failure, what) in [
+        (&config.error, "LAST RELOAD FAILED"),
+        (&config.rolled_back, "ROLLED BACK"),
+        (&config.certificates_error, "CERTIFICATES NOT RENEWED"),
+    ] {
+        if let Some(failure) = failure {
+            let ago = span(now.saturating_sub(failure.at));
+            // The first mistake and its place: `evenkeel check` shows all of them.
+            let lines = failure.text.lines().take(2).map(str::trim);
+            let text = lines.collect::<Vec<_>>().join(" ");
+            let _ = writeln!(out, "{what} {ago} ago: {text}");
+        }
     }
-    if let Some(failure) = &config.certificates_error {
-        let ago = span(now.saturating_sub(failure.at));
-        let lines = failure.text.lines().take(2).map(str::trim);
-        let text = lines.collect::<Vec<_>>().join(" ");
-        let _ = writeln!(out, "CERTIFICATES NOT RENEWED {ago} ago: {text}");
+    if config.rolled_back.is_some() {
+        let _ = writeln!(
+            out,
+            "  an upgrade keeps what is served; a reload or a restart serves what the file says"
+        );
     }
     let _ = writeln!(
         out,
@@ -80,7 +86,10 @@ fn render(status: &Status, now: u64) -> String {
     more(&mut out, status.listeners.len(), MOST_LISTENERS, "listener");
     let mut clusters: Vec<&Cluster> = status.clusters.iter().collect();
     // The sort is stable: the file's order otherwise.
-    clusters.sort_by_key(|cluster| cluster.endpoints.iter().all(is_well));
+    clusters.sort_by_key(|cluster| {
+        let has_all = !cluster.endpoints.is_empty() && cluster.unresolved.is_empty();
+        has_all && cluster.endpoints.iter().all(is_well)
+    });
     for cluster in clusters.iter().take(MOST_CLUSTERS) {
         list(&mut out, cluster);
     }
@@ -133,6 +142,17 @@ fn list(out: &mut String, cluster: &Cluster) {
         .to_vec(),
     ];
     let most = MOST_ENDPOINTS;
+    rows.extend(cluster.unresolved.iter().take(most).map(|one| {
+        let (name, state) = (one.name.clone(), "NOT FOUND".to_owned());
+        let mut row = vec![name, String::new(), state];
+        row.extend([String::new(), String::new(), String::new()]);
+        row.push(one.reason.clone());
+        row
+    }));
+    if rows.len() == 1 && endpoints.is_empty() {
+        let _ = writeln!(out, "  NO ENDPOINTS");
+        return;
+    }
     rows.extend(endpoints.iter().take(most).map(|one| {
         vec![
             one.id.clone(),
@@ -145,6 +165,7 @@ fn list(out: &mut String, cluster: &Cluster) {
         ]
     }));
     table(out, &rows);
+    more(out, cluster.unresolved.len(), most, "name");
     more(out, endpoints.len(), most, "endpoint");
 }
 
@@ -304,6 +325,22 @@ cluster api (least-request)
     }
 
     #[test]
+    fn what_was_rolled_back_is_loud() {
+        let mut status = status(r#"{"id": "b"}"#);
+        status.config.rolled_back = Some(evenkeel_admin::view::Failure {
+            at: 970,
+            text: "by order".to_owned(),
+        });
+        let seen = render(&status, 1_000);
+        let expected = "\
+generation 3 of /etc/e.toml, read 1m ago
+ROLLED BACK 30s ago: by order
+  an upgrade keeps what is served; a reload or a restart serves what the file says
+";
+        assert!(seen.contains(expected), "{seen}");
+    }
+
+    #[test]
     fn endpoints_that_prove_nothing_are_loud() {
         let mut status = status(r#"{"id": "b"}"#);
         for (tls, expected) in [
@@ -317,6 +354,34 @@ cluster api (least-request)
             let seen = render(&status, 1_000);
             assert!(seen.contains(expected), "{seen}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_stands_first_and_says_why() {
+        let mut status = status(r#"{"id": "b"}"#);
+        let mut lost = status.clusters[0].clone();
+        lost.name = "lost".to_owned();
+        lost.endpoints.clear();
+        lost.unresolved = vec![evenkeel_admin::view::Unresolved {
+            name: "no-such-name.invalid:9001".to_owned(),
+            reason: "the name has no address".to_owned(),
+            since: Some(990),
+        }];
+        let mut empty = lost.clone();
+        (empty.name, empty.unresolved) = ("empty".to_owned(), Vec::new());
+        status.clusters.extend([lost, empty]);
+        let seen = render(&status, 1_000);
+        let expected = "
+cluster lost (least-request)
+  ENDPOINT                   WEIGHT  STATE      IN FLIGHT  REQUESTS  FAULTS
+  no-such-name.invalid:9001          NOT FOUND                               the name has no address
+
+cluster empty (least-request)
+  NO ENDPOINTS
+
+cluster api (least-request)
+";
+        assert!(seen.contains(expected), "{seen}");
     }
 
     #[test]

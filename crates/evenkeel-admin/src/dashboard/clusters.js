@@ -92,6 +92,7 @@ function updateCluster(node, cluster, now) {
 function words(cluster) {
   const parts = [`${cluster.admitting} of ${cluster.size} take requests`];
   if (cluster.panicking) parts.push("panic: all are tried");
+  for (const one of cluster.unresolved ?? []) parts.push(`${one.name} is not found (${one.reason})`);
   return parts.join(", ");
 }
 

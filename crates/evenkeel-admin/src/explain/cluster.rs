@@ -114,7 +114,9 @@ fn pick(
     if !state.limits.may_pass() || !state.limits.has_room() {
         return queued(cluster, vec![0; count]);
     }
-    if let Some(own) = pick::own(set, claim, wanted) {
+    let mut rng = Rng::new(SEED);
+    let keeps = |rng: &mut Rng| pick::own(set, claim, wanted, repeatable, rng);
+    if let Some(own) = claim.filter(|_| (0..SAMPLES).all(|_| keeps(&mut rng).is_some())) {
         let mut hits = vec![0; count];
         hits[own] = SAMPLES;
         return found(
@@ -127,9 +129,10 @@ fn pick(
     let by_key = wanted.key.is_some();
     let rehearsal = (!by_key).then(|| pick::rehearsal(cluster, of.sight.now_us));
     let who = rehearsal.as_ref().unwrap_or(tiers);
-    let (mut rng, mut first, mut hits) = (Rng::new(SEED), None, vec![0; count]);
+    let (mut first, mut hits) = (None, vec![0; count]);
     for _ in 0..SAMPLES {
-        let Some(at) = pick::pick(cluster, who, wanted, repeatable, &mut rng) else {
+        let others = |rng: &mut Rng| pick::pick(cluster, who, wanted, repeatable, rng);
+        let Some(at) = keeps(&mut rng).or_else(|| others(&mut rng)) else {
             break;
         };
         first = first.or(Some(at));

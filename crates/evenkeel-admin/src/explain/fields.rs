@@ -125,6 +125,7 @@ const fn reason(dropped: Dropped) -> &'static str {
         Dropped::RequestId => "no id that is kept, or another one is",
         Dropped::Pointless => "nothing of the kind follows",
         Dropped::Edited => "the route sets or removes it (`request_headers`)",
+        Dropped::Claimed => "it announces what the client must not say",
         Dropped::Ours => "meant for evenkeel",
     }
 }

@@ -63,13 +63,14 @@ fn request(of: &Asked<'_>, route: &Route, endpoint: &Endpoint) -> Option<view::M
         host: target::host(&of.view, host, endpoint),
         request_id: fields::MADE.as_bytes(),
         expect: of.request.expect == Expect::Continue,
-        trailers: pass_trailers(route, of.call, told),
+        trailers: pass_trailers(route, of.call),
         grpc_timeout: (of.call && allowed != std::time::Duration::MAX)
             .then_some(grpc::Timeout(allowed)),
         trace: trace.as_ref(),
         edits: &route.request_headers,
         proof: of.door.proof,
         told,
+        proven: of.sight.snapshot.proven(),
     };
     let mut all = fields::request(&of.sight.snapshot.config, &of.view, &rules);
     // These two are written by whoever writes the message, and not by the rules for fields.

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use evenkeel_base::matching::{HostPattern, PathPattern, ValuePattern, host_of};
+use evenkeel_base::path::canonical;
 use evenkeel_base::{RequestView, RouteId};
 use evenkeel_config::model::{Action, Config, Mirror, Redirect, Route};
 use evenkeel_config::{shown_text, shown_value};
@@ -94,7 +95,8 @@ fn distance(of: &Asked<'_>, route: &Route) -> (usize, usize) {
 /// How many bytes path and pattern begin with in common.
 fn same_start(route: &Route, view: &RequestView<'_>) -> usize {
     let (PathPattern::Exact(path) | PathPattern::Prefix(path)) = &route.matching.path;
-    let both = path.bytes().zip(view.path());
+    let asked = canonical(view.path());
+    let both = path.bytes().zip(asked.iter());
     both.take_while(|(a, b)| a == *b).count()
 }
 
@@ -156,7 +158,7 @@ fn words(of: &Asked<'_>, condition: Condition<'_>) -> (String, String, String) {
                 PathPattern::Prefix(path) if path.is_empty() => "anything".to_owned(),
                 PathPattern::Prefix(path) => format!("{} or below it", shown_text(config, path)),
             };
-            ("path".to_owned(), asks, shown(of.view.path()))
+            ("path".to_owned(), asks, shown(&canonical(of.view.path())))
         }
         Condition::Method(methods) => (
             "method".to_owned(),

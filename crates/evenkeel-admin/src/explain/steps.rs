@@ -1,12 +1,15 @@
 //! What a request is asked between its route and what that does: lists, limits, and how near the process is to its own.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
+use evenkeel_base::path::canonical;
 use evenkeel_base::rules::RateKey;
 use evenkeel_base::unit::format_duration;
 use evenkeel_base::{Fault, Network, RouteId};
 use evenkeel_config::model::Route;
 use evenkeel_state::decide::rate::key;
+use evenkeel_state::decide::spelling::{Refused, refused};
 
 use super::{Asked, shown};
 use crate::view::explain as view;
@@ -38,8 +41,8 @@ pub(super) fn admission(
         ),
         (
             Fault::RequestPathRefused,
-            "allow_dot_segments",
-            route.map_or_else(String::new, dots),
+            "path",
+            route.map_or_else(String::new, |route| path(of, route)),
         ),
         (
             Fault::ExpectationFailed,
@@ -56,10 +59,6 @@ pub(super) fn admission(
         if fault == Some(refused_by) {
             let why = match refused_by {
                 Fault::NoRoute => "none matches".to_owned(),
-                Fault::RequestPathRefused => {
-                    "the path has `.` or `..` segments, and the route does not allow them"
-                        .to_owned()
-                }
                 Fault::ExpectationFailed => "it expects something that nobody knows".to_owned(),
                 _ => why,
             };
@@ -90,11 +89,34 @@ fn certificate(of: &Asked<'_>) -> String {
     )
 }
 
-fn dots(route: &Route) -> String {
-    if route.allow_dot_segments {
-        "`.` and `..` pass as they are".to_owned()
-    } else {
-        "the path has no `.` or `..` segments".to_owned()
+/// What is said of how the path is spelt, by the data plane's own function. Nothing of the usual one.
+fn path(of: &Asked<'_>, route: &Route) -> String {
+    let came = of.view.path();
+    let snapshot = of.sight.snapshot;
+    let Cow::Owned(path) = canonical(came) else {
+        return String::new();
+    };
+    let taken = snapshot.route(of.door.id, &path, &of.view);
+    let refused = taken.and_then(|taken| refused(snapshot, of.door.id, &of.view, &path, taken));
+    match refused {
+        None if path != came => format!("routes are compared with {}", shown(&path)),
+        None if route.allow_dot_segments => "`.` and `..` pass as they are".to_owned(),
+        None => "however an endpoint reads it, no other route guards it more".to_owned(),
+        Some(Refused::Dots) => {
+            "it has `.` or `..` segments, and the route does not allow them (`allow_dot_segments`)"
+                .to_owned()
+        }
+        Some(Refused::Zero) => "it has a zero byte".to_owned(),
+        Some(Refused::Reading { path, route }) => {
+            let routes = &snapshot.config.routes;
+            let name = routes
+                .get(route.index())
+                .map_or("?", |one| one.name.as_str());
+            format!(
+                "an endpoint may read it as {}, and route \"{name}\" guards that",
+                shown(&path)
+            )
+        }
     }
 }
 

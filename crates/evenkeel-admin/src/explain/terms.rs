@@ -9,6 +9,7 @@ use evenkeel_config::model::{Action, Listener, Mirror, Route};
 use evenkeel_state::ClusterSnapshot;
 use evenkeel_state::decide::again::Again;
 use evenkeel_state::decide::patience;
+use evenkeel_state::decide::twice::Shape;
 
 use super::message::{rewritten, time};
 use super::{Asked, rough};
@@ -76,12 +77,10 @@ pub(super) fn of_route(
         let name = of.sight.snapshot.config.clusters.get(cluster.index());
         let name = name.map_or("?", |one| one.name.as_str());
         let part = f64::from(per_mille) / 10.0;
-        let can =
-            of.request.upgrade.is_none() && of.asks().length.is_none_or(|n| n <= max_body.bytes());
-        let about = if can {
+        let about = if of.shape().may_be_mirrored(max_body) {
             "a copy; its answer is thrown away"
         } else {
-            "this one cannot be: its body is too long, or it asks for another protocol"
+            "not this one: its body is too long, or it expects leave to send it, or asks for another protocol"
         };
         all.push(term(
             "mirror",
@@ -218,11 +217,11 @@ fn retries(
         left,
         format!("a request brings {rate}, a retry or hedge takes 1"),
     ));
-    all.extend(hedge(rules.hedge, cluster, again.repeatable));
+    all.extend(hedge(rules.hedge, cluster, of.shape()));
 }
 
 /// A second attempt beside the first; none where the route has none.
-fn hedge(hedge: HedgeRules, cluster: &ClusterSnapshot, repeatable: bool) -> Option<view::Term> {
+fn hedge(hedge: HedgeRules, cluster: &ClusterSnapshot, shape: Shape) -> Option<view::Term> {
     if hedge.percentile == 0 {
         return None;
     }
@@ -230,13 +229,14 @@ fn hedge(hedge: HedgeRules, cluster: &ClusterSnapshot, repeatable: bool) -> Opti
         Some(delay) => format!("after {}", rough(delay.max(hedge.min_delay))),
         None => "not yet: too little is known".to_owned(),
     };
-    let about = if repeatable {
+    let about = if shape.may_race(&hedge) {
         format!(
             "a second attempt when the first takes longer than {} % of requests",
             hedge.percentile
         )
     } else {
-        "not for this one: it must not be seen twice".to_owned()
+        "not for this one: only what is idempotent, has no body and asks for no other protocol is sent twice at once"
+            .to_owned()
     };
     Some(term("hedge", now, about))
 }

@@ -9,6 +9,7 @@ pub(super) const BOUNDS: Bounds = Bounds {
     clusters: 100,
     cluster_endpoints: 100,
     endpoints: 500,
+    unresolved: 10,
     events: 100,
     problems: 20,
 };

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use evenkeel_policy::Candidate;
 use evenkeel_state::histogram::Counts;
-use evenkeel_state::{ClusterSnapshot, Endpoint, Snapshot};
+use evenkeel_state::{ClusterSnapshot, Endpoint, Failing, Snapshot};
 
 use crate::live::bounds::BOUNDS;
 use crate::live::count::{FAULTS, Few, Window, faults, faults_of, quantiles, rate};
 use crate::live::history::{self, Point};
 use crate::live::state::{Now, State, reason};
-use crate::look::millis;
+use crate::look::{millis, unresolved};
 use crate::view::live::{self, Severity, Traffic};
 
 /// While nobody watches, so many counters of endpoints (one for each worker) are read in a second, in the mean.
@@ -206,6 +206,7 @@ impl Clusters {
     pub(super) fn show(
         &mut self,
         mut clusters: Vec<Cluster>,
+        failing: &Failing,
         now: Now,
         span: Duration,
     ) -> Vec<live::Cluster> {
@@ -217,6 +218,8 @@ impl Clusters {
         let mut shown = Vec::with_capacity(clusters.len());
         for mut cluster in clusters {
             let mut view = of_cluster(&cluster);
+            view.unresolved = unresolved(&cluster.snapshot, failing);
+            view.unresolved.truncate(BOUNDS.unresolved);
             let room = left.min(BOUNDS.cluster_endpoints);
             cluster
                 .endpoints
@@ -320,6 +323,7 @@ fn of_cluster(cluster: &Cluster) -> live::Cluster {
             p99_us: cluster.lately.1,
             ..cluster.traffic.traffic(span)
         },
+        unresolved: Vec::new(),
         endpoints: Vec::new(),
         endpoints_left_out: 0,
     }

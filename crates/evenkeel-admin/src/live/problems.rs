@@ -113,6 +113,10 @@ fn of_process(picture: &Picture, case: &Case<'_>) -> Vec<Problem> {
     }
     for (failed, what) in [
         (told.failed, "The last reload changed nothing"),
+        (
+            told.went_back,
+            "The configuration was rolled back, and its file was not put right since",
+        ),
         (told.certificates, "Certificates could not be read anew"),
     ] {
         if let Some((at, why)) = failed {
@@ -206,8 +210,21 @@ fn of_cluster(cluster: &Cluster) -> Vec<Problem> {
             ..problem(severity, text)
         });
     };
-    if cluster.size == 0 {
-        add(Severity::Bad, format!("{name} has no endpoints"));
+    let unresolved = cluster.unresolved.first().map(|first| {
+        let others = match cluster.unresolved.len() {
+            1 => "",
+            _ => ", and others",
+        };
+        format!("{} is not found ({}){others}", first.name, first.reason)
+    });
+    match (cluster.size, unresolved) {
+        (0, None) => add(Severity::Bad, format!("{name} has no endpoints")),
+        (0, Some(why)) => add(Severity::Bad, format!("{name} has no endpoints: {why}")),
+        (_, None) => {}
+        (_, Some(why)) => add(
+            Severity::Warn,
+            format!("{name}: {why}; what is known of it stays"),
+        ),
     }
     if cluster.queue > 0 {
         let waiting = usize::try_from(cluster.queue).unwrap_or(usize::MAX);

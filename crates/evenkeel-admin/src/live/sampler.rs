@@ -87,7 +87,9 @@ impl Sampler {
             routes,
             listeners,
             clusters_left_out: clusters.len().saturating_sub(BOUNDS.clusters),
-            clusters: self.clusters.show(clusters, moment, span),
+            clusters: self
+                .clusters
+                .show(clusters, office.publisher.failing(), moment, span),
             bounds: BOUNDS,
             ..Picture::default()
         };

@@ -14,7 +14,7 @@ use evenkeel_state::command::{Answer, Command, Desk, EndpointOrder, Refused};
 use evenkeel_state::compile::Resolved;
 use evenkeel_state::events::Severity as EventSeverity;
 use evenkeel_state::{
-    Ended, Endpoint, Events, Life, ProbeResult, Publisher, Registry, WorkerCounters,
+    Ended, Endpoint, Events, Life, ProbeResult, Publisher, Registry, Sought, WorkerCounters,
 };
 
 use super::*;
@@ -331,6 +331,7 @@ fn who_was_added_at_run_time_is_said_to_be() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn the_headline_says_what_is_wrong_and_since_when() {
     let headline = |change: fn(&mut Scene)| {
         let mut scene = Scene::new(3);
@@ -387,6 +388,17 @@ fn the_headline_says_what_is_wrong_and_since_when() {
     assert_eq!(
         (severity, text.as_str()),
         (Severity::Ok, "All well: 2 endpoints take requests; 1 note")
+    );
+    let (severity, text, _) = headline(|scene| {
+        let back = (SystemTime::now(), "by order".to_owned());
+        scene.office.life.went_back(SystemTime::now(), Some(back));
+    });
+    assert_eq!(
+        (severity, text.as_str()),
+        (
+            Severity::Warn,
+            "The configuration was rolled back, and its file was not put right since: by order"
+        )
     );
     let (severity, text, _) = headline(|scene| {
         scene
@@ -523,4 +535,33 @@ fn a_watcher_gets_the_past_and_then_pictures() {
         assert_eq!(first.as_ptr(), second.as_ptr(), "made once for both");
         drop(live);
     });
+}
+
+#[test]
+fn a_cluster_whose_names_are_not_found_says_which_and_why() {
+    let mut scene = Scene::of(&format!(
+        "{ROUTES}endpoints = [\"no-such.invalid:80\", \"srv:_http._tcp.no-such.invalid\"]"
+    ));
+    let picture = scene.after(|scene| {
+        let failing = scene.office.publisher.failing();
+        let name = Sought::Name("no-such.invalid".to_owned(), 80);
+        failing.looked(&name, Err("the name has no address"), SystemTime::now());
+    });
+    assert_eq!(
+        picture.headline.text,
+        "api has no endpoints: no-such.invalid:80 is not found (the name has no address), and others"
+    );
+    assert_eq!(picture.headline.severity, Severity::Bad);
+    let unresolved = &picture.clusters[0].unresolved;
+    let told: Vec<_> = unresolved
+        .iter()
+        .map(|one| (&*one.name, &*one.reason))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("no-such.invalid:80", "the name has no address"),
+            ("srv:_http._tcp.no-such.invalid", "nobody has answered yet"),
+        ]
+    );
 }

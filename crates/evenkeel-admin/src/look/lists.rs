@@ -7,7 +7,7 @@ use evenkeel_base::rules::AdminState;
 use evenkeel_base::{ClusterId, ListenerId};
 use evenkeel_config::model::{self, Action, Listed, Mirror};
 use evenkeel_policy::{Candidate, Health, Phase};
-use evenkeel_state::{ClusterSnapshot, NotThere, Snapshot};
+use evenkeel_state::{ClusterSnapshot, Failing, NotThere, Snapshot};
 
 use crate::query::Part;
 use crate::{Office, look, view};
@@ -100,7 +100,9 @@ pub(crate) fn clusters(office: &Office, part: Part) -> view::Clusters {
     view::Clusters {
         generation: snapshot.generation,
         total: all.len(),
-        clusters: shown.map(|(_, one)| summary(one)).collect(),
+        clusters: shown
+            .map(|(_, one)| summary(one, office.publisher.failing()))
+            .collect(),
         next,
     }
 }
@@ -108,7 +110,8 @@ pub(crate) fn clusters(office: &Office, part: Part) -> view::Clusters {
 /// `GET /api/v1/clusters/{cluster}`.
 pub(crate) fn cluster(office: &Office, name: &str) -> Result<view::ClusterSummary, NotThere> {
     let snapshot = office.publisher.current();
-    snapshot.called(name).map(summary)
+    let found = snapshot.called(name)?;
+    Ok(summary(found, office.publisher.failing()))
 }
 
 /// `GET /api/v1/clusters/{cluster}/endpoints`.
@@ -141,7 +144,7 @@ pub(crate) fn endpoint(
     Ok(look::endpoint(found, now_ms))
 }
 
-fn summary(cluster: &ClusterSnapshot) -> view::ClusterSummary {
+fn summary(cluster: &ClusterSnapshot, failing: &Failing) -> view::ClusterSummary {
     let mut summary = view::ClusterSummary {
         name: cluster.config.name.clone(),
         balancer: cluster.config.balancer.kind().to_string(),
@@ -153,6 +156,7 @@ fn summary(cluster: &ClusterSnapshot) -> view::ClusterSummary {
         },
         probed: cluster.config.probe.rules().is_some(),
         endpoints: view::EndpointCounts::default(),
+        unresolved: look::unresolved(cluster, failing),
         in_flight: 0,
         connections: 0,
         requests: 0,

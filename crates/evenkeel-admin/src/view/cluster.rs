@@ -19,6 +19,20 @@ pub struct Cluster {
     pub tls: Option<String>,
     /// Its endpoints, as names resolve.
     pub endpoints: Vec<Endpoint>,
+    /// The names, services and lists among its endpoints that could not be looked up the last time.
+    #[serde(default)]
+    pub unresolved: Vec<Unresolved>,
+}
+
+/// A name, a service or a list that is not found. What was found before, if anything was, holds.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Unresolved {
+    /// As it stands in the configuration, or as it was added.
+    pub name: String,
+    /// Why, for people.
+    pub reason: String,
+    /// Since when; null: nobody has answered yet.
+    pub since: Option<u64>,
 }
 
 /// `GET /api/v1/clusters`: a part of them.
@@ -51,6 +65,9 @@ pub struct ClusterSummary {
     pub probed: bool,
     /// How its endpoints are.
     pub endpoints: EndpointCounts,
+    /// The names, services and lists among its endpoints that could not be looked up the last time.
+    #[serde(default)]
+    pub unresolved: Vec<Unresolved>,
     /// Requests in flight to its endpoints.
     pub in_flight: u64,
     /// Connections to its endpoints.

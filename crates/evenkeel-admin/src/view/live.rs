@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::view::Event;
+use crate::view::{Event, Unresolved};
 
 /// The process at one moment, and what went on since the picture before.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -60,6 +60,9 @@ pub struct Bounds {
     pub cluster_endpoints: usize,
     /// Endpoints of all clusters together.
     pub endpoints: usize,
+    /// Names, services and lists of one cluster that are not found.
+    #[serde(default)]
+    pub unresolved: usize,
     /// Events of one picture.
     pub events: usize,
     /// Problems.
@@ -233,6 +236,9 @@ pub struct Cluster {
     /// What its endpoints were asked, attempt by attempt; the latencies are of whole exchanges.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// Names, services and lists among its endpoints that could not be looked up the last time, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unresolved: Vec<Unresolved>,
     /// Its endpoints, the worst first.
     pub endpoints: Vec<Endpoint>,
     /// How many endpoints are not shown.

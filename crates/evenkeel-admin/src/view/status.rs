@@ -46,6 +46,9 @@ pub struct Config {
     pub loaded_at: u64,
     /// Why the last reload changed nothing; null: it went well, or there was none.
     pub error: Option<Failure>,
+    /// Since when and why something else is served than the file said when it was last found right; null: that is served.
+    #[serde(default)]
+    pub rolled_back: Option<Failure>,
     /// Which certificates could not be read anew; null: all could.
     #[serde(default)]
     pub certificates_error: Option<Failure>,
@@ -53,7 +56,7 @@ pub struct Config {
     pub trial_left: Option<u64>,
 }
 
-/// What went wrong with a reload.
+/// What went wrong, and when.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Failure {
     /// When.

@@ -40,10 +40,12 @@ static ADVICE: [Advice; Fault::ALL.len()] = [
         of: Fault::RequestPathRefused,
         causes: &[
             "A client that does not resolve `.` and `..` before it sends.",
-            "An attempt to get out of a folder.",
+            "An attempt to get out of a folder, or around a route with `allow`, `deny` or a limit: by a slash that is percent-encoded, a backslash, a semicolon or a zero byte.",
         ],
         look: &[
+            "`evenkeel explain` with the path: it says as what an endpoint may read it, and which route that would be.",
             "If the endpoint needs such paths and routes by the very same string: `allow_dot_segments` on the route.",
+            "If the other route guards nothing that matters here: give both the same `allow`, `deny`, limits, `request_headers` and cluster.",
         ],
     },
     Advice {
@@ -117,11 +119,21 @@ static ADVICE: [Advice; Fault::ALL.len()] = [
         causes: &[
             "A browser that uses one connection for several hosts; it asks again on another one, and nothing is wrong.",
             "A client that connects by address or by another name than it asks for, where the listener has several certificates.",
-            "What clients have to show was changed, or a revocation list renewed, while the connection was open.",
         ],
         look: &[
             "The host in the access log, and the names of the listener's certificates in `evenkeel status --json`.",
             "Whether one certificate should be for both hosts.",
+        ],
+    },
+    Advice {
+        of: Fault::ClientCertificateExpired,
+        causes: &[
+            "A client that keeps its connection for longer than its certificate lives, and has a newer one that it shows when it connects again.",
+            "A client whose certificate was not renewed: its next connection is refused.",
+        ],
+        look: &[
+            "The client's certificate, whose subject stands in the access log.",
+            "Whether the client reads a renewed certificate without a restart.",
         ],
     },
     Advice {
@@ -209,6 +221,17 @@ static ADVICE: [Advice; Fault::ALL.len()] = [
             "HTTP/2 on a listener whose `protocols` lack it, or HTTP/1.1 where they name `h2` alone.",
         ],
         look: &["The access log: who it is.", "`protocols` of the listener."],
+    },
+    Advice {
+        of: Fault::ConnectionOutdated,
+        causes: &[
+            "A revocation list was renewed, or `ca` or `verify` of the listener changed, while the client was about to ask: its connection is closed with this answer.",
+            "The listener began to speak TLS, or to ask for certificates.",
+        ],
+        look: &[
+            "Whether the client connects again: it is told to by `Connection: close`, or GOAWAY.",
+            "When the files of `ca` or `crl`, by which clients are checked, have changed; a connection sees this once at most, and one that idles is closed before it asks.",
+        ],
     },
     Advice {
         of: Fault::NoRoute,
@@ -424,6 +447,17 @@ static ADVICE: [Advice; Fault::ALL.len()] = [
         look: &[
             "The endpoint's machine, and whether others reach it.",
             "Connections that die after a fixed time: `http2.ping_interval` of the cluster below the firewall's.",
+        ],
+    },
+    Advice {
+        of: Fault::EndpointFlood,
+        causes: &[
+            "A server whose PINGs, SETTINGS or header blocks are far more than its responses need.",
+            "An endpoint that was taken over, or something else in its place.",
+        ],
+        look: &[
+            "The log has a warning with the cluster, the endpoint and what was too much (abuse); docs/http2.md has the table.",
+            "What the endpoint runs, and its version. If it does nothing unusual, please report it.",
         ],
     },
     Advice {

@@ -31,6 +31,10 @@ impl GrpcStatus {
             Fault::NoRoute | Fault::MethodRefused => Self::Unimplemented,
             // The client's connection is the wrong one, and so it is when it tries again.
             Fault::Misdirected => Self::FailedPrecondition,
+            // This connection ends with it, and on the next one the call may go through: nobody has received it.
+            Fault::ConnectionOutdated => Self::Unavailable,
+            // On the next one it has to show another certificate.
+            Fault::ClientCertificateExpired => Self::Unauthenticated,
             Fault::RequestBodyTooLarge
             | Fault::RateLimited
             | Fault::TooManyConnections
@@ -57,6 +61,7 @@ impl GrpcStatus {
             | Fault::EndpointReset
             | Fault::StreamRefused
             | Fault::ConnectionDead
+            | Fault::EndpointFlood
             | Fault::ResponseCut
             | Fault::NoEndpoint
             | Fault::QueueFull

@@ -138,7 +138,7 @@ pub(crate) fn read(top: &Table<'_>, cx: &mut Cx<'_>) -> AccessLog {
         return defaults();
     };
     let log = AccessLog {
-        to: TO.read(&table, cx),
+        to: read_target(&table, cx),
         format: FORMAT.read(&table, cx),
         mode: MODE.read(&table, cx).0,
         request_headers: REQUEST_HEADERS.read(&table, cx).0,
@@ -175,6 +175,20 @@ fn check_headers(log: &AccessLog, table: &Table<'_>, cx: &mut Cx<'_>) {
         cx.error(knob, format!("{place} has no place for more header fields"))
             .help(help);
     }
+}
+
+/// A folder that is not there yet is no error: a service manager may make it at the start.
+fn read_target(table: &Table<'_>, cx: &mut Cx<'_>) -> AccessLogTarget {
+    let to = TO.read(table, cx);
+    if let AccessLogTarget::File(path) = &to
+        && let Err(why) = cx.source.place(path)
+    {
+        let message = format!("{} cannot be opened as things are: {why}", path.display());
+        cx.warning(TO.span(table), message).help(
+            "evenkeel does not start without its access log: make the folder, or have it made",
+        );
+    }
+    to
 }
 
 /// Writes it.

@@ -42,7 +42,7 @@ pub(crate) static HOST: Knob<Vec<HostPattern>> = Knob {
 /// `path` of a route.
 pub(crate) static PATH_KNOB: Knob<PathPattern> = Knob {
     key: "path",
-    about: "The path and everything below it, on segment bounds: `/api` matches `/api`, `/api/` and `/api/x`, not `/apix`. `path.exact` matches that path only. Compared byte for byte as it is sent. An exact path comes before a prefix, and a longer prefix before a shorter one.",
+    about: "The path and everything below it, on segment bounds: `/api` matches `/api`, `/api/` and `/api/x`, not `/apix`. `path.exact` matches that path only. Another spelling is no other path: what is percent-encoded is compared decoded and several slashes as one, while the request is passed on as it came. Where endpoints disagree what a path means (`%2f`, `%5c` and `\\` as slashes, `;` as the end of a name) and a reading of it takes a route with other lists, limits, `request_headers` or clusters, the request is refused (400, `request-path-refused`). Letters of another case, and a slash more behind an exact path, make another path. An exact path comes before a prefix, and a longer prefix before a shorter one.",
     default: PathPattern::Prefix(String::new()),
     why: "every path",
     bounds: None,

@@ -46,7 +46,7 @@ static NAME: Knob<Option<At<String>>> = Knob {
 
 static ALLOW: Knob<Vec<Network>> = Knob {
     key: "allow",
-    about: "The client networks that may use it; others get 403.",
+    about: "The client networks that may use it; others get 403. No other spelling of its path leads around it (see `path`); one in letters of another case is another path.",
     default: Vec::new(),
     why: "everyone",
     bounds: None,
@@ -56,7 +56,7 @@ static ALLOW: Knob<Vec<Network>> = Knob {
 
 static DENY: Knob<Vec<Network>> = Knob {
     key: "deny",
-    about: "The client networks that may not, also where `allow` names them.",
+    about: "The client networks that may not, also where `allow` names them. As for `allow`, no other spelling of its path leads around it.",
     default: Vec::new(),
     why: "nobody",
     bounds: None,
@@ -66,7 +66,7 @@ static DENY: Knob<Vec<Network>> = Knob {
 
 static REQUEST_HEADERS: Knob<Edits> = Knob {
     key: "request_headers",
-    about: "Edits of the request's fields on the way to the endpoint.",
+    about: "Edits of the request's fields on the way to the endpoint. What is set or removed cannot be said by clients with `_` for `-` either, which many endpoints read as the same, nor in trailers.",
     default: NO_EDITS,
     why: "none",
     bounds: None,
@@ -96,7 +96,7 @@ static MAX_REQUEST_BODY: Knob<OrOff<ByteSize>> = Knob {
 
 static TOTAL_TIMEOUT: Knob<OrOff<Duration>> = Knob {
     key: "total_timeout",
-    about: "The time for the whole exchange, queue and all attempts included, else 504.",
+    about: "The time for the whole exchange from the end of the request's head on, queue and all attempts included, else 504.",
     default: OrOff::Off,
     why: "downloads and streams may take as long as they make progress",
     bounds: TIMEOUT,
@@ -116,7 +116,7 @@ static PRIORITY: Knob<Priority> = Knob {
 
 static ALLOW_DOT_SEGMENTS: Knob<bool> = Knob {
     key: "allow_dot_segments",
-    about: "Whether paths with `.` and `..` segments, also encoded, pass as they are instead of 400.",
+    about: "Whether paths with `.` and `..` segments, also encoded and behind what endpoints may take for a slash, pass as they are instead of 400.",
     default: false,
     why: "an endpoint that resolves them sees another path than the one that was routed",
     bounds: None,

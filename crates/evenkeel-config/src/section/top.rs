@@ -277,6 +277,17 @@ fn read_identity(top: &Table<'_>, cx: &mut Cx<'_>) -> Option<Identity> {
         cx.error(GROUP.span(top), "a group without a user")
             .help("name the user that evenkeel is to become, with `user`");
     }
+    let users = user
+        .as_deref()
+        .map(|user| (USER.span(top), cx.source.user(user)));
+    let groups = group
+        .as_deref()
+        .map(|group| (GROUP.span(top), cx.source.group(group)));
+    for (span, known) in users.into_iter().chain(groups) {
+        if let Err(why) = known {
+            cx.error(span, why);
+        }
+    }
     user.map(|user| Identity { user, group })
 }
 

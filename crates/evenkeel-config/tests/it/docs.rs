@@ -76,10 +76,11 @@ fn the_advice_on_faults_names_what_there_is() {
 }
 
 /// Words that are not evenkeel's.
-const OF_HTTP_OR_THE_SYSTEM: [&str; 21] = [
+const OF_HTTP_OR_THE_SYSTEM: [&str; 22] = [
     ".",
     "..",
     "100-continue",
+    "Connection: close",
     "Content-Encoding",
     "Content-Length",
     "Expect",

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use evenkeel_base::edits::Edits;
 use evenkeel_base::matching::{HostPattern, PathPattern, RouteMatch, ValuePattern};
+use evenkeel_base::path::canonical;
 use evenkeel_base::rules::{AdminState, Priority, RetryRules};
 use evenkeel_base::{Address, ByteSize, ClusterId, ListenerId, Network};
 use evenkeel_config::model::{
@@ -234,8 +235,9 @@ fn tidy_route(index: usize, clusters: usize, route: &mut Route) {
         match &route.matching.path {
             PathPattern::Prefix(path) => *matched = path.len(),
             PathPattern::Exact(path) => {
+                let path = path.trim_end_matches('/').to_owned();
                 *matched = path.len();
-                route.matching.path = PathPattern::Prefix(path.clone());
+                route.matching.path = PathPattern::Prefix(path);
             }
         }
     }
@@ -447,7 +449,10 @@ fn a_match(listeners: usize) -> impl Strategy<Value = RouteMatch> {
         HostPattern::Exact("a.example".into()),
         HostPattern::Suffix(".b.example".into()),
     ];
-    let tail = || "(/[a-z0-9%._~-]{1,5}x){0,3}/?";
+    let tail = || {
+        "(/[a-z0-9%._~-]{1,5}x){0,3}/?"
+            .prop_map(|path| String::from_utf8_lossy(&canonical(path.as_bytes())).into_owned())
+    };
     let path = prop_oneof![
         tail().prop_map(PathPattern::Exact),
         tail().prop_map(|p| PathPattern::Prefix(p.trim_end_matches('/').into())),

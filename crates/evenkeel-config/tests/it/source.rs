@@ -58,6 +58,25 @@ impl Source for Lent {
         Some(1_795_000_000)
     }
 
+    fn user(&self, name: &str) -> Result<(), String> {
+        (name != "stranger")
+            .then_some(())
+            .ok_or_else(|| format!("there is no user \"{name}\""))
+    }
+
+    fn group(&self, name: &str) -> Result<(), String> {
+        (name != "strangers")
+            .then_some(())
+            .ok_or_else(|| format!("there is no group \"{name}\""))
+    }
+
+    fn place(&self, file: &Path) -> Result<(), String> {
+        let is_there = !file.starts_with("/no");
+        is_there
+            .then_some(())
+            .ok_or_else(|| "there is no folder /no".to_owned())
+    }
+
     fn system_roots(&self) -> Result<Roots, String> {
         Certificates.system_roots()
     }

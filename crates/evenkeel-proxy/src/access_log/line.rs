@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 /// A longer text is cut: one request must not fill the log.
-pub(super) const MAX_TEXT: usize = 1024;
+pub const MAX_TEXT: usize = 1024;
 
 /// A line being written into room that others own.
 #[derive(Debug)]

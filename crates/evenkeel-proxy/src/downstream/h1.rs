@@ -29,16 +29,19 @@ pub(crate) struct H1Downstream {
     head: RequestHead,
     facts: Facts,
     half_close: bool,
+    /// Whether it speaks TLS.
+    secure: bool,
 }
 
 impl H1Downstream {
     /// Takes up a stream that has something to say.
-    pub(crate) fn new(stream: Stream, worker: &Worker, half_close: bool) -> Self {
+    pub(crate) fn new(stream: Stream, worker: &Worker, half_close: bool, secure: bool) -> Self {
         let mut channel = Channel::new(stream, Side::Downstream, &worker.blocks);
         channel.expect_bytes();
         Self {
             channel,
-            parser: RequestParser::default(),
+            parser: RequestParser::new(secure),
+            secure,
             head: worker.request_heads.take(),
             facts: Facts::none(),
             half_close,
@@ -93,7 +96,7 @@ impl H1Downstream {
 
     /// Goes on to the next request of the connection, when this one is over in both directions.
     pub(crate) fn next_request(&mut self) -> bool {
-        self.parser = RequestParser::default();
+        self.parser = RequestParser::new(self.secure);
         self.channel.next_message()
     }
 

@@ -134,7 +134,7 @@ async fn relay(case: &Case) -> (Vec<u8>, [bool; 2]) {
     };
     let pass = async {
         let mut pump = Pump::new(Instant::now(), u64::MAX, true);
-        poll_fn(|cx| pump.poll(cx, &mut *from, &mut *to))
+        poll_fn(|cx| pump.poll(cx, &mut *from, &mut *to, &|_| true))
             .await
             .unwrap();
         assert!(pump.done && pump.bytes == case.body().len() as u64);
@@ -219,7 +219,7 @@ fn in_a_crowd_who_waits_for_either_side_holds_no_room() {
                 .begin_response((200, b"OK"), Coding::Chunked, |_| {});
             let mut pump = Pump::new(Instant::now(), u64::MAX, true);
             let mut waits = async |pump: &mut Pump, from: &mut Channel, whom, bytes| {
-                poll_fn(|cx| match pump.poll(cx, from, &mut *to) {
+                poll_fn(|cx| match pump.poll(cx, from, &mut *to, &|_| true) {
                     Poll::Pending if pump.waiting == whom && pump.bytes >= bytes => Poll::Ready(()),
                     polled => polled.map(|ended| panic!("{ended:?}")),
                 })

@@ -78,6 +78,14 @@ impl AnyUpstream {
         }
     }
 
+    /// Why a response broke off that seemed to by that fault.
+    pub(crate) fn why(&self, fault: Fault) -> Fault {
+        match self {
+            Self::H1(_) => fault,
+            Self::H2(up) => up.why(fault),
+        }
+    }
+
     /// Whether it is a matter of the request, and not of the connection, that trailers are read.
     pub(crate) const fn carries_te(&self) -> bool {
         matches!(self, Self::H2(_))
@@ -158,6 +166,10 @@ impl Source for AnyUpstream {
 
     fn hold_less(&mut self, stopped: bool) {
         either!(self, up => up.body().hold_less(stopped));
+    }
+
+    fn gather(&mut self, cx: &mut Context<'_>) {
+        either!(self, up => up.body().gather(cx));
     }
 
     fn trailers(&self, each: &mut dyn FnMut(Field<'_>)) {

@@ -80,6 +80,10 @@ fn sizes() -> Vec<RequestVector> {
         let lines = "a:\r\n".repeat(count);
         format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n").into_bytes()
     };
+    let named = |count: usize| {
+        let names = "x,".repeat(count);
+        format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: {names}\r\n\r\n").into_bytes()
+    };
     let get = Message {
         method: "GET",
         target: "/",
@@ -88,6 +92,14 @@ fn sizes() -> Vec<RequestVector> {
     };
     let rfc = "RFC 9110 §5.4";
     vec![
+        accept("H8-connection-names-32", rfc, named(32), get.clone()),
+        refuse(
+            "H8-connection-names-33",
+            rfc,
+            431,
+            "too-many-options",
+            named(33),
+        ),
         refuse(
             "H6-value-of-64-k",
             rfc,

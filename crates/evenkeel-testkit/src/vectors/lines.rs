@@ -169,7 +169,8 @@ fn targets() -> Vec<RequestVector> {
         line "R15-dot-segments-after-parameter" "3986 §3.3" b"GET /a;x/../b HTTP/1.1" => decline(400, "GET /a;x/../b a", "");
         line "R15-dot-segment-with-parameter" "3986 §3.3" b"GET /a/..;x/b HTTP/1.1" => decline(400, "GET /a/..;x/b a", "");
         line "R15-empty-segment" "3986 §3.3" b"GET //b HTTP/1.1" => plain("GET //b a");
-        line "R15-encoded-slash" "3986 §3.3" b"GET /a%2fb%2F.. HTTP/1.1" => plain("GET /a%2fb%2F.. a");
+        line "R15-encoded-slash" "3986 §3.3" b"GET /a%2fb%2F...%2fc HTTP/1.1" => plain("GET /a%2fb%2F...%2fc a");
+        line "R15-dot-segments-behind-encoded-slash" "3986 §3.3" b"GET /a%2fb%2F.. HTTP/1.1" => decline(400, "GET /a%2fb%2F.. a", "");
         line "R15-backslash" "3986 §3.3" b"GET /a\\b HTTP/1.1" => plain("GET /a\\b a");
         line "R16-encoded-crlf" "3986 §2.1" b"GET /%0d%0aX:%20y?%0d%0a HTTP/1.1" => plain("GET /%0d%0aX:%20y?%0d%0a a");
     }

@@ -245,6 +245,9 @@ impl Pen {
             }
             Line::Cluster(one) => {
                 let mut parts = vec![one.balancer.clone()];
+                if let Some(first) = one.unresolved.first() {
+                    parts.push(format!("{} is not found: {}", first.name, first.reason));
+                }
                 if one.panicking {
                     parts.push("too few admit: all are used".to_owned());
                 }

@@ -152,6 +152,21 @@ pub(super) struct Screen {
     at: usize,
 }
 
+/// Two pictures are of one process when they agree up to this about when it started: clocks are read one after the other.
+const SAME_START_MS: u64 = 1_000;
+
+/// Whether two pictures are of two processes, which count their events each anew. The number of a process does not tell: in a
+/// container each is 1.
+fn is_another(before: &Picture, now: &Picture) -> bool {
+    let (old, new) = (&before.process, &now.process);
+    let start = |picture: &Picture| picture.at_ms.saturating_sub(picture.process.uptime_ms);
+    // 0 is none.
+    old.pid != 0
+        && (old.pid != new.pid
+            || now.last_event < before.last_event
+            || start(before).abs_diff(start(now)) > SAME_START_MS)
+}
+
 impl Screen {
     pub(super) const fn picture(&self) -> &Picture {
         &self.picture
@@ -187,9 +202,7 @@ impl Screen {
 
     /// A picture came.
     pub(super) fn told(&mut self, mut picture: Picture) {
-        // Another process counts its events anew; 0 is none.
-        let before = self.picture.process.pid;
-        if before != 0 && picture.process.pid != before {
+        if is_another(&self.picture, &picture) {
             self.events.clear();
         }
         let events = std::mem::take(&mut picture.events);

@@ -1,6 +1,7 @@
 //! A path as it is matched: a prefix on segment bounds, or exactly one path.
 
 use evenkeel_base::matching::PathPattern;
+use evenkeel_base::path::{self, canonical};
 use serde_json::{Value as Json, json};
 use toml::de::DeValue;
 
@@ -39,13 +40,7 @@ pub(crate) static PATH: Section = Section {
 
 /// Whether a segment is `.` or `..`, also with the dots encoded or with parameters: the same rule as the data plane's.
 pub(crate) fn has_dot_segments(path: &str) -> bool {
-    path.split('/').any(is_dot_segment)
-}
-
-fn is_dot_segment(segment: &str) -> bool {
-    let name = segment.split(';').next().unwrap_or_default();
-    let plain = name.to_ascii_lowercase().replace("%2e", ".");
-    plain == "." || plain == ".."
+    path::has_dot_segments(&canonical(path.as_bytes()))
 }
 
 /// Reports what no request's path can have, and whether it is fit to compare with.
@@ -109,6 +104,8 @@ impl Value for PathPattern {
         if !check_path(&text, node.span.clone(), cx) {
             return None;
         }
+        // Requests are compared in this form: a pattern in another one would never match.
+        let text = String::from_utf8_lossy(&canonical(text.as_bytes())).into_owned();
         Some(if exact {
             Self::Exact(text)
         } else {
@@ -119,9 +116,7 @@ impl Value for PathPattern {
     fn toml(&self) -> String {
         match self {
             Self::Exact(path) => format!("{{ exact = {} }}", quote(path)),
-            Self::Prefix(path) if path.is_empty() || path.ends_with('/') => {
-                quote(&format!("{path}/"))
-            }
+            Self::Prefix(path) if path.is_empty() => quote("/"),
             Self::Prefix(path) => quote(path),
         }
     }

@@ -77,7 +77,11 @@ impl Line {
             drop(self.source);
         };
         let pass = async {
-            let ended = poll_fn(|cx| self.pump.poll(cx, &mut *self.from, &mut *self.to)).await;
+            let ended = poll_fn(|cx| {
+                self.pump
+                    .poll(cx, &mut *self.from, &mut *self.to, &|_| true)
+            })
+            .await;
             drop(self.to);
             let (settled, pipes) = (
                 self.from.is_settled(),
@@ -278,7 +282,11 @@ fn what_a_cut_exchange_leaves_in_a_pipe_goes_with_it() {
 fn a_reader_that_stops_holds_one_pipe_and_is_waited_for() {
     rig::run(async {
         let (mut line, sent) = stopped(&bytes(LONG)).await;
-        let polled = rig::once(|cx| line.pump.poll(cx, &mut *line.from, &mut *line.to)).await;
+        let polled = rig::once(|cx| {
+            line.pump
+                .poll(cx, &mut *line.from, &mut *line.to, &|_| true)
+        })
+        .await;
         assert_eq!((polled, line.pump.waiting), (Poll::Pending, Waiting::Sink));
         assert!(line.pump.bytes > 0 && line.pump.bytes < (sent - BLOCK) as u64);
         assert_eq!(line.pipes().counts(), (1, 0));

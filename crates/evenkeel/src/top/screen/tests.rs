@@ -217,6 +217,52 @@ fn events_are_kept_up_to_a_bound_and_not_over_to_another_process() {
 }
 
 #[test]
+fn a_process_of_the_same_number_that_started_later_is_another() {
+    let at = |at_ms, uptime_ms, last_event| {
+        let event = |number| Event {
+            number,
+            at_ms: 0,
+            severity: "info".to_owned(),
+            text: String::new(),
+            fields: Default::default(),
+        };
+        Picture {
+            at_ms,
+            last_event,
+            process: Process {
+                pid: 1,
+                uptime_ms,
+                ..Process::default()
+            },
+            events: (1..=last_event).map(event).collect(),
+            ..picture()
+        }
+    };
+    for (restarted, shown) in [
+        // Its events are fewer, or it had as many by the time that it was found again.
+        (at(1_030_000, 2_000, 2), 2),
+        (at(1_030_000, 2_000, 8), 8),
+        // And the same one a little later.
+        (at(1_030_300, 29_900, 9), 9),
+    ] {
+        let mut screen = screen();
+        screen.told(at(1_000_000, 0, 8));
+        screen.told(restarted);
+        let numbers: Vec<u64> = screen.events().iter().map(|one| one.number).collect();
+        let expected: Vec<u64> = (1..=shown).collect();
+        assert_eq!(numbers, expected);
+    }
+    // What it had after that is shown.
+    let mut screen = screen();
+    screen.told(at(1_000_000, 50_000, 8));
+    screen.told(at(1_002_000, 1_000, 8));
+    screen.told(at(1_003_000, 2_000, 9));
+    assert_eq!(screen.events().len(), 9);
+    screen.told(at(1_004_000, 200, 1));
+    assert_eq!(screen.events().len(), 1);
+}
+
+#[test]
 fn who_is_lost_is_found_again_by_a_picture() {
     let mut screen = screen();
     screen.lost("gone".to_owned());
