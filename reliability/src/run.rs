@@ -55,6 +55,12 @@ impl Run {
         bound * self.leeway + self.held_up
     }
 
+    /// How many of so many may miss what depends on an instant: one in a hundred where time has leeway, and none otherwise.
+    #[must_use]
+    pub fn may_miss(&self, of: u64) -> u64 {
+        if self.leeway > 1 { of / 100 } else { 0 }
+    }
+
     /// A time that was measured, and, when it is more than its bound, what is allowed.
     #[must_use]
     pub fn beside(&self, took: Duration, bound: Duration) -> String {
