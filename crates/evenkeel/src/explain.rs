@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use evenkeel_admin::client::{self, Failed};
 use evenkeel_admin::explain::{Sight, explain, text};
+use evenkeel_admin::view;
 use evenkeel_admin::view::explain::{Ask, Explanation};
 use evenkeel_base::Address;
 use evenkeel_config::model::Config;
@@ -19,7 +20,7 @@ use evenkeel_state::{Registry, Resolved, Service, Snapshot};
 
 use crate::cli::{AskArgs, ExplainArgs};
 use crate::command::{is_colorful, print};
-use crate::load::load;
+use crate::load::{Loaded, load};
 use crate::operate;
 use crate::startup::say;
 
@@ -36,10 +37,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         listener: args.listener.clone().unwrap_or_default(),
     };
     let told = match &args.config {
-        Some(path) => match on_paper(path, &ask)? {
-            Some(told) => told,
-            None => return Ok(ExitCode::from(WRONG)),
-        },
+        Some(path) => on_paper(path, &ask, is_colorful() && !args.json),
         None => {
             let asked = AskArgs {
                 control: args.control.clone(),
@@ -50,7 +48,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
             })?;
             match answer.answer {
                 Ok(told) => Ok(told),
-                Err(Failed::Refused(why)) => Err(why),
+                Err(Failed::Refused(why)) => Err(Mistake::Said(why)),
                 Err(Failed::Nobody(..)) => {
                     return operate::told(&asked, answer, |told| text(&told));
                 }
@@ -59,10 +57,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     };
     let told = match told {
         Ok(told) => told,
-        Err(why) => {
-            say(&format!("evenkeel: {why}"));
-            return Ok(ExitCode::from(WRONG));
-        }
+        Err(mistake) => return mistake.told(args.json),
     };
     let out = if args.json {
         format!("{}\n", serde_json::to_string_pretty(&told)?)
@@ -77,17 +72,43 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// By a file; none when it is wrong, which has been said.
-fn on_paper(path: &Path, ask: &Ask) -> anyhow::Result<Option<Result<Explanation, String>>> {
-    let loaded = match load(path, is_colorful()).0 {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            say(&format!("evenkeel: {error:#}"));
-            return Ok(None);
+/// What is wrong with the question or the file.
+enum Mistake {
+    /// In one sentence.
+    Said(String),
+    /// As `check` reports it.
+    Reported(String),
+}
+
+impl Mistake {
+    /// Says it on stderr, or as an object on stdout: who asked for JSON reads that alone.
+    fn told(self, json: bool) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Said(error) | Self::Reported(error) if json => {
+                let wrong = view::Wrong {
+                    error,
+                    refusal: None,
+                };
+                print(&format!("{}\n", serde_json::to_string_pretty(&wrong)?))?;
+            }
+            Self::Said(error) => say(&format!("evenkeel: {error}")),
+            Self::Reported(report) => say(&report),
         }
-    };
-    let Some((config, _)) = loaded.told() else {
-        return Ok(None);
+        Ok(ExitCode::from(WRONG))
+    }
+}
+
+/// By a file.
+fn on_paper(path: &Path, ask: &Ask, color: bool) -> Result<Explanation, Mistake> {
+    let loaded = load(path, color).0;
+    let config = match loaded.map_err(|error| Mistake::Said(format!("{error:#}")))? {
+        Loaded::Good { config, report, .. } => {
+            if !report.is_empty() {
+                say(&report);
+            }
+            *config
+        }
+        Loaded::Bad { report } => return Err(Mistake::Reported(report)),
     };
     let snapshot = snapshot(config);
     let sight = Sight {
@@ -96,7 +117,7 @@ fn on_paper(path: &Path, ask: &Ask) -> anyhow::Result<Option<Result<Explanation,
         level: Level::Normal,
         live: false,
     };
-    Ok(Some(explain(sight, ask)))
+    explain(sight, ask).map_err(Mistake::Said)
 }
 
 /// What would be published if nothing were known but the file: each name has one address, and every endpoint is well.

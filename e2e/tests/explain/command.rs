@@ -143,6 +143,36 @@ fn a_wrong_question_is_no_fault() {
     assert_eq!(nobody.status, 3, "{}", nobody.stderr);
 }
 
+/// Scripts read stdout, and the mistake stands there once.
+#[test]
+fn a_wrong_question_is_an_object_where_json_is_asked_for() {
+    let folder = Folder::new();
+    folder.write("a.toml", CONFIG);
+    folder.write("wrong.toml", "version = 1\n[listener.web]\nbind = 5\n");
+    for (url, listener, file, said) in [
+        ("shop.example", "web", "a.toml", "is no address"),
+        ("http://a/", "wob", "a.toml", "did you mean \"web\"?"),
+        ("http://a/", "web", "wrong.toml", "wrong.toml:3"),
+        ("http://a/", "web", "none.toml", "none.toml"),
+    ] {
+        let args = [
+            "explain",
+            "GET",
+            url,
+            "--listener",
+            listener,
+            "--config",
+            file,
+            "--json",
+        ];
+        let ended = run(folder.path(), &args);
+        assert_eq!((ended.status, ended.stderr.as_str()), (2, ""), "{args:?}");
+        let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let error = told["error"].as_str().unwrap_or_default();
+        assert!(error.contains(said), "{said} in {told}");
+    }
+}
+
 #[test]
 fn what_runs_is_explained_by_what_it_knows() {
     let origin = Origin::saying("ok");
@@ -167,6 +197,9 @@ fn what_runs_is_explained_by_what_it_knows() {
     );
     let wrong = proxy.ask(&["explain", "GET", "ftp://a/"]);
     assert_eq!(wrong.status, 2, "{}", wrong.stderr);
+    let wrong = proxy.ask(&["explain", "GET", "ftp://a/", "--json"]);
+    assert_eq!((wrong.status, wrong.stderr.as_str()), (2, ""));
+    assert!(wrong.stdout.contains("\"error\": "), "{}", wrong.stdout);
 }
 
 /// What the page for operators shows is what the commands print: each block begins with a command, and `…` stands for lines that are
