@@ -110,6 +110,21 @@ fn listeners_come_and_go_and_those_that_stay_are_not_touched() {
 }
 
 #[test]
+fn a_listener_that_comes_back_is_told_with_the_port_that_it_has_now() {
+    let with = |name: &str| saying("here").replace("web", name);
+    let mut proxy = Evenkeel::start_text(&with("a"));
+    let before = proxy.listener("a");
+    // Whoever has the port meanwhile, it is another one afterwards.
+    proxy.reload(&with("b"));
+    let _taken = std::net::TcpListener::bind(before);
+    proxy.reload(&with("a"));
+    let now = proxy.listener("a");
+    assert_ne!(now, before);
+    proxy.client_of("a").get("/").body("here");
+    assert_eq!(proxy.status()["listeners"][0]["address"], now.to_string());
+}
+
+#[test]
 fn an_address_that_is_taken_changes_nothing() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();

@@ -96,8 +96,8 @@ pub(crate) fn listener(config: &Listener, state: &ListenerState) -> view::Listen
 
 /// Where a listener is bound; as it is configured until it is.
 pub(crate) fn address(config: &Listener, state: &ListenerState) -> String {
-    let configured = || config.bind.to_string();
-    state.address().map_or_else(configured, str::to_owned)
+    let known = state.address();
+    known.unwrap_or_else(|| config.bind.to_string())
 }
 
 fn certificate(one: &ListenerCertificate) -> view::Certificate {

@@ -4,13 +4,14 @@
 //! of it, and its sockets and connections stay. So do the keys of its tickets: clients go on where they left off across a reload.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError};
 
 use evenkeel_config::model::{Bind, Listener, ListenerTls, Protocols};
 use evenkeel_tls::server::Terms;
 use evenkeel_tls::{Identity, ServerTls, TicketKeys};
 
 use crate::clients::ClientConnections;
+use crate::sync::Mutex;
 use crate::traffic::Traffic;
 
 /// The shared state of one listener.
@@ -22,20 +23,23 @@ pub struct ListenerState {
     pub clients: Arc<ClientConnections>,
     /// What is counted of its exchanges.
     pub traffic: Traffic,
-    /// Where it is bound, with the port that the system chose; known once it is.
-    address: OnceLock<String>,
+    /// Where it is bound, with the port that the system chose; known once it is. One that a reload takes out and another brings
+    /// back is still known where an older snapshot has it, and is bound anew: at another port where the system chooses.
+    address: Mutex<Option<String>>,
 }
 
 impl ListenerState {
     /// Where it is bound, with the port that the system chose; none: it is not bound yet.
     #[must_use]
-    pub fn address(&self) -> Option<&str> {
-        self.address.get().map(String::as_str)
+    pub fn address(&self) -> Option<String> {
+        let address = self.address.lock();
+        address.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// It is bound there, for as long as it is known.
+    /// It is bound there from now on.
     pub fn is_bound(&self, address: String) {
-        let _ = self.address.set(address);
+        let mut known = self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some(address);
     }
 }
 
@@ -83,7 +87,7 @@ impl Listeners {
                     serial: self.next_serial,
                     clients: ClientConnections::new(),
                     traffic: Traffic::new(workers),
-                    address: OnceLock::new(),
+                    address: Mutex::new(None),
                 });
                 Known { state, tls: None }
             });
@@ -166,15 +170,20 @@ mod tests {
 
     use super::*;
 
-    /// The serials of listeners, each given as `name: bind`.
-    fn serials(listeners: &mut Listeners, all: &[&str]) -> Vec<u32> {
+    /// The states of listeners, each given as `name: bind`.
+    fn states(listeners: &mut Listeners, all: &[&str]) -> Arc<[Arc<ListenerState>]> {
         let mut text = "version = 1\n[[route]]\nrespond.body = \"\"\n".to_owned();
         for one in all {
             let (name, bind) = one.split_once(": ").unwrap();
             text.push_str(&format!("[listener.{name}]\nbind = \"{bind}\"\n"));
         }
         let config = check(&text, "test", &Nowhere).config.unwrap();
-        let states = listeners.compile(&config.listeners, 1).states;
+        listeners.compile(&config.listeners, 1).states
+    }
+
+    /// Their serials.
+    fn serials(listeners: &mut Listeners, all: &[&str]) -> Vec<u32> {
+        let states = states(listeners, all);
         states.iter().map(|state| state.serial).collect()
     }
 
@@ -186,5 +195,19 @@ mod tests {
         assert_eq!(of(&["b: 127.0.0.1:82", "c: 127.0.0.1:81"]), [2, 1]);
         assert_eq!(of(&["a: 127.0.0.1:0", "b: 127.0.0.1:0"]), [3, 4]);
         assert_eq!(of(&["b: 127.0.0.1:0", "a: unix:/x"]), [4, 5]);
+    }
+
+    #[test]
+    fn a_listener_that_comes_back_is_where_it_is_bound_now() {
+        let mut all = Listeners::default();
+        let before = states(&mut all, &["a: 127.0.0.1:0"]);
+        assert_eq!(before[0].address(), None);
+        before[0].is_bound("127.0.0.1:40001".to_owned());
+        states(&mut all, &["b: 127.0.0.1:0"]);
+        // The snapshot of before is the way back: it keeps what is known of its listeners.
+        let after = states(&mut all, &["a: 127.0.0.1:0"]);
+        assert!(Arc::ptr_eq(&before[0], &after[0]));
+        after[0].is_bound("127.0.0.1:40002".to_owned());
+        assert_eq!(after[0].address().as_deref(), Some("127.0.0.1:40002"));
     }
 }

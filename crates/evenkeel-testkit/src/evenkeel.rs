@@ -167,7 +167,8 @@ impl Evenkeel {
     #[must_use]
     #[track_caller]
     pub fn listener(&self, name: &str) -> SocketAddr {
-        let named = self.listeners.iter().find(|(known, _)| known == name);
+        let mut latest = self.listeners.iter().rev();
+        let named = latest.find(|(known, _)| known == name);
         named
             .and_then(|(_, address)| address.parse().ok())
             .unwrap_or_else(|| panic!("no TCP listener {name} in {:?}", self.listeners))

@@ -94,7 +94,7 @@ fn no_such(wanted: &str, listeners: &[Listener]) -> String {
 fn address(sight: Sight<'_>, id: ListenerId, listener: &Listener) -> String {
     let state = sight.snapshot.listeners().get(id.index());
     let known = state.and_then(|state| state.address());
-    known.map_or_else(|| listener.bind.to_string(), str::to_owned)
+    known.unwrap_or_else(|| listener.bind.to_string())
 }
 
 fn bound(sight: Sight<'_>, id: ListenerId, listener: &Listener) -> Option<SocketAddr> {
