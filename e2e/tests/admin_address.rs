@@ -143,6 +143,18 @@ fn what_a_browser_may_be_made_to_ask_is_refused_and_changes_nothing() {
         .status(403);
     assert_eq!(refusal(&response), "program-by-network");
     assert_eq!(proxy.status()["generation"], before);
+    let page = proxy.control().get("/metrics").status(200);
+    for (reason, count) in [
+        ("foreign-name", 1),
+        ("unmarked-order", 2),
+        ("foreign-origin", 2),
+        ("foreign-site", 1),
+        ("program-by-network", 1),
+        ("read-only", 0),
+    ] {
+        let line = format!("evenkeel_admin_refused_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(page.text().contains(&line), "{line}{page}");
+    }
 }
 
 #[test]

@@ -76,8 +76,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Every one.
-    #[cfg(test)]
+    /// Every one, in the order of their numbers.
     pub(crate) const ALL: [Self; 12] = [
         Self::Target,
         Self::NoHost,

@@ -22,18 +22,21 @@ use evenkeel_state::traffic::{PhaseTimes, TrafficSum};
 use evenkeel_state::{ClusterSnapshot, Failing, Snapshot, WorkerCounters};
 
 use crate::Office;
+use crate::gate::Refusal;
 use crate::metrics::text::{Buckets, Kind, Text};
+use crate::refusals::Refusals;
 
 pub(crate) use crate::metrics::text::Format;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The whole page.
-pub(crate) fn page(office: &Office, format: Format) -> String {
+pub(crate) fn page(office: &Office, refusals: &Refusals, format: Format) -> String {
     let snapshot = office.publisher.current();
     let mut text = Text::new(format);
     of_process(&mut text, office, &snapshot);
     of_workers(&mut text, office);
+    of_address(&mut text, refusals);
     traces::write(&mut text, office.publisher.traces());
     let listeners: Vec<(&str, TrafficSum)> = snapshot
         .config
@@ -110,6 +113,18 @@ fn of_process(text: &mut Text, office: &Office, snapshot: &Snapshot) {
         text.sample(&[], value);
     }
     process::write(text);
+}
+
+/// Of a process without an admin address as well, so that an alert has its series from the beginning.
+fn of_address(text: &mut Text, refusals: &Refusals) {
+    text.family(
+        "evenkeel_admin_refused_total",
+        Kind::Counter,
+        "Requests that the admin address refused, by the name in the answer.",
+    );
+    for why in Refusal::ALL {
+        text.sample(&[("reason", why.name())], refusals.count(why));
+    }
 }
 
 /// A number of a worker's own: family, what kind, what it says, where it is counted.

@@ -1,6 +1,8 @@
-//! The log's word on requests that were refused: whoever tries tokens, or has browsers try, is to be seen, and must not fill the log.
+//! What is told of requests that were refused: each is counted by its reason, and the log has a word on them. Whoever tries tokens, or
+//! has browsers try, is to be seen, and must not fill the log.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,13 @@ use crate::gate::Refusal;
 /// From one line to the next; what comes between is counted in the next one.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What was refused of late.
+/// What was refused.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Seen>);
+pub(crate) struct Refusals {
+    /// By the numbers of the reasons.
+    counts: [AtomicU64; Refusal::ALL.len()],
+    seen: Mutex<Seen>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -22,6 +28,7 @@ struct Seen {
 impl Refusals {
     /// A request of that client was refused.
     pub(crate) fn note(&self, why: Refusal, client: Option<IpAddr>) {
+        self.counts[why as usize].fetch_add(1, Ordering::Relaxed);
         // A dashboard that has not been given the token yet has none.
         if why == Refusal::NoToken {
             return;
@@ -38,9 +45,14 @@ impl Refusals {
         }
     }
 
+    /// How many there were since the start, for this reason.
+    pub(crate) fn count(&self, why: Refusal) -> u64 {
+        self.counts[why as usize].load(Ordering::Relaxed)
+    }
+
     /// How many others there were since the last line, when it is time for one.
     fn due(&self, now: Instant) -> Option<u64> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let is_early = |told| now.saturating_duration_since(told) < QUIET;
         if seen.told.is_some_and(is_early) {
             seen.untold += 1;
@@ -69,6 +81,20 @@ mod tests {
         ] {
             let now = began + Duration::from_secs(second);
             assert_eq!(refusals.due(now), expected, "{second}");
+        }
+    }
+
+    #[test]
+    fn each_is_counted_by_its_reason_also_where_the_log_says_nothing() {
+        let refusals = Refusals::default();
+        for (number, why) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(why as usize, number, "{why:?}");
+            for _ in 0..=number {
+                refusals.note(why, None);
+            }
+        }
+        for (number, why) in (1..).zip(Refusal::ALL) {
+            assert_eq!(refusals.count(why), number, "{why:?}");
         }
     }
 }

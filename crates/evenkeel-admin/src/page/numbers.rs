@@ -11,5 +11,6 @@ pub(crate) fn show(ask: &Ask) -> Answer {
     let accept = ask.head.headers.get(ACCEPT);
     let accept = accept.and_then(|value| value.to_str().ok());
     let format = Format::preferred(accept.unwrap_or_default());
-    whole(format.content_type(), metrics::page(ask.office(), format))
+    let page = metrics::page(ask.office(), &ask.hall.refusals, format);
+    whole(format.content_type(), page)
 }

@@ -117,7 +117,10 @@ impl Reception {
         match page {
             Page::Quick(show) => show(&ask),
             Page::Slow(show) => self.in_a_while(show, ask).await,
-            Page::Order(read) => order(read, &ask).await,
+            Page::Order(read) => {
+                let done = order(read, &ask).await;
+                done.unwrap_or_else(|why| self.refused(why))
+            }
         }
     }
 
@@ -153,17 +156,17 @@ fn too_large() -> Answer {
     )
 }
 
-async fn order(read: Ordering, ask: &Ask) -> Answer {
+async fn order(read: Ordering, ask: &Ask) -> Result<Answer, Refusal> {
     let command = match read(&ask.names, &ask.body) {
         Ok(command) => command,
-        Err(why) => return wrong(StatusCode::BAD_REQUEST, &why),
+        Err(why) => return Ok(wrong(StatusCode::BAD_REQUEST, &why)),
     };
     if !ask.by_owner
         && let Some(why) = of_the_owner(&command)
     {
-        return refused(why);
+        return Err(why);
     }
-    match ask.office().desk.order(command).await {
+    Ok(match ask.office().desk.order(command).await {
         Ok(done) => json(
             StatusCode::OK,
             &view::Done {
@@ -174,7 +177,7 @@ async fn order(read: Ordering, ask: &Ask) -> Answer {
         ),
         Err(Refused::NotFound(why)) => wrong(StatusCode::NOT_FOUND, &why),
         Err(Refused::Cannot(why)) => wrong(StatusCode::CONFLICT, &why),
-    }
+    })
 }
 
 /// Why an order is taken on the control socket alone. By a Unix socket as an endpoint its own could be reached, and everybody
