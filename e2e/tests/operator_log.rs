@@ -3,7 +3,8 @@
 use std::fs;
 
 use evenkeel_testkit::evenkeel::Signal;
-use evenkeel_testkit::{Evenkeel, Setup, eventually};
+use evenkeel_testkit::{Evenkeel, Folder, Setup, eventually, run};
+use serde_json::Value;
 
 /// A file as target of the access log.
 const FIRST: &str = "{ file = \"first.log\" }";
@@ -33,6 +34,70 @@ fn level_and_form_of_the_log_change_with_a_reload() {
     proxy.log().wait_for("a line of text", |line| {
         line.contains("INFO") && line.contains("generation=5")
     });
+}
+
+/// The lines of a stream of JSON.
+#[track_caller]
+fn events(stderr: &str) -> Vec<Value> {
+    let event = |line: &str| {
+        assert!(line.starts_with('{'), "{line}");
+        serde_json::from_str(line).unwrap()
+    };
+    stderr.lines().map(event).collect()
+}
+
+#[test]
+fn a_log_in_json_is_json_from_its_first_line_to_its_last() {
+    let config = "[log]\nformat = \"json\"\nlevel = \"error\"\n[admin]\nbind = \"127.0.0.1:0\"\n\
+                  [[route]]\nname = \"twice\"\nmethod = [\"GET\", \"GET\"]\ncluster = \"app\"\n\
+                  [cluster.app]\nendpoints = [\"127.0.0.1:1\"]\n";
+    let mut proxy = Evenkeel::start_text(&with(config));
+    let address = proxy.address().to_string();
+    proxy.write_config("version = 1\nlistner = 2\n");
+    assert_eq!(proxy.ask(&["reload"]).status, 1);
+    proxy.reload(&with(&config.replace("error", "info")));
+    let log = proxy.log().clone();
+    proxy.stop();
+    let events = events(&log.stderr());
+    let said = |message: &str| {
+        let mut events = events.iter();
+        let found = events.find(|event| event["message"] == message);
+        found
+            .unwrap_or_else(|| panic!("no {message} in {log}"))
+            .clone()
+    };
+    let doubt = events[0]["message"].as_str().unwrap_or_default();
+    assert!(doubt.contains("something stands here twice"), "{doubt}");
+    assert_eq!(said("starting")["clusters"], 1);
+    assert_eq!(said("listening")["listener"], "web");
+    assert_eq!(said("listening")["address"], address);
+    assert_eq!(said("route")["route"], "twice");
+    assert_eq!(said("cluster")["endpoints"], "127.0.0.1:1");
+    assert_eq!(said("listening for operators")["open"], true);
+    assert!(said("control socket")["path"].is_string());
+    assert_eq!(said("ready")["addresses"], address);
+    let last = said("draining; a second signal stops at once");
+    assert_eq!(last["level"], "INFO");
+}
+
+#[test]
+fn a_start_that_fails_says_so_in_the_form_of_its_log() {
+    let (folder, taken) = (
+        Folder::new(),
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
+    let taken = taken.local_addr().unwrap().to_string();
+    let config = with("[log]\nformat = \"json\"").replace("127.0.0.1:0", &taken);
+    folder.write("evenkeel.toml", config);
+    let ended = run(folder.path(), &["run", "--control", "none"]);
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    let events = events(&ended.stderr);
+    let [error] = events.as_slice() else {
+        panic!("{}", ended.stderr);
+    };
+    assert_eq!(error["level"], "ERROR");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("is taken by another process"), "{error}");
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Evenkeel {
 
     #[track_caller]
     fn ready(process: Process, folder: Folder) -> Self {
-        process.log().wait_for("`ready`", |line| line == "ready");
+        process.log().wait_for("`ready`", is_ready);
         let listeners = process
             .log()
             .lines()
@@ -412,8 +412,24 @@ impl Drop for Evenkeel {
     }
 }
 
+/// Whether a line says that traffic is served, whatever the form of the log is.
+fn is_ready(line: &str) -> bool {
+    line == "ready" || event(line, "ready").is_some()
+}
+
+/// The event that a line of a log in JSON is, when it says this.
+fn event(line: &str, message: &str) -> Option<Value> {
+    let event = line.starts_with('{').then(|| serde_json::from_str(line));
+    let event: Value = event?.ok()?;
+    (event["message"] == message).then_some(event)
+}
+
 /// `listening listener="NAME" address="ADDRESS"` of the log.
 fn opened(line: &str) -> Option<(String, String)> {
+    if let Some(event) = event(line, "listening") {
+        let value = |key: &str| event[key].as_str().map(str::to_owned);
+        return Some((value("listener")?, value("address")?));
+    }
     let (_, fields) = line.split_once(" listening ")?;
     let value = |key: &str| {
         let (_, rest) = fields.split_once(&format!("{key}=\""))?;
@@ -448,8 +464,11 @@ fn operator(address: SocketAddr) -> Client {
     Client::connect(address).host(&address.to_string())
 }
 
-/// `listener NAME ADDRESS …` of the start's table.
+/// `listener NAME ADDRESS …` of the start's table, or its event.
 fn listener(line: &str) -> Option<(String, String)> {
+    if line.starts_with('{') {
+        return opened(line);
+    }
     let mut words = line.split_whitespace();
     words.find(|&word| word == "listener")?;
     let name = words.next()?;

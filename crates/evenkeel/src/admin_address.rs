@@ -11,6 +11,7 @@ use crate::activation::Activation;
 use crate::forbidden::forbidden;
 use crate::handover::Handover;
 use crate::parked::Parked;
+use crate::startup::Teller;
 
 /// How a socket unit calls it (`FileDescriptorName=`), and a handover.
 pub(crate) const NAME: &str = "admin";
@@ -121,16 +122,23 @@ impl Change {
     }
 }
 
-/// What a start says of it.
-pub(crate) fn line(admin: &Admin, bound: &str) -> String {
-    let scheme = if admin.tls.is_some() { "https" } else { "http" };
+/// Says of it what a start has to say.
+pub(crate) fn tell(teller: Teller, admin: &Admin, bound: &str) {
+    let (address, tls) = (bound, admin.tls.is_some());
     let proves = admin.tls.as_ref().is_some_and(|tls| tls.clients.is_some());
-    let open = if admin.token.is_none() && !proves {
-        "  open to every user of this host"
-    } else {
-        ""
-    };
-    format!("  admin     {scheme}://{bound}{open}")
+    let open = admin.token.is_none() && !proves;
+    teller.tell(
+        || {
+            let scheme = if tls { "https" } else { "http" };
+            let open = if open {
+                "  open to every user of this host"
+            } else {
+                ""
+            };
+            format!("  admin     {scheme}://{bound}{open}")
+        },
+        || tracing::info!(address, tls, open, "listening for operators"),
+    );
 }
 
 fn bind_to(bind: SocketAddr, before: Option<SocketAddr>) -> anyhow::Result<Listener> {

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<Exi
     if let Loaded::Bad { report } = &loaded {
         handover.refuse(report);
     }
-    match loaded.told() {
+    match loaded.told_by_its_log() {
         Some((config, reading)) => {
             let from = FromFile {
                 path: args.config.clone(),

@@ -13,7 +13,7 @@ use evenkeel_net::{ListenSocket, Loan, Owner};
 
 use crate::cli::ControlArgs;
 use crate::handover::Handover;
-use crate::startup::say;
+use crate::startup::Teller;
 
 /// What `--control` says for: no control socket.
 const NONE: &str = "none";
@@ -55,11 +55,15 @@ impl Found {
 ///
 /// # Errors
 /// As [`bind`].
-pub(crate) fn find(args: &ControlArgs, handover: &mut Handover) -> anyhow::Result<Found> {
+pub(crate) fn find(
+    args: &ControlArgs,
+    handover: &mut Handover,
+    teller: Teller,
+) -> anyhow::Result<Found> {
     if let Some((socket, owner)) = handover.control() {
         return Ok(Found::Inherited(socket, owner));
     }
-    let bound = bind(args)?;
+    let bound = bind(args, teller)?;
     Ok(bound.map_or(Found::Nothing, |(socket, path)| Found::Bound(socket, path)))
 }
 
@@ -67,7 +71,7 @@ pub(crate) fn find(args: &ControlArgs, handover: &mut Handover) -> anyhow::Resul
 ///
 /// # Errors
 /// When the one that was asked for cannot be bound.
-fn bind(args: &ControlArgs) -> anyhow::Result<Option<(ListenSocket, PathBuf)>> {
+fn bind(args: &ControlArgs, teller: Teller) -> anyhow::Result<Option<(ListenSocket, PathBuf)>> {
     if let Some(path) = &args.control {
         if path == Path::new(NONE) {
             return Ok(None);
@@ -83,19 +87,22 @@ fn bind(args: &ControlArgs) -> anyhow::Result<Option<(ListenSocket, PathBuf)>> {
         };
     }
     let Some(path) = place::to_listen(rustix::process::geteuid().is_root()) else {
-        say(
-            "evenkeel: there is no runtime directory ($RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR), and so no control socket; \
-             name one with --control PATH",
+        const NOWHERE: &str = "there is no runtime directory ($RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR), and so no control socket; \
+             name one with --control PATH";
+        teller.tell(
+            || format!("evenkeel: {NOWHERE}"),
+            || tracing::warn!("{NOWHERE}"),
         );
         return Ok(None);
     };
     match evenkeel_admin::open(&path) {
         Ok(socket) => Ok(Some((socket, path))),
         Err(error) => {
-            say(&format!(
-                "evenkeel: no control socket at {} ({error}); name another with --control PATH",
+            let why = format!(
+                "no control socket at {} ({error}); name another with --control PATH",
                 path.display()
-            ));
+            );
+            teller.tell(|| format!("evenkeel: {why}"), || tracing::warn!("{why}"));
             Ok(None)
         }
     }

@@ -10,7 +10,7 @@ use evenkeel_config::{Severity, render_all};
 
 use crate::files::{Files, Kept, read_config};
 use crate::stamp::{Seen, Stamp};
-use crate::startup::say;
+use crate::startup::Teller;
 
 /// What came of reading a configuration file.
 pub(crate) enum Loaded {
@@ -107,6 +107,19 @@ pub(crate) struct Back {
 impl Loaded {
     /// Says what there is to say on stderr; the configuration, when it can be served.
     pub(crate) fn told(self) -> Option<(Config, Arc<Reading>)> {
+        self.told_by(Teller::TEXT)
+    }
+
+    /// The same, in the form that the configuration wants of its log. One that cannot be served wants nothing.
+    pub(crate) fn told_by_its_log(self) -> Option<(Config, Arc<Reading>)> {
+        let teller = match &self {
+            Self::Good { config, .. } => Teller::of(&config.log),
+            Self::Bad { .. } => Teller::TEXT,
+        };
+        self.told_by(teller)
+    }
+
+    fn told_by(self, teller: Teller) -> Option<(Config, Arc<Reading>)> {
         let (config, report) = match self {
             Self::Good {
                 config,
@@ -116,7 +129,7 @@ impl Loaded {
             Self::Bad { report } => (None, report),
         };
         if !report.is_empty() {
-            say(&report);
+            teller.tell(|| report.clone(), || tracing::warn!("{report}"));
         }
         config
     }

@@ -61,6 +61,15 @@ fn subscriber(
     tracing_subscriber::registry().with(lines).with(kept)
 }
 
+/// Lines of JSON for what is said no less than in passing, kept nowhere: what a start says, whatever the level of the log is.
+pub(crate) fn all_as_json() -> impl Subscriber + Send + Sync {
+    let log = OperatorLog {
+        level: LogLevel::Info,
+        format: LogFormat::Json,
+    };
+    tracing_subscriber::registry().with(written(&log))
+}
+
 impl Log {
     /// Writes in this way from now on, whatever was ordered: who reads the configuration again wants what it says.
     pub(crate) fn follow(&mut self, config: &OperatorLog) {

@@ -38,7 +38,7 @@ use crate::operator_log;
 use crate::parked::Parked;
 use crate::privileges;
 use crate::process::{End, Origin, Parts, Process, count, open_log};
-use crate::startup::{self, say};
+use crate::startup::Teller;
 use crate::trial::{Trial, Verdict};
 use crate::upgrade::Upgrade;
 use crate::watched_files::WatchedFiles;
@@ -55,13 +55,34 @@ pub(crate) fn serve(
     admin: Option<Listener>,
     ready: impl FnOnce(&[String]),
 ) -> anyhow::Result<ExitCode> {
+    let teller = Teller::of(&config.log);
+    match serve_to_the_end(config, origin, control, handover, admin, ready) {
+        Err(error) if teller.is_json() => {
+            let why = format!("{error:#}");
+            handover.refuse(&why);
+            teller.tell(String::new, || tracing::error!("{why}"));
+            Ok(ExitCode::FAILURE)
+        }
+        outcome => outcome,
+    }
+}
+
+fn serve_to_the_end(
+    config: Config,
+    origin: Origin,
+    control: &ControlArgs,
+    handover: &mut Handover,
+    admin: Option<Listener>,
+    ready: impl FnOnce(&[String]),
+) -> anyhow::Result<ExitCode> {
+    let teller = Teller::of(&config.log);
     let program = handover::program();
     let operator_log = operator_log::start(&config.log);
     raise_descriptor_limit();
     let workers = count(config.workers);
     let Bound { listeners, admin } = bind_all(&config, workers, handover, admin)?;
     let parked = Parked::left(handover).context("sockets that no listener has cannot be kept")?;
-    let socket = control_socket::find(control, handover)?;
+    let socket = control_socket::find(control, handover, teller)?;
     privileges::shed(&config, socket.path())?;
     let log = open_log(&config.access_log)?;
     let runtime = runtime::Builder::new_current_thread()
@@ -70,7 +91,7 @@ pub(crate) fn serve(
     let outcome = runtime.block_on(async {
         let (desk, orders) = Counter::new();
         let mut inbox = Inbox::open(orders)?;
-        say(startup::table(&config, &listeners, workers).trim_end());
+        teller.tell_start(&config, &listeners, workers);
         let addresses: Vec<String> = listeners.iter().map(Listener::address).collect();
         let admin = admin.zip(config.admin.clone());
         let before = handover.inheritance();
@@ -79,7 +100,7 @@ pub(crate) fn serve(
             tracing::warn!("{one}");
         }
         let plane = DataPlane::start(workers, control.publisher(), listeners, log)?;
-        let life = begin_life(&origin);
+        let life = begin_life(&origin, teller);
         let office = Office {
             publisher: Arc::clone(control.publisher()),
             counters: plane.counters(),
@@ -87,10 +108,10 @@ pub(crate) fn serve(
             events: Arc::clone(&operator_log.events),
             desk: Arc::new(desk.clone()),
         };
-        let console = open_console(office, socket, admin).await?;
+        let console = open_console(office, socket, admin, teller).await?;
         life.logs(operator_log.logged());
         life.enter(Stage::Serving);
-        let notify = tell_ready(handover, workers);
+        let notify = tell_ready(handover, workers, teller, &addresses);
         ready(&addresses);
         let control = Arc::new(control);
         let _kept = control.keep_true();
@@ -118,13 +139,17 @@ pub(crate) fn serve(
 }
 
 /// What is told of a process that begins: that it goes on with what was rolled back to, where it does.
-fn begin_life(origin: &Origin) -> Arc<Life> {
+fn begin_life(origin: &Origin, teller: Teller) -> Arc<Life> {
     let life = Life::new(origin.path().map(absolute));
     if let Some(back) = origin.back() {
-        say(&format!(
-            "  warning   the configuration was rolled back ({}) and is handed over: its file is not read",
+        let what = format!(
+            "the configuration was rolled back ({}) and is handed over: its file is not read",
             back.why
-        ));
+        );
+        teller.tell(
+            || format!("  warning   {what}"),
+            || tracing::warn!("{what}"),
+        );
         life.went_back(back.read, Some((back.since, back.why.clone())));
     }
     Arc::new(life)
@@ -135,10 +160,11 @@ async fn open_console(
     office: Office,
     socket: control_socket::Found,
     admin: Option<(Listener, Admin)>,
+    teller: Teller,
 ) -> anyhow::Result<Console> {
     let mut console = Console::start(office)?;
     if let Some((listener, config)) = admin {
-        say(&admin_address::line(&config, &listener.address()));
+        admin_address::tell(teller, &config, &listener.address());
         let socket = evenkeel_admin::only(listener)?;
         console.open_address(socket, &config).await?;
     }
@@ -147,7 +173,11 @@ async fn open_console(
         console.open_socket(socket)?;
     }
     if let Some(path) = path {
-        say(&format!("  control   {}", path.display()));
+        let path = path.display().to_string();
+        teller.tell(
+            || format!("  control   {path}"),
+            || tracing::info!(path, "control socket"),
+        );
     }
     Ok(console)
 }
@@ -175,13 +205,21 @@ async fn tell_unreachable(control: Arc<Control>) {
 }
 
 /// Tells whoever waits for it that traffic is served.
-fn tell_ready(handover: &mut Handover, workers: usize) -> Notify {
+fn tell_ready(
+    handover: &mut Handover,
+    workers: usize,
+    teller: Teller,
+    addresses: &[String],
+) -> Notify {
     if let Some((version, pid)) = handover.ready() {
         tracing::info!(version, pid, "took the place of another process");
     }
     let notify = Notify::begin();
     notify.ready(workers);
-    say("ready");
+    teller.tell(
+        || "ready".to_owned(),
+        || tracing::info!(addresses = addresses.join(", "), "ready"),
+    );
     notify
 }
 

@@ -14,7 +14,7 @@ use rustix::process::{
 use serde_json::Value;
 
 use super::log::{Log, Source};
-use super::{Ended, admin, binary, listener, operator, run};
+use super::{Ended, admin, binary, is_ready, listener, operator, run};
 use crate::client::Client;
 use crate::ends;
 use crate::folder::Folder;
@@ -53,7 +53,7 @@ impl Start {
     #[track_caller]
     pub fn start(self, config: &str) -> Line {
         let line = self.begin(config);
-        line.log.wait_for("`ready`", |line| line == "ready");
+        line.log.wait_for("`ready`", is_ready);
         line
     }
 
