@@ -5,8 +5,8 @@
 //! copy. What only happening shows (whether an endpoint accepts, how long it takes) is not told.
 //!
 //! ```text
-//! question ─▶ listener ─▶ head (the codec's limits) ─▶ client ─▶ route ─▶ steps ─┬─ reply, redirect
-//!                                                                                └─ split ─▶ cluster ─▶ endpoints ─▶ fields
+//! question ─▶ listener ─▶ greeting (TLS or not) ─▶ head (the codec's limits) ─▶ client ─▶ route ─▶ steps ─┬─ reply, redirect
+//!                                                                                                         └─ split ─▶ cluster ─▶ endpoints ─▶ fields
 //! ```
 
 mod ask;
@@ -14,6 +14,7 @@ mod chance;
 mod cluster;
 mod endpoint;
 mod fields;
+mod greeting;
 mod key;
 mod listener;
 mod message;
@@ -69,9 +70,10 @@ struct Asked<'a> {
 pub fn explain(sight: Sight<'_>, ask: &view::Ask) -> Result<view::Explanation, String> {
     let question = Question::read(ask)?;
     let found = listener::find(sight, &question, &ask.listener)?;
-    let proof = sight
-        .snapshot
-        .tls(found.id)
+    let greeting = found.greeting(&question);
+    let tls = sight.snapshot.tls(found.id);
+    let proof = tls
+        .filter(|_| greeting.is_none())
         .map(|tls| tls.supposed(found.name(&question)));
     let door = Door {
         id: found.id,
@@ -98,6 +100,15 @@ pub fn explain(sight: Sight<'_>, ask: &view::Ask) -> Result<view::Explanation, S
         response: Vec::new(),
         terms: terms::of_listener(found.listener),
     };
+    if let Some(verdict) = greeting {
+        told.verdict = verdict;
+        return Ok(told);
+    }
+    if question.https && found.listener.tls.is_none() {
+        let front =
+            "something in front of the listener speaks TLS with the client, and asks without";
+        told.supposed.push(front.to_owned());
+    }
     match question.parse(found.listener.head) {
         Err(refusal) => told.verdict = unreadable(refusal),
         Ok((head, request)) => {
@@ -323,12 +334,9 @@ fn supposed(sight: Sight<'_>, ask: &view::Ask, question: &Question, door: Door<'
     if ask.from.is_empty() {
         all.push("the client is 127.0.0.1".to_owned());
     }
-    let clients = door
-        .listener
-        .tls
-        .as_ref()
-        .and_then(|tls| tls.client.as_ref());
-    if clients.is_some() {
+    let tls = door.listener.tls.as_ref();
+    let clients = tls.and_then(|tls| tls.client.as_ref());
+    if clients.is_some() && question.https {
         all.push("the client has shown a certificate that the listener believes; what endpoints are told of it is left out".to_owned());
     }
     if question.method == "POST" && !ask.headers.iter().any(|one| is_of_body(one)) {

@@ -1,6 +1,6 @@
 //! `evenkeel explain`: what would become of a request, and why; by a file, or by what a running evenkeel has published.
 //!
-//! Exit codes: 0 when it would be served, 1 when evenkeel would reply a fault, 2 when the question or the file is wrong, 3 when no
+//! Exit codes: 0 when it would be served, 1 when evenkeel would refuse it, 2 when the question or the file is wrong, 3 when no
 //! evenkeel answers.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,6 +23,9 @@ use crate::command::{is_colorful, print};
 use crate::load::{Loaded, load};
 use crate::operate;
 use crate::startup::say;
+
+/// What a verdict says of a request that is not served.
+const REFUSED: &str = "refused";
 
 /// The question or the file is wrong.
 const WRONG: u8 = 2;
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         text(&told)
     };
     print(&out)?;
-    Ok(if told.verdict.fault.is_some() {
+    Ok(if told.verdict.kind == REFUSED {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

@@ -456,4 +456,27 @@ fn https_leads_to_the_certificate_of_the_name_and_no_other_host() {
     let told = super::told(&proxy, &ask);
     let why = told["listener"]["why"].as_str().unwrap();
     assert!(why.contains("where it speaks TLS"), "{why}");
+    assert_eq!(told["verdict"]["kind"], "refused", "{told:#}");
+    assert_eq!(told["verdict"]["status"], 400, "{told:#}");
+    assert_eq!(told["listener"]["certificate"], Value::Null);
+    let url = ask["url"].as_str().unwrap();
+    assert_eq!(proxy.ask(&["explain", "GET", url]).status, 1);
+    proxy.client().get("/").status(400);
+}
+
+#[test]
+fn https_at_a_listener_without_tls_is_no_request() {
+    let one = origins(1);
+    let setup = Setup::to(&one);
+    let world = World::of(one, &setup);
+    let port = world.proxy.address().port();
+    let ask = json!({ "url": format!("https://a.example:{port}/") });
+    let told = super::told(&world.proxy, &ask);
+    let fault = told["verdict"]["fault"]["name"].as_str().unwrap();
+    // The record of a handshake, of which a client hello is the beginning.
+    let mut client = world.proxy.client();
+    client.send(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03");
+    let answer = client.response("GET").status(400);
+    let seen = answer.field("Proxy-Status").unwrap_or_default();
+    assert!(seen.contains(fault), "{seen}; {told:#}");
 }

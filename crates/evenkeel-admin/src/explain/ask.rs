@@ -87,13 +87,9 @@ impl Question {
 
     /// Reads the head, as a listener with these limits would. With it the bytes that it refers to.
     pub(super) fn parse(&self, limits: HeadLimits) -> Result<(RequestHead, Request), Refusal> {
-        let limits = Limits {
-            head_bytes: limits.bytes,
-            fields: limits.fields,
-            line_bytes: limits.line,
-        };
         let mut head = RequestHead::default();
-        let parsed = RequestParser::default().parse(&self.bytes, &limits, &mut head)?;
+        let parsed =
+            RequestParser::default().parse(&self.bytes, &self::limits(limits), &mut head)?;
         // A head that ends in an empty line is whole.
         parsed
             .map(|request| (head, request))
@@ -103,6 +99,15 @@ impl Question {
     /// The bytes of the head.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+/// A listener's limits as the codec has them.
+pub(super) const fn limits(limits: HeadLimits) -> Limits {
+    Limits {
+        head_bytes: limits.bytes,
+        fields: limits.fields,
+        line_bytes: limits.line,
     }
 }
 

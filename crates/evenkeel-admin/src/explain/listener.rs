@@ -6,8 +6,8 @@ use evenkeel_base::ListenerId;
 use evenkeel_config::model::{Bind, Listener};
 use evenkeel_tls::Proof;
 
-use super::Sight;
 use super::ask::Question;
+use super::{Sight, greeting};
 use crate::view::explain as view;
 
 /// A listener, and why it is this one.
@@ -16,6 +16,8 @@ pub(super) struct Found<'a> {
     pub(super) listener: &'a Listener,
     address: String,
     why: String,
+    /// Its port is the address's: nothing else stands between.
+    is_at_port: bool,
 }
 
 /// Finds it.
@@ -29,11 +31,15 @@ pub(super) fn find<'a>(
 ) -> Result<Found<'a>, String> {
     let listeners = &sight.snapshot.config.listeners;
     let all = || (0..).map(ListenerId::new).zip(listeners);
+    let at_port = |(id, listener): &(ListenerId, &Listener)| {
+        bound(sight, *id, listener).is_some_and(|bound| bound.port() == question.port)
+    };
     let found = |(id, listener): (ListenerId, &'a Listener), why: &str| Found {
         id,
         listener,
         address: address(sight, id, listener),
         why: why.to_owned(),
+        is_at_port: at_port(&(id, listener)),
     };
     if !wanted.is_empty() {
         return all()
@@ -41,9 +47,6 @@ pub(super) fn find<'a>(
             .map(|one| found(one, "it was named"))
             .ok_or_else(|| no_such(wanted, listeners));
     }
-    let at_port = |(id, listener): &(ListenerId, &Listener)| {
-        bound(sight, *id, listener).is_some_and(|bound| bound.port() == question.port)
-    };
     let speaks = |(_, listener): &(ListenerId, &Listener)| listener.tls.is_some() == question.https;
     let named_ip = question.host.parse().ok();
     let at_ip = |(id, listener): &(ListenerId, &Listener)| {
@@ -57,10 +60,8 @@ pub(super) fn find<'a>(
         return Ok(found(*one, &format!("it speaks {scheme} at port {port}")));
     }
     if let Some(one) = all().find(at_port) {
-        let other = if question.https { "without TLS" } else { "TLS" };
-        let why = format!(
-            "it has port {port}, where it speaks {other}: a client with {scheme} gets no answer that it understands"
-        );
+        let other = if question.https { "http" } else { "TLS" };
+        let why = format!("it has port {port}, where it speaks {other} and not {scheme}");
         return Ok(found(one, &why));
     }
     let alike: Vec<_> = all().filter(speaks).collect();
@@ -106,6 +107,16 @@ fn bound(sight: Sight<'_>, id: ListenerId, listener: &Listener) -> Option<Socket
 }
 
 impl Found<'_> {
+    /// What a client is told that speaks TLS where the listener does not, or the other way round; none: they agree, or what stands
+    /// in front of the listener sees to that.
+    pub(super) fn greeting(&self, question: &Question) -> Option<view::Verdict> {
+        match (question.https, self.listener.tls.is_some()) {
+            (true, false) if self.is_at_port => greeting::of_hello(self.listener.head),
+            (false, true) => Some(greeting::of_plain()),
+            _ => None,
+        }
+    }
+
     /// The name that a client asks for in its handshake: none for an address, which SNI does not have (RFC 6066 §3).
     #[expect(clippy::unused_self, reason = "the listener's handshake")]
     pub(super) fn name<'q>(&self, question: &'q Question) -> Option<&'q str> {

@@ -73,7 +73,7 @@ pub struct Verdict {
     pub status: Option<u16>,
     /// Where a redirect leads.
     pub location: Option<String>,
-    /// Why it is refused.
+    /// Why it is refused; null: it is not, or there was no request to refuse.
     pub fault: Option<Fault>,
     /// The cluster.
     pub cluster: Option<String>,
