@@ -3,7 +3,7 @@
 use std::fs;
 
 use evenkeel_testkit::evenkeel::Signal;
-use evenkeel_testkit::{Evenkeel, Folder, Setup, eventually, run};
+use evenkeel_testkit::{Client, Evenkeel, Folder, Origin, Reply, Setup, eventually, run};
 use serde_json::Value;
 
 /// A file as target of the access log.
@@ -168,4 +168,72 @@ fn a_log_that_was_moved_away_is_opened_anew() {
     };
     assert!(!text("access.log", "/after").contains("/before"));
     assert!(!text("access.log.1", "/before").contains("/after"));
+}
+
+#[test]
+fn at_debug_each_attempt_is_told_with_its_verdict_and_at_info_nothing() {
+    let (well, sick) = (
+        Origin::saying("well"),
+        Origin::http(|_| Reply::new(503, "not now")),
+    );
+    let setup = Setup::to([&sick, &well])
+        .cluster("balancer = \"first-available\"")
+        .route("name = \"pages\"\nretry = { attempts = 1, statuses = [503] }")
+        .sections("[log]\nformat = \"json\"");
+    let proxy = Evenkeel::start(&setup);
+    let mut client = proxy.client();
+    let ask = |client: &mut Client, id: &str| {
+        let fields = format!("X-Request-Id: {id}\r\n");
+        client
+            .get_with("/a?secret=1", &fields)
+            .status(200)
+            .body("well");
+    };
+    ask(&mut client, "quiet");
+    proxy.order(&["log-level", "debug"]);
+    ask(&mut client, "loud");
+    proxy.log().wait_for("the end of the exchange", |line| {
+        line.contains("\"message\":\"exchange\"")
+    });
+    let stderr = proxy.log().stderr();
+    assert!(
+        !stderr.contains("quiet") && !stderr.contains("secret"),
+        "{stderr}"
+    );
+    let told: Vec<Value> = events(&stderr);
+    let told: Vec<&Value> = told
+        .iter()
+        .filter(|one| one["request_id"] == "loud")
+        .collect();
+    let [first, failed, second, end] = told.as_slice() else {
+        panic!("{told:#?}");
+    };
+    let (sick, well) = (sick.address(), well.address());
+    for (event, message, endpoint) in [
+        (first, "attempt", &sick),
+        (failed, "attempt failed", &sick),
+        (second, "attempt", &well),
+        (end, "exchange", &well),
+    ] {
+        assert_eq!(event["level"], "DEBUG");
+        assert_eq!(event["message"], message);
+        assert_eq!(event["endpoint"], **endpoint, "{event}");
+        assert_eq!(
+            (&event["listener"], &event["route"]),
+            (&"web".into(), &"pages".into())
+        );
+        assert_eq!(event["cluster"], "app");
+    }
+    assert_eq!(first["pick"], "first-available");
+    assert_eq!(
+        (&failed["why"], &failed["verdict"]),
+        (&"503".into(), &"retry".into())
+    );
+    assert_eq!(second["connection"], "reused");
+    assert_eq!(second["passed_over"], format!("{sick} tried"));
+    assert_eq!(
+        (&end["status"], &end["attempts"], &end["path"]),
+        (&200.into(), &2.into(), &"/a".into())
+    );
+    assert!(end["total_ms"].as_f64().unwrap() > 0.0, "{end}");
 }

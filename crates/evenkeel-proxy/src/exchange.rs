@@ -12,6 +12,7 @@ mod attempt;
 mod call;
 mod converse;
 mod course;
+mod debug;
 mod draw;
 mod explained;
 mod forward;
@@ -75,6 +76,9 @@ fn finish<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
     let took = record.ended.saturating_duration_since(record.began);
     count(scene, record, took);
     log(scene, down, record, took);
+    if debug::is_on() {
+        debug::ended(scene, &down.request(), record, took);
+    }
     if let Some(traced) = &record.trace
         && traced.context.is_sampled()
     {

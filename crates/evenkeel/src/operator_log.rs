@@ -11,13 +11,16 @@ use evenkeel_state::events::Severity;
 use evenkeel_state::life::Logged;
 use tokio::time;
 use tracing::field::{Field, Visit};
-use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::MakeWriterExt;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt as lines_of};
+
+/// How the targets of our own lines begin: a target is the module's path.
+const OWN: &str = "evenkeel";
 
 type Written = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -125,8 +128,11 @@ fn written(config: &OperatorLog) -> Written {
     let lines = lines_of::layer()
         .with_target(false)
         .with_writer(std::io::stderr.with_max_level(level));
-    // Events are kept down to their own level, whatever is written.
-    let seen = LevelFilter::from_level(level.max(Level::INFO));
+    // Events are kept down to their own level, whatever is written. Below that what others write is not for operators: the codec of
+    // HTTP/2 has a line for each frame, in which the three that a request is told by would not be found.
+    let seen = Targets::new()
+        .with_target(OWN, level.max(Level::INFO))
+        .with_default(Level::INFO);
     // The filter is the outer one: only then does the log tell beforehand what it never wants. The other way round each of the
     // eighty lines that the codec of HTTP/2 has for every request asked anew, a ninth of all that such a request took.
     match config.format {
@@ -175,6 +181,8 @@ impl Visit for Read {
 
 #[cfg(test)]
 mod tests {
+    use tracing::level_filters::LevelFilter;
+
     use super::*;
 
     #[test]

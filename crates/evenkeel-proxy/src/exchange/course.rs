@@ -19,8 +19,10 @@ use crate::downstream::Downstream;
 use crate::exchange::attempt::Failed;
 use crate::exchange::call;
 use crate::exchange::converse::Conversation;
+use crate::exchange::debug;
 use crate::exchange::draw;
 use crate::exchange::stage::{Forward, Stage};
+use crate::exchange::way::Way;
 use crate::record::Record;
 use crate::replay::{Replay, Wish};
 use crate::scene::Scene;
@@ -30,6 +32,13 @@ use evenkeel_state::decide::sticky;
 
 /// The detail in the access record of a fault that was not tried again because the cluster's retry budget was spent.
 const BUDGET_SPENT: &str = "retry-budget-spent";
+
+/// What the log says at `debug` of what follows a failed attempt: another one, another one that does not count, nothing, or nothing
+/// of its own, for it was one of two at once or is made once.
+const RETRY: &str = "retry";
+const RETRY_FREE: &str = "retry-free";
+const GIVE_UP: &str = "give-up";
+const LOST: &str = "lost";
 
 /// One exchange's way through its attempts.
 #[expect(
@@ -139,6 +148,23 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Says at `debug` that an attempt begins. To be asked for before: [`debug::is_on`].
+    #[cold]
+    pub(crate) fn say(
+        &self,
+        stage: &Stage<'_>,
+        way: Option<&Way>,
+        request: &RequestView<'_>,
+        number: u16,
+    ) {
+        let pick = match (self.preferred == Some(stage.index), self.key) {
+            (true, _) => "own",
+            (false, Some(_)) => "key",
+            (false, None) => self.cluster.config.balancer.kind().name(),
+        };
+        debug::attempt(stage, (pick, &self.tried), way, request, number);
+    }
+
     /// An attempt that failed gives back what it kept of the body.
     pub(crate) fn take_back(&mut self, talk: &mut Conversation) {
         self.replay = talk.replay.take();
@@ -153,11 +179,11 @@ impl<'a> Course<'a> {
         record: &mut Record,
     ) -> Result<(), Fault> {
         let Failure::Fault(fault) = failed.failure else {
-            self.note(stage, failed, record);
+            self.note(stage, failed, (request, RETRY), record);
             return Ok(());
         };
         if fault.side() != Side::Upstream {
-            give_up(stage, failed, record);
+            give_up(stage, failed, (request, GIVE_UP), record);
             return Err(fault);
         }
         stage.counters.fault(fault);
@@ -176,22 +202,22 @@ impl<'a> Course<'a> {
         self.was_stale = verdict == Verdict::RetryFree;
         match verdict {
             Verdict::GiveUp => {
-                give_up(stage, failed, record);
+                give_up(stage, failed, (request, GIVE_UP), record);
                 Err(fault)
             }
             Verdict::RetryFree => {
                 was_stale(stage, failed);
-                self.note(stage, failed, record);
+                self.note(stage, failed, (request, RETRY_FREE), record);
                 Ok(())
             }
             Verdict::Retry => {
                 if !self.pay(stage) {
                     record.detail = Some(BUDGET_SPENT);
-                    give_up(stage, failed, record);
+                    give_up(stage, failed, (request, BUDGET_SPENT), record);
                     return Err(fault);
                 }
                 self.pause_after(stage.scene, Duration::ZERO);
-                self.note(stage, failed, record);
+                self.note(stage, failed, (request, RETRY), record);
                 Ok(())
             }
         }
@@ -284,7 +310,7 @@ impl<'a> Course<'a> {
                 failed_by(stage, failed, fault);
             }
         }
-        self.note(stage, failed, record);
+        self.note(stage, failed, (request, LOST), record);
     }
 
     /// A token of the budget for another attempt.
@@ -315,7 +341,16 @@ impl<'a> Course<'a> {
         verdict(&attempt, self.left, self.rules)
     }
 
-    fn note(&mut self, stage: &Stage<'_>, failed: &Failed, record: &mut Record) {
+    fn note(
+        &mut self,
+        stage: &Stage<'_>,
+        failed: &Failed,
+        (request, verdict): (&RequestView<'_>, &'static str),
+        record: &mut Record,
+    ) {
+        if debug::is_on() {
+            debug::failed(stage, failed, request, verdict);
+        }
         self.tried.insert(stage.index);
         record.tried(failed.remembered(stage, record));
     }
@@ -341,7 +376,15 @@ impl<'a> Course<'a> {
 
 /// The exchange ends with that attempt.
 #[cold]
-fn give_up(stage: &Stage<'_>, failed: &Failed, record: &mut Record) {
+fn give_up(
+    stage: &Stage<'_>,
+    failed: &Failed,
+    (request, verdict): (&RequestView<'_>, &'static str),
+    record: &mut Record,
+) {
+    if debug::is_on() {
+        debug::failed(stage, failed, request, verdict);
+    }
     record.last.failed = Some(Box::new(failed.remembered(stage, record)));
 }
 

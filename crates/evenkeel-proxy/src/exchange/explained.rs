@@ -100,7 +100,8 @@ fn id(cluster: &ClusterSnapshot, at: usize) -> &str {
     cluster.endpoints.list.get(at).map_or("?", |one| &*one.id)
 }
 
-fn fate(fate: Fate) -> String {
+/// What became of an attempt, in one word.
+pub(super) fn fate(fate: Fate) -> String {
     match fate {
         Fate::Failed(Failure::Fault(fault)) | Fate::Cut(_, fault) => fault.name().to_owned(),
         Fate::Failed(Failure::Status(status)) | Fate::Answered(status) => status.to_string(),

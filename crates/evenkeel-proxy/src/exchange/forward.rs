@@ -15,7 +15,7 @@ use crate::exchange::attempt::{Failed, MOST_ANEW};
 use crate::exchange::course::Course;
 use crate::exchange::seat::{self, Choice};
 use crate::exchange::stage::Forward;
-use crate::exchange::{converse, mirror, race, relay};
+use crate::exchange::{converse, debug, mirror, race, relay};
 use crate::record::Record;
 use crate::scene::{After, Scene};
 
@@ -47,6 +47,10 @@ pub(crate) async fn run<D: Downstream>(
         record.attempts += 1;
         let made_id = record.made_id;
         let stage = seat.stage(scene, forward, &course, &made_id);
+        if debug::is_on() {
+            let way = seat.way.as_ref();
+            course.say(&stage, way, &down.request(), record.attempts);
+        }
         let failed = match stage.obtain(down, seat.way.take()).await {
             Ok(Some(link)) => {
                 record.connected(link.connect);

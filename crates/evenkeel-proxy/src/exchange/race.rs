@@ -30,7 +30,7 @@ use crate::exchange::course::Course;
 use crate::exchange::seat::{self, Choice, Seat};
 use crate::exchange::stage::{Forward, Stage};
 use crate::exchange::way::Way;
-use crate::exchange::{mirror, relay};
+use crate::exchange::{debug, mirror, relay};
 use crate::record::Record;
 use crate::scene::{After, Scene};
 use crate::upstream::any::AnyUpstream;
@@ -128,6 +128,11 @@ impl<'s> Track<'s> {
         let shared = RefCell::new(down);
         let mut lanes = Lanes(Vec::with_capacity(self.scenes.len()));
         let first = seat.stage(&self.scenes[0], self.forward, course, self.made_id);
+        if debug::is_on() {
+            let request = shared.borrow();
+            let way = seat.way.as_ref();
+            course.say(&first, way, &request.request(), record.attempts);
+        }
         lanes.0.push(Lane::new(first, seat.way.take(), &shared));
         let mut timer = pin!(time::sleep_until(self.joins_at(course, first.began)));
         let mut joined = false;
@@ -137,6 +142,11 @@ impl<'s> Track<'s> {
                 if let Some(mut seat) = second_seat(course, &first) {
                     record.attempts += 1;
                     let stage = seat.stage(&self.scenes[1], self.forward, course, self.made_id);
+                    if debug::is_on() {
+                        let request = shared.borrow();
+                        let way = seat.way.as_ref();
+                        course.say(&stage, way, &request.request(), record.attempts);
+                    }
                     lanes.0.push(Lane::new(stage, seat.way.take(), &shared));
                     *second = Some(seat);
                 }
