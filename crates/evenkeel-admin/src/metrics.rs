@@ -84,7 +84,7 @@ fn of_process(text: &mut Text, office: &Office, snapshot: &Snapshot) {
         ),
         (
             "evenkeel_config_held",
-            "Configurations of before that are kept in memory, because exchanges or tunnels that began under them are under way.",
+            "Configurations of before that are kept in memory, because exchanges that began under them are under way.",
             office.publisher.held(),
         ),
         (

@@ -13,7 +13,7 @@ use tokio::{task, time};
 /// From one look to the next.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The snapshots. A long tunnel may hold one for days; this holds none that nobody else does for longer than a second.
+/// The snapshots. A long exchange may hold one for days; this holds none that nobody else does for longer than a second.
 #[derive(Debug, Default)]
 pub(crate) struct Retired(Mutex<Vec<Arc<Snapshot>>>);
 

@@ -16,7 +16,7 @@ use evenkeel_config::model::{BodyMatch, Config, Probe, ProbeAddress, ProbeReques
 use evenkeel_config::{Nowhere, check};
 use evenkeel_policy::Health;
 use evenkeel_state::trace::{Asked, Attempt, Story};
-use evenkeel_state::{Endpoint, Publisher, Registry, Resolved, Snapshot};
+use evenkeel_state::{Endpoint, HeldNames, Publisher, Registry, Resolved, Snapshot};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -263,7 +263,7 @@ pub(crate) fn story(snapshot: &Arc<Snapshot>) -> Box<Story> {
     Box::new(Story {
         context,
         parent: Some(came.span),
-        snapshot: Arc::clone(snapshot),
+        names: HeldNames::In(Arc::clone(snapshot)),
         listener: ListenerId::new(0),
         route: Some(RouteId::new(0)),
         cluster: Some(ClusterId::new(0)),

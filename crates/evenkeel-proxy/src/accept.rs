@@ -95,11 +95,12 @@ fn begin(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, origin: Origin) {
     let Some(open) = worker.open_connection() else {
         return turn_away(worker, door, stream, &from, Why::OfAll);
     };
-    let (worker, door) = (Rc::clone(worker), Rc::clone(door));
+    let (worker, visit) = (Rc::clone(worker), door.enter());
+    let door = Rc::clone(door);
     task::spawn_local(async move {
         let mut from = from;
         if let Some(stream) = handshake::shake(&worker, &door, stream, &mut from).await {
-            connection::serve(&worker, &door, stream, from).await;
+            connection::serve(&worker, (&door, visit), stream, from).await;
         }
         drop((open, place));
     });

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use evenkeel_base::{RequestView, ResponseView};
 use evenkeel_config::model::{self, AccessLogTarget};
-use evenkeel_state::{Snapshot, WorkerCounters};
+use evenkeel_state::{Names, WorkerCounters};
 use evenkeel_tls::Proof;
 use rustix::fs::OFlags;
 use rustix::io::{Errno, ioctl_fionbio};
@@ -52,8 +52,8 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 /// What an access record is made from.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
-    /// The snapshot it began with: names of routes, clusters and endpoints.
-    pub(crate) snapshot: &'a Snapshot,
+    /// The names of routes, clusters and endpoints.
+    pub(crate) names: Names<'a>,
     /// The listener's name.
     pub(crate) listener: &'a str,
     /// The other end of the connection: an address and its text.

@@ -34,9 +34,10 @@ use evenkeel_net::Stream;
 use tokio::task::coop::consume_budget;
 
 use crate::deadline::Deadline;
-use crate::door::{Door, View};
+use crate::door::{Door, View, Visit};
 use crate::downstream::h1::{H1Downstream, Refused};
 use crate::exchange;
+use crate::exchange::tunnel::{Outcome, Tunnel};
 use crate::h1::{Boundary, Channel};
 use crate::idles::Idling;
 use crate::scene::{After, From, LINGER, LINGER_BYTES, Scene};
@@ -47,10 +48,16 @@ use crate::worker::{Resting, Worker};
 const REST: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, from: From) {
+pub(crate) async fn serve(
+    worker: &Rc<Worker>,
+    (door, visit): (&Rc<Door>, Visit),
+    stream: Stream,
+    from: From,
+) {
     if stream.alpn() == Some(b"h2") {
         // Boxed: an idle connection that speaks HTTP/1.1 is small.
-        return Box::pin(streams::serve(worker, door, stream, Bytes::new(), from)).await;
+        let by = (door, visit);
+        return Box::pin(streams::serve(worker, by, stream, Bytes::new(), from)).await;
     }
     let mut idle = Idle {
         worker,
@@ -85,10 +92,18 @@ pub(crate) async fn serve(worker: &Rc<Worker>, door: &Rc<Door>, stream: Stream, 
                 // What came may have been nothing that counts, as often as it likes: others have their turn.
                 consume_budget().await;
             }
+            Some(Rested::Tunnel(mut down, tunnel)) => {
+                // Nothing of the exchange is left, and its snapshot may go; nothing more is asked here.
+                drop(visit);
+                let with = (&idle.from, &idle.deadline);
+                Box::pin(tunnel.run(worker, with, &mut *down)).await;
+                return;
+            }
             Some(Rested::Http2(stream, before)) => {
                 let from = idle.from;
                 drop(idle.deadline);
-                return Box::pin(streams::serve(worker, door, stream, before, from)).await;
+                let by = (door, visit);
+                return Box::pin(streams::serve(worker, by, stream, before, from)).await;
             }
             None => return,
         }
@@ -100,6 +115,15 @@ enum Rested {
     Idle(Boundary),
     /// It speaks HTTP/2, as what was read of it shows.
     Http2(Stream, Bytes),
+    /// It is a tunnel, to its end.
+    Tunnel(Box<H1Downstream>, Box<Tunnel>),
+}
+
+impl Rested {
+    fn http2(down: H1Downstream) -> Self {
+        let (stream, before) = down.into_bytes();
+        Self::Http2(stream, before)
+    }
 }
 
 /// What is known of a connection while it waits.
@@ -190,18 +214,17 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Rested> {
         let (after, ended) = match read_request(&mut down, &limits, &mut scene, idle.first).await {
             Ok(true) => {
                 idle.first = false;
-                let (after, ended) = exchange::run(&scene, &mut down).await;
-                if after == After::Close && down.has_said_all() {
-                    down.channel().stream.say_goodbye();
-                    return None;
+                match exchange::run(&scene, &mut down).await {
+                    Outcome::Over((After::Close, _)) if down.has_said_all() => {
+                        down.channel().stream.say_goodbye();
+                        return None;
+                    }
+                    Outcome::Over(over) => over,
+                    Outcome::Tunnel(tunnel) => return Some(Rested::Tunnel(Box::new(down), tunnel)),
                 }
-                (after, ended)
             }
             Ok(false) | Err(Stopped::Gone) => return None,
-            Err(Stopped::Preface) => {
-                let (stream, before) = down.into_bytes();
-                return Some(Rested::Http2(stream, before));
-            }
+            Err(Stopped::Preface) => return Some(Rested::http2(down)),
             Err(Stopped::Fault(fault, detail)) => {
                 refuse(&scene, &mut down, fault, detail).await;
                 return None;

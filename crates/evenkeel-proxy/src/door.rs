@@ -5,6 +5,9 @@
 //!        │ the listener is taken away (before the snapshot without it is published)
 //!        ▼
 //!   leaving ──▶ each connection's next request is served by the last snapshot that had it, and closes the connection
+//!        │ nobody is left who could ask anything: tunnels may go on for days
+//!        ▼
+//!   left ─────▶ the last snapshot is let go
 //! ```
 
 use std::cell::{Cell, RefCell};
@@ -24,8 +27,26 @@ pub(crate) struct Door {
     state: Arc<ListenerState>,
     /// Where it stood when it was last looked for.
     place: Cell<ListenerId>,
-    /// The last snapshot that has it, once it is leaving.
+    /// The last snapshot that has it, once it is leaving and while somebody may ask for it.
     last: RefCell<Option<Handle>>,
+    leaving: Cell<bool>,
+    /// How many may ask for something yet.
+    visits: Cell<usize>,
+}
+
+/// Somebody who may ask for something by a door, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Visit(Rc<Door>);
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        let door = &self.0;
+        let left = door.visits.get() - 1;
+        door.visits.set(left);
+        if left == 0 {
+            door.last.take();
+        }
+    }
 }
 
 /// What a request that comes by a door is served by.
@@ -58,7 +79,15 @@ impl Door {
             state: Arc::clone(state),
             place: Cell::new(ListenerId::new(0)),
             last: RefCell::default(),
+            leaving: Cell::default(),
+            visits: Cell::default(),
         })
+    }
+
+    /// A connection that comes by it, or whoever takes some.
+    pub(crate) fn enter(self: &Rc<Self>) -> Visit {
+        self.visits.set(self.visits.get() + 1);
+        Visit(Rc::clone(self))
     }
 
     /// What is known of the listener beyond snapshots.
@@ -88,14 +117,17 @@ impl Door {
 
     /// From the next snapshot on the listener is gone.
     pub(crate) fn leave(&self, worker: &Worker) {
-        if let Some(view) = self.view(worker) {
+        if self.visits.get() > 0
+            && let Some(view) = self.view(worker)
+        {
             *self.last.borrow_mut() = Some(view.snapshot);
         }
+        self.leaving.set(true);
         worker.roll.call();
     }
 
     /// Whether that was said.
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.last.borrow().is_some()
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.leaving.get()
     }
 }

@@ -58,8 +58,10 @@ impl Doors {
         stop.send_replace(true);
         // The acceptor's copy of the socket is closed then.
         stop.closed().await;
+        let visit = door.enter();
         door.leave(worker);
         accept::take_queued(worker, &door, bound.socket);
+        drop(visit);
     }
 
     /// Closes all; first none accepts any more, so that who is refused by one is not taken by another.

@@ -4,7 +4,7 @@
 //!  request ─▶ admit ─▶ route ─┬─ respond, redirect ─────────────────────────────────▶ record
 //!                             └─ forward: pick ─▶ obtain ─▶ converse ─▶ relay ───────▶ record
 //!                                          ▲                   │ fault before the head
-//!                                          └──── verdict ◀─────┘
+//!                                          └──── verdict ◀─────┘         └─ tunnel, outside of the scene
 //! ```
 //! This file is the road; each stage has a file of its own. It knows no codec: `Downstream` and `Upstream` do.
 
@@ -25,33 +25,42 @@ mod relay;
 mod reply;
 mod seat;
 mod stage;
+pub(crate) mod tunnel;
 mod way;
 
 use std::time::{Duration, Instant};
 
 use evenkeel_base::{Fault, RequestView, RouteId, grpc};
 use evenkeel_config::model::{self, Action};
-use evenkeel_state::Ended;
 use evenkeel_state::decide::admit::{self, Asks, Door, Refusal};
 use evenkeel_state::decide::{Client, health, side};
-use evenkeel_state::histogram::Sample;
+use evenkeel_state::{HeldNames, Names};
 
 use crate::access_log;
 use crate::body::Length;
 use crate::downstream::{Downstream, Expect, Facts};
 use crate::exchange::stage::Forward;
+use crate::exchange::tunnel::Outcome;
 use crate::record::Record;
 use crate::scene::{After, Scene};
 use crate::story;
 use crate::trace::Traced;
 
-/// Runs one exchange from its parsed head to its access record; says when it ended.
-pub(crate) async fn run<D: Downstream>(scene: &Scene<'_>, down: &mut D) -> (After, Instant) {
+/// Runs one exchange from its parsed head to its access record, and says when it ended; or to where it becomes a tunnel, which goes
+/// on without the scene.
+pub(crate) async fn run<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+) -> Outcome<(After, Instant)> {
     let mut record = Record::new(scene.began, scene.worker.make_request_id());
     scene.worker.counters().exchanges.add(1);
-    let after = answer(scene, down, &mut record).await;
-    finish(scene, down, &record);
-    (after, record.ended)
+    match answer(scene, down, &mut record).await {
+        Outcome::Over(after) => {
+            finish(scene, down, &record);
+            Outcome::Over((after, record.ended))
+        }
+        Outcome::Tunnel(tunnel) => Outcome::Tunnel(tunnel),
+    }
 }
 
 /// A request that was refused before it could be understood gets its reply and its record as well.
@@ -82,22 +91,21 @@ fn finish<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record) {
     if let Some(traced) = &record.trace
         && traced.context.is_sampled()
     {
-        story::hand_over(scene, &down.request(), *traced, record);
+        let names = HeldNames::In(scene.handle.share());
+        story::hand_over(
+            scene.worker,
+            scene.from,
+            (names, scene.listener_id),
+            &down.request(),
+            *traced,
+            record,
+        );
     }
 }
 
 fn count(scene: &Scene<'_>, record: &Record, took: Duration) {
     let (snapshot, worker) = (scene.snapshot, scene.worker.id);
-    let ended = Ended {
-        status: record.status,
-        fault: record.fault,
-        bytes_in: record.bytes_in,
-        bytes_out: record.bytes_out,
-        queue: record.queued,
-        connect: record.connect,
-        first_byte: record.first_byte.map(Sample::of),
-        total: Sample::of(took),
-    };
+    let ended = record.counted(took);
     let listener = snapshot.listeners().get(scene.listener_id.index());
     if let Some(counters) = listener.and_then(|state| state.traffic.of(worker)) {
         counters.exchange(&ended);
@@ -117,7 +125,7 @@ fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record, took: Durati
         return;
     };
     scene.worker.log_access(&access_log::Exchange {
-        snapshot: scene.snapshot,
+        names: Names::In(scene.snapshot),
         listener: &scene.listener.name,
         from: (scene.from.ip, &scene.from.text),
         proof: scene.from.proof.as_deref(),
@@ -128,17 +136,21 @@ fn log<D: Downstream>(scene: &Scene<'_>, down: &D, record: &Record, took: Durati
     });
 }
 
-async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Record) -> After {
+async fn answer<D: Downstream>(
+    scene: &Scene<'_>,
+    down: &mut D,
+    record: &mut Record,
+) -> Outcome<After> {
     if scene.listener.health
         && let Some(asked) = health::asked(&down.request())
     {
         record.client = scene.from.ip;
         let well = asked.is_well(scene.worker.is_ready());
-        return Box::pin(reply::health(scene, down, well, record)).await;
+        return Outcome::Over(Box::pin(reply::health(scene, down, well, record)).await);
     }
     if let Some(port) = scene.listener.redirect_to_https {
         record.client = scene.from.ip;
-        return Box::pin(reply::to_https(scene, down, port, record)).await;
+        return Outcome::Over(Box::pin(reply::to_https(scene, down, port, record)).await);
     }
     let request = down.request();
     let client = introduce(scene, &request, record);
@@ -152,11 +164,12 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
         Ok((id, route)) => {
             record.route = Some(id);
             let outcome = match &route.action {
-                Action::Respond(respond) => {
-                    Ok(reply::fixed(scene, down, route, respond, record).await)
-                }
+                Action::Respond(respond) => Ok(Outcome::Over(
+                    reply::fixed(scene, down, route, respond, record).await,
+                )),
                 Action::Redirect(redirect) => {
-                    Ok(reply::redirect(scene, down, route, redirect, record).await)
+                    let after = reply::redirect(scene, down, route, redirect, record).await;
+                    Ok(Outcome::Over(after))
                 }
                 Action::Forward { .. } if is_refused(scene, route) => Err(Fault::Overloaded),
                 Action::Forward {
@@ -191,8 +204,10 @@ async fn answer<D: Downstream>(scene: &Scene<'_>, down: &mut D, record: &mut Rec
         }
     };
     match outcome {
-        Ok(after) => after,
-        Err(fault) => Box::pin(reply::fault(scene, down, route, fault, record)).await,
+        Ok(outcome) => outcome,
+        Err(fault) => {
+            Outcome::Over(Box::pin(reply::fault(scene, down, route, fault, record)).await)
+        }
     }
 }
 

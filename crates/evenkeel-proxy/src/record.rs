@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use evenkeel_base::{ClusterId, Fault, GrpcStatus, RouteId};
 use evenkeel_policy::rate::{Decision, RateLimiter};
+use evenkeel_state::Ended;
+use evenkeel_state::histogram::Sample;
 
 use crate::attempted::{Attempted, Connect, Fate, Last};
 use crate::kept_headers::KeptHeaders;
@@ -171,6 +173,21 @@ impl Record {
                 Some(fault) => Fate::Cut(status, fault),
             },
         })
+    }
+
+    /// What is counted of it once it is over, that took so long.
+    #[inline]
+    pub(crate) fn counted(&self, took: Duration) -> Ended {
+        Ended {
+            status: self.status,
+            fault: self.fault,
+            bytes_in: self.bytes_in,
+            bytes_out: self.bytes_out,
+            queue: self.queued,
+            connect: self.connect,
+            first_byte: self.first_byte.map(Sample::of),
+            total: Sample::of(took),
+        }
     }
 
     /// Whether no attempt failed or was overtaken, nor did the exchange fail.

@@ -5,14 +5,16 @@
 
 use std::time::{Duration, Instant};
 
-use evenkeel_base::{Known, RequestView};
+use evenkeel_base::{Known, ListenerId, RequestView};
 use evenkeel_policy::Failure;
+use evenkeel_state::HeldNames;
 use evenkeel_state::trace::{Asked, Attempt, Story};
 
 use crate::attempted::{Attempted, Fate};
 use crate::record::Record;
-use crate::scene::Scene;
+use crate::scene::From;
 use crate::trace::Traced;
+use crate::worker::Worker;
 use evenkeel_state::decide::request_id;
 
 /// No text of a story is longer, as in the access log.
@@ -21,7 +23,9 @@ const MAX_TEXT: usize = 1024;
 /// Hands an exchange over to whoever exports it.
 #[inline(never)]
 pub(crate) fn hand_over(
-    scene: &Scene<'_>,
+    worker: &Worker,
+    from: &From,
+    (names, listener): (HeldNames, ListenerId),
     request: &RequestView<'_>,
     traced: Traced,
     record: &Record,
@@ -37,14 +41,14 @@ pub(crate) fn hand_over(
         .collect();
     let waited: Duration = attempts.iter().map(|one| one.queued).sum();
     let rest = record.queued.saturating_sub(waited);
-    scene.worker.hand_over(Box::new(Story {
+    worker.hand_over(Box::new(Story {
         context: traced.context,
         parent: traced.parent,
-        snapshot: scene.handle.share(),
-        listener: scene.listener_id,
+        names,
+        listener,
         route: record.route,
         cluster: record.endpoint.map(|(cluster, _)| cluster),
-        asked: asked(scene, request, record),
+        asked: asked(from, request, record),
         client: record.client,
         status: record.status,
         grpc: record.grpc,
@@ -57,14 +61,14 @@ pub(crate) fn hand_over(
     }));
 }
 
-fn asked(scene: &Scene<'_>, request: &RequestView<'_>, record: &Record) -> Asked {
+fn asked(from: &From, request: &RequestView<'_>, record: &Record) -> Asked {
     let agent = request.fields().find(|field| {
         field.known == Known::Other && field.name.eq_ignore_ascii_case(b"user-agent")
     });
     let id = request_id::kept(request);
     Asked {
         method: text(request.method_name()),
-        secure: scene.from.proof.is_some(),
+        secure: from.proof.is_some(),
         authority: text(request.authority()),
         path: text(request.path()),
         query: request.query().map(text),

@@ -4,6 +4,7 @@
 //! reads comes first and lies together, so that a pick touches one cache line of a candidate; what each worker counts for
 //! itself is apart.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,7 +174,12 @@ impl EndpointState {
         InFlight(self)
     }
 
-    /// The same if there is room: of workers that see the last place at once, one gets it.
+    /// What counts one that goes on without its guard ([`InFlight::keep`]).
+    pub(crate) const fn kept(&self) -> InFlight<'_> {
+        InFlight(self)
+    }
+
+    /// [`Self::begin`] if there is room: of workers that see the last place at once, one gets it.
     #[inline]
     #[must_use]
     pub fn try_begin(&self) -> Option<InFlight<'_>> {
@@ -278,6 +284,13 @@ impl EndpointState {
 /// One request in flight.
 #[derive(Debug)]
 pub struct InFlight<'a>(&'a EndpointState);
+
+impl InFlight<'_> {
+    /// It counts on without this, until what [`EndpointState::kept`] gives is dropped.
+    pub(crate) fn keep(self) {
+        let _ = ManuallyDrop::new(self);
+    }
+}
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {

@@ -17,9 +17,11 @@
 //! waiter that could not use it would call itself in again and again.
 
 mod connection;
+mod kept;
 mod waiting;
 
 pub use self::connection::OpenConnection;
+pub use self::kept::KeptPermit;
 pub use self::waiting::{Newcomer, Ticket, WaitingRoom};
 
 use evenkeel_base::rules::LimitRules;

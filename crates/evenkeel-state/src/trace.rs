@@ -5,14 +5,14 @@
 
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use evenkeel_base::head::Version;
 use evenkeel_base::trace::{Context, SpanId};
 use evenkeel_base::{ClusterId, Fault, GrpcStatus, ListenerId, RouteId};
 
-use crate::snapshot::Snapshot;
+use crate::names::HeldNames;
 use crate::sync::{AtomicU64, Ordering};
 
 /// So many exchanges may wait to be exported: at 100 ms from one look to the next, 40,000 a second.
@@ -25,8 +25,8 @@ pub struct Story {
     pub context: Context,
     /// The span that the client named as its own.
     pub parent: Option<SpanId>,
-    /// The snapshot it began with: the names of what follows.
-    pub snapshot: Arc<Snapshot>,
+    /// The names of what follows.
+    pub names: HeldNames,
     /// The listener.
     pub listener: ListenerId,
     /// The route that matched.
@@ -217,11 +217,14 @@ impl Traces {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use evenkeel_base::Rng;
     use evenkeel_config::{Nowhere, check};
 
     use super::*;
     use crate::compile::{Registry, Resolved};
+    use crate::snapshot::Snapshot;
 
     fn story(snapshot: &Arc<Snapshot>) -> Box<Story> {
         let now = Instant::now();
@@ -241,7 +244,7 @@ mod tests {
         Box::new(Story {
             context,
             parent: None,
-            snapshot: Arc::clone(snapshot),
+            names: HeldNames::In(Arc::clone(snapshot)),
             listener: ListenerId::new(0),
             route: None,
             cluster: None,

@@ -1,6 +1,8 @@
 //! WebSockets: an upgrade of HTTP/1.1, an extended CONNECT of HTTP/2 (RFC 8441), and each to the other.
 
-use evenkeel_testkit::{Evenkeel, Exchange, Origin, Pattern, Reply, websocket_accept};
+use evenkeel_testkit::{
+    Evenkeel, Exchange, Gate, Length, Origin, Pattern, Reply, eventually, websocket_accept,
+};
 
 use super::{Pair, each};
 
@@ -106,5 +108,81 @@ fn a_refusal_of_an_endpoint_is_no_tunnel() {
             call.end();
         }
         call.response().status(403).body("not here");
+    });
+}
+
+#[test]
+fn a_tunnel_keeps_no_configuration_of_before() {
+    each(|pair| {
+        let origin = pair.serve(move |exchange| {
+            accept(pair, exchange);
+            while let Some(piece) = exchange.piece() {
+                exchange.data(piece);
+            }
+            exchange.end();
+        });
+        let gate = Gate::new();
+        let slow = Origin::http({
+            let gate = gate.clone();
+            move |_| {
+                gate.wait();
+                Reply::ok("at last")
+            }
+        });
+        let named = |route: &str| {
+            let setup = pair.setup([&origin]);
+            let setup = match pair.up.h2 && pair.up.tls {
+                true => setup.cluster("protocol = \"h2\""),
+                false => setup,
+            };
+            setup
+                .route(&format!("name = \"{route}\""))
+                .add_route("path = \"/slow\"\nname = \"slow\"\ncluster = \"slow\"")
+                .sections(&format!(
+                    "[cluster.slow]\nendpoints = [\"{}\"]",
+                    slow.address()
+                ))
+        };
+        let mut proxy = Evenkeel::start(&named("first"));
+        let mut caller = pair.caller(&proxy);
+        let mut call = caller.begin_websocket("/chat", "");
+        call.head();
+        proxy.reload(&named("second").text());
+        // What is no tunnel ends as it began, and holds that.
+        let mut other = pair.caller(&proxy);
+        let mut waiting = other.begin("GET", "/slow", "", Length::None);
+        slow.wait_requests(1);
+        for route in ["third", "fourth", "fifth"] {
+            proxy.reload(&named(route).text());
+            call.data(route);
+            assert_eq!(call.exactly(route.len()), route.as_bytes());
+        }
+        wait_held(&proxy, 1);
+        gate.open();
+        waiting.response().status(200).body("at last");
+        wait_held(&proxy, 0);
+        call.data("still here");
+        assert_eq!(call.exactly(10), b"still here");
+        call.cancel();
+        origin.wait_exchanging(0);
+        let records = proxy.records(2);
+        let of_tunnel = records.iter().find(|record| record["route"] == "first");
+        let record = of_tunnel.expect("the tunnel's record");
+        assert_eq!(record["cluster"], "app", "{record}");
+        let endpoint = record["endpoint"].as_str().unwrap_or_default();
+        assert!(origin.address().ends_with(endpoint), "{record}");
+        assert!(!endpoint.is_empty(), "{record}");
+        assert_eq!(record["bytes_in"], 26, "{record}");
+        assert_eq!(record["bytes_out"], 26, "{record}");
+    });
+}
+
+/// Waits until so many configurations of before are kept.
+#[track_caller]
+fn wait_held(proxy: &Evenkeel, wanted: u32) {
+    eventually("so many configurations of before", || {
+        let page = proxy.control().get("/metrics").text();
+        let line = format!("\nevenkeel_config_held {wanted}\n");
+        page.contains(&line).then_some(())
     });
 }

@@ -89,7 +89,7 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn exchange(&self) -> Span {
         let story = self.story;
-        let config = &story.snapshot.config;
+        let names = story.names.names();
         let (asked, mut all) = (&story.asked, Attributes::default());
         let method = all.method(&asked.method);
         all.text("url.scheme", if asked.secure { "https" } else { "http" });
@@ -105,8 +105,7 @@ impl Maker<'_> {
         if let Some(agent) = &asked.user_agent {
             all.text("user_agent.original", agent);
         }
-        let route = story.route.and_then(|id| config.routes.get(id.index()));
-        let route = route.map(|route| route.name.as_str());
+        let route = story.route.and_then(|id| names.route(id));
         if let Some(route) = route {
             all.text("http.route", route);
         }
@@ -122,8 +121,8 @@ impl Maker<'_> {
         if let Some(grpc) = story.grpc {
             all.text("evenkeel.grpc_status", grpc.name());
         }
-        if let Some(listener) = config.listeners.get(story.listener.index()) {
-            all.text("evenkeel.listener", &listener.name);
+        if let Some(listener) = names.listener(story.listener) {
+            all.text("evenkeel.listener", listener);
         }
         self.cluster(&mut all);
         all.text("evenkeel.request_id", &asked.request_id);
@@ -163,9 +162,10 @@ impl Maker<'_> {
     fn attempt(&self, attempt: &Attempt, resent: u64) -> Span {
         let mut all = Attributes::default();
         let method = all.method(&self.story.asked.method).to_owned();
+        let names = self.story.names.names();
         let cluster = self.story.cluster;
-        let cluster = cluster.and_then(|id| self.story.snapshot.cluster(id));
-        if let Some(endpoint) = cluster.and_then(|one| one.endpoints.list.get(attempt.endpoint)) {
+        let endpoint = cluster.and_then(|id| names.endpoint(id, attempt.endpoint));
+        if let Some((_, endpoint)) = endpoint {
             all.place("server", &endpoint.authority);
             match &endpoint.target {
                 Target::Ip(address) => {
@@ -225,9 +225,10 @@ impl Maker<'_> {
     }
 
     fn cluster(&self, all: &mut Attributes) {
+        let names = self.story.names.names();
         let cluster = self.story.cluster;
-        if let Some(cluster) = cluster.and_then(|id| self.story.snapshot.cluster(id)) {
-            all.text("evenkeel.cluster", &cluster.config.name);
+        if let Some(cluster) = cluster.and_then(|id| names.cluster(id)) {
+            all.text("evenkeel.cluster", cluster);
         }
     }
 

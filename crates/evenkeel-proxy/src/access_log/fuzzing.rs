@@ -10,7 +10,7 @@ use evenkeel_base::{ClusterId, Fault, GrpcStatus, Method, RouteId};
 use evenkeel_config::{Nowhere, check};
 use evenkeel_http2::fuzzing::Pair;
 use evenkeel_policy::Failure;
-use evenkeel_state::{Registry, Resolved, Snapshot};
+use evenkeel_state::{Names, Registry, Resolved, Snapshot};
 
 use crate::access_log::Exchange;
 use crate::access_log::format::{self, Entry};
@@ -149,7 +149,7 @@ pub fn records(
             record.response = Some(Box::new(kept));
         }
         let exchange = Exchange {
-            snapshot: &form.snapshot,
+            names: Names::In(&form.snapshot),
             listener: "web",
             from: (record.client, "203.0.113.9"),
             proof: None,

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use evenkeel_base::RequestHead;
 use evenkeel_config::{Nowhere, check};
-use evenkeel_state::{Registry, Resolved};
+use evenkeel_state::{Registry, Resolved, Snapshot};
 
 use super::*;
 
@@ -67,7 +67,7 @@ impl Bench {
         record.bytes_in = number;
         let head = RequestHead::default();
         let exchange = Exchange {
-            snapshot: &self.snapshot,
+            names: Names::In(&self.snapshot),
             listener: "a",
             from: (None, ""),
             proof: None,

@@ -26,14 +26,15 @@ use http::request::Request;
 
 use crate::connection::{REST, limits_of};
 use crate::deadline::Deadline;
-use crate::door::{Door, View};
+use crate::door::{Door, View, Visit};
 use crate::downstream::h2::{H2Downstream, decoded};
 use crate::exchange;
+use crate::exchange::tunnel::Outcome;
 use crate::h2::{CONNECTION_WINDOW, Outlet, SEND_BUFFER, STREAM_WINDOW, Wire};
 use crate::idles::Idling;
 use crate::roll::Call;
 use crate::runners::Desk;
-use crate::scene::{From, LINGER, LINGER_BYTES, Scene};
+use crate::scene::{After, From, LINGER, LINGER_BYTES, Scene};
 use crate::worker::Worker;
 
 /// Exchanges that a connection begins before the worker's other tasks have their turn.
@@ -57,7 +58,7 @@ const PSEUDO_FIELDS: usize = 256;
 /// Serves a connection until it ends; `before` is what was read of it already.
 pub(crate) async fn serve(
     worker: &Rc<Worker>,
-    door: &Rc<Door>,
+    (door, visit): (&Rc<Door>, Visit),
     stream: Stream,
     before: Bytes,
     from: From,
@@ -92,6 +93,7 @@ pub(crate) async fn serve(
     let mut streams = Streams {
         worker,
         life: &life,
+        visit: Some(visit),
         connection,
         outlet: &outlet,
         deadline: &deadline,
@@ -269,6 +271,8 @@ enum End {
 struct Streams<'a> {
     worker: &'a Worker,
     life: &'a Rc<Life>,
+    /// None: nothing more is asked here, whatever still runs.
+    visit: Option<Visit>,
     connection: Connection<Wire, Bytes>,
     outlet: &'a Outlet,
     deadline: &'a Deadline,
@@ -471,6 +475,8 @@ impl Streams<'_> {
             }
             Phase::Serving if self.life.is_quiet() => self.leave(),
             Phase::Leaving(_) if self.life.is_quiet() => self.close(Reason::NO_ERROR),
+            // It had time to hear that it is to ask nothing more. What runs on may be a tunnel.
+            Phase::Leaving(at) if now >= at + LINGER => self.visit = None,
             Phase::Closing(_) => return Poll::Ready(Some(End::Cut)),
             Phase::Serving | Phase::Leaving(_) => {}
         }
@@ -488,6 +494,7 @@ impl Streams<'_> {
             }
             Phase::Serving if quiet => since.checked_add(self.times.keepalive),
             Phase::Leaving(at) if quiet => at.max(since).checked_add(LINGER),
+            Phase::Leaving(at) if self.visit.is_some() => at.checked_add(LINGER),
             Phase::Serving | Phase::Leaving(_) => None,
             Phase::Closing(at) => at.checked_add(LINGER),
         };
@@ -553,7 +560,18 @@ async fn exchange_of(desk: Rc<Desk<Job>>) {
         asked: began,
     };
     let (after, ended) = match refusal {
-        None => exchange::run(&scene, &mut down).await,
+        None => match exchange::run(&scene, &mut down).await {
+            Outcome::Over(over) => over,
+            Outcome::Tunnel(tunnel) => {
+                // Nothing of the exchange is left, and its snapshot may go.
+                drop(view);
+                let with = (&life.from, &deadline);
+                let ended = Box::pin(tunnel.run(worker, with, &mut down)).await;
+                down.finish(After::Cut, worker);
+                life.idle_since.set(ended);
+                return;
+            }
+        },
         Some(refusal) => {
             let fault = refusal.fault_of_request();
             down.refuse(fault == Fault::RequestMalformed);

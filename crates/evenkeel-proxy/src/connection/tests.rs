@@ -6,7 +6,7 @@ use std::sync::Arc;
 use evenkeel_config::{Nowhere, check};
 use evenkeel_state::{Publisher, Registry, Resolved, Snapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{TcpListener, UnixStream};
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
 
@@ -73,7 +73,7 @@ fn a_resting_connection_answers_by_what_was_published_while_it_rested() {
             drop(client);
         };
         let door = door(&publisher);
-        let serve = serve(&worker, &door, stream, nobody());
+        let serve = serve(&worker, (&door, door.enter()), stream, nobody());
         tokio::join!(serve, requests);
     });
 }
@@ -92,7 +92,7 @@ fn who_asks_for_much_at_once_lets_others_have_their_turn() {
         let mut client = client.into_std().unwrap();
         client.write_all(&requests).unwrap();
         let door = door(&publisher);
-        let mut serve = Box::pin(serve(&worker, &door, stream, nobody()));
+        let mut serve = Box::pin(serve(&worker, (&door, door.enter()), stream, nobody()));
         let mut bytes = vec![0; 100_000];
         loop {
             assert!(once(|cx| serve.as_mut().poll(cx)).await.is_pending());
@@ -104,4 +104,89 @@ fn who_asks_for_much_at_once_lets_others_have_their_turn() {
         }
     });
     assert!((1..150).contains(&replies), "{replies} in one turn");
+}
+
+/// One that sends everything to an endpoint.
+fn forwarding(to: &str, generation: u64) -> Snapshot {
+    let text = format!(
+        "version = 1\n[listener.a]\nbind = \"127.0.0.1:0\"\n[cluster.c]\nendpoints = [\"{to}\"]\n[[route]]\ncluster = \"c\"\n"
+    );
+    let config = check(&text, "test", &Nowhere).config.unwrap();
+    Registry::new(1, &[0; 32]).compile(config, &Resolved::new(), generation)
+}
+
+/// The next head that comes.
+async fn head(from: &mut (impl AsyncReadExt + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(from.read_u8().await.unwrap());
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n";
+const SWITCH: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n";
+
+#[test]
+fn a_tunnel_holds_its_place_at_the_endpoint_and_no_snapshot() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let publisher = Publisher::new(Arc::new(forwarding(&address, 1)));
+        let worker = Worker::new(0, &shared(&publisher), 1);
+        let (door, (stream, mut client)) = (door(&publisher), pair());
+        let endpoint = Arc::clone(&publisher.current().clusters()[0].endpoints.list[0].state);
+        let talk = async {
+            client.write_all(ASK).await.unwrap();
+            let (mut there, _) = listener.accept().await.unwrap();
+            head(&mut there).await;
+            there.write_all(SWITCH).await.unwrap();
+            assert!(head(&mut client).await.starts_with("HTTP/1.1 101 "));
+            let before = Arc::downgrade(&publisher.current());
+            publisher.update(|_, generation| Some(answering("after", generation)));
+            drop(worker.snapshot());
+            assert!(before.upgrade().is_none(), "nobody needs it");
+            assert_eq!(endpoint.in_flight(), 1);
+            let mut word = [0; 4];
+            client.write_all(b"ping").await.unwrap();
+            there.read_exact(&mut word).await.unwrap();
+            there.write_all(b"pong!").await.unwrap();
+            client.read_exact(&mut word).await.unwrap();
+            assert_eq!(&word, b"pong");
+            drop((client, there));
+        };
+        let serve = serve(&worker, (&door, door.enter()), stream, nobody());
+        tokio::join!(serve, talk);
+        assert_eq!(endpoint.in_flight(), 0);
+        let counters = endpoint.counters(0);
+        assert_eq!(counters.bytes_sent.read(), 4);
+        assert_eq!(counters.bytes_received.read(), 5);
+    });
+}
+
+#[test]
+fn a_door_that_is_left_by_all_who_may_ask_keeps_no_snapshot() {
+    let mut registry = Registry::new(1, &[0; 32]);
+    let mut with = |listener: &str, generation| {
+        let text = format!(
+            "version = 1\n[listener.{listener}]\nbind = \"127.0.0.1:0\"\n[[route]]\nrespond.body = \"\"\n"
+        );
+        let config = check(&text, "test", &Nowhere).config.unwrap();
+        registry.compile(config, &Resolved::new(), generation)
+    };
+    let publisher = Publisher::new(Arc::new(with("a", 1)));
+    let worker = Worker::new(0, &shared(&publisher), 1);
+    let door = door(&publisher);
+    let (one, other) = (door.enter(), door.enter());
+    door.leave(&worker);
+    let before = Arc::downgrade(&publisher.current());
+    publisher.update(|_, generation| Some(with("b", generation)));
+    drop(worker.snapshot());
+    drop(one);
+    let view = door.view(&worker).map(|view| view.leaving);
+    assert_eq!(view, Some(true), "somebody may ask yet");
+    drop(other);
+    assert!(door.view(&worker).is_none() && door.is_leaving());
+    assert!(before.upgrade().is_none());
 }

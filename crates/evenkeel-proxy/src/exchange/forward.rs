@@ -15,6 +15,7 @@ use crate::exchange::attempt::{Failed, MOST_ANEW};
 use crate::exchange::course::Course;
 use crate::exchange::seat::{self, Choice};
 use crate::exchange::stage::Forward;
+use crate::exchange::tunnel::Outcome;
 use crate::exchange::{converse, debug, mirror, race, relay};
 use crate::record::Record;
 use crate::scene::{After, Scene};
@@ -25,7 +26,7 @@ pub(crate) async fn run<D: Downstream>(
     down: &mut D,
     forward: &Forward<'_>,
     record: &mut Record,
-) -> Result<After, Fault> {
+) -> Result<Outcome<After>, Fault> {
     let cluster = scene
         .snapshot
         .cluster(forward.cluster)
@@ -70,10 +71,7 @@ pub(crate) async fn run<D: Downstream>(
                             } else {
                                 relay::run(&stage, down, &mut up, &mut talk, record).await
                             };
-                            if let Some(since) = relayed.free_since {
-                                relay::give_back(&stage, up, since);
-                            }
-                            return Ok(relayed.after);
+                            return Ok(Outcome::of(&relayed, &stage, up, &mut seat, record));
                         };
                         relay::discard(&stage, up);
                         failed

@@ -29,6 +29,7 @@ use crate::exchange::converse::{self, Conversation};
 use crate::exchange::course::Course;
 use crate::exchange::seat::{self, Choice, Seat};
 use crate::exchange::stage::{Forward, Stage};
+use crate::exchange::tunnel::Outcome;
 use crate::exchange::way::Way;
 use crate::exchange::{debug, mirror, relay};
 use crate::record::Record;
@@ -51,7 +52,7 @@ pub(crate) async fn run<D: Downstream>(
     forward: &Forward<'_>,
     mut course: Course<'_>,
     record: &mut Record,
-) -> Result<After, Fault> {
+) -> Result<Outcome<After>, Fault> {
     let made_id = record.made_id;
     // Two attempts at once wait for different things.
     let slots = [scene.worker.deadlines.slot(), scene.worker.deadlines.slot()];
@@ -94,11 +95,7 @@ pub(crate) async fn run<D: Downstream>(
                     } else {
                         relay::run(&stage, down, &mut up, &mut talk, record).await
                     };
-                    if let Some(since) = relayed.free_since {
-                        relay::give_back(&stage, up, since);
-                    }
-                    drop(seat);
-                    return Ok(relayed.after);
+                    return Ok(Outcome::of(&relayed, &stage, up, &mut seat, record));
                 };
                 relay::discard(&stage, up);
                 failed

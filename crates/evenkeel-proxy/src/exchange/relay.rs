@@ -1,4 +1,4 @@
-//! From the response's head to the end: body both ways with back-pressure, or a tunnel.
+//! From the response's head to the end: body both ways with back-pressure, or to where a tunnel begins.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -56,7 +56,7 @@ pub(crate) async fn run<D: Downstream>(
         }
         Answer::Final(length) => length,
         // Boxed: tunnels and faults are rare, and an exchange's future is as large as its widest state.
-        Answer::Tunnel => return Box::pin(tunnel(stage, down, up, talk, record)).await,
+        Answer::Tunnel => return Box::pin(switch(stage, down, up, record)).await,
         Answer::Interim => return Box::pin(fail(stage, down, Fault::Internal, record)).await,
     };
     // A client that still waits for leave to send its body will not get it any more, and may send it or not.
@@ -66,7 +66,6 @@ pub(crate) async fn run<D: Downstream>(
     begin_response(stage, down, up, (length, close), record);
     let mut relay = Relay {
         response: Pump::new(now, u64::MAX, true),
-        tunnel: false,
         trails: !undecided,
     };
     let ended = drive(stage, down, up, talk, &mut relay).await;
@@ -84,7 +83,10 @@ pub(crate) async fn run<D: Downstream>(
             } else {
                 After::Close
             },
-            free_since: (talk.pump.done && !talk.broken).then_some(relay.response.moved),
+            left: match talk.pump.done && !talk.broken {
+                true => Left::Free(relay.response.moved),
+                false => Left::Nothing,
+            },
         },
         // Nothing has left yet: an honest reply is better than a cut connection.
         Err(fault) if fault.side() != Side::Downstream && down.retract_response() => {
@@ -154,17 +156,27 @@ fn count(stage: &Stage<'_>, talk: &Conversation, relay: &Relay, record: &mut Rec
 pub(crate) struct Relayed {
     /// What becomes of the client's connection.
     pub(crate) after: After,
-    /// Since when the endpoint's connection is free, when it may carry another exchange and is at a boundary.
-    pub(crate) free_since: Option<Instant>,
+    /// What is left of the endpoint's.
+    pub(crate) left: Left,
 }
 
 impl Relayed {
     const fn cut() -> Self {
         Self {
             after: After::Cut,
-            free_since: None,
+            left: Left::Nothing,
         }
     }
+}
+
+/// What is left of the endpoint's connection.
+pub(crate) enum Left {
+    /// It may carry another exchange: it is at a boundary, and free since then.
+    Free(Instant),
+    /// Nothing.
+    Nothing,
+    /// A tunnel, which is to begin.
+    Tunnel,
 }
 
 fn begin_response<D: Downstream>(
@@ -222,16 +234,15 @@ async fn fail<D: Downstream>(
     let after = reply::fault(stage.scene, down, Some(stage.forward.route), fault, record).await;
     Relayed {
         after,
-        free_since: None,
+        left: Left::Nothing,
     }
 }
 
 /// Switches both sides to raw bytes, when the endpoint switched to what was asked for.
-async fn tunnel<D: Downstream>(
+async fn switch<D: Downstream>(
     stage: &Stage<'_>,
     down: &mut D,
     up: &mut AnyUpstream,
-    talk: &mut Conversation,
     record: &mut Record,
 ) -> Relayed {
     let Some(protocol) = matching_protocol(down, up) else {
@@ -250,17 +261,10 @@ async fn tunnel<D: Downstream>(
     });
     up.begin_tunnel();
     stage.answered(101, None);
-    let now = Instant::now();
-    talk.pump = Pump::new(now, u64::MAX, false);
-    let mut relay = Relay {
-        response: Pump::new(now, u64::MAX, false),
-        tunnel: true,
-        trails: false,
-    };
-    let ended = drive(stage, down, up, talk, &mut relay).await;
-    count(stage, talk, &relay, record);
-    record.fault = ended.err();
-    Relayed::cut()
+    Relayed {
+        after: After::Cut,
+        left: Left::Tunnel,
+    }
 }
 
 /// The protocol both sides named: RFC 9110 §7.8 and, for WebSocket, RFC 6455 §4.1.
@@ -281,8 +285,6 @@ fn matching_protocol<D: Downstream>(down: &D, up: &AnyUpstream) -> Option<Vec<u8
 /// The response's direction.
 struct Relay {
     response: Pump,
-    /// Both directions have to end, each by itself.
-    tunnel: bool,
     /// An endpoint that has answered is sent the rest of the request for as long as it takes it.
     trails: bool,
 }
@@ -290,7 +292,7 @@ struct Relay {
 impl Relay {
     /// Whether nothing is left to do but to send the rest of the request.
     const fn is_trailing(&self) -> bool {
-        self.response.done && !self.tunnel
+        self.response.done
     }
 }
 
@@ -339,9 +341,6 @@ fn step<D: Downstream, U: Upstream>(
         Err(_) if relay.is_trailing() => return Poll::Ready(Ok(())),
         sent => sent?,
     }
-    if relay.tunnel && talk.broken {
-        return Poll::Ready(Err(Fault::EndpointReset));
-    }
     if !relay.response.done
         && let Poll::Ready(Err(fault)) = relay.response.poll(cx, up.body(), down.body(), &|name| {
             !stage.forward.route.response_headers.names(name)
@@ -355,8 +354,7 @@ fn step<D: Downstream, U: Upstream>(
     if relay.is_trailing() && (talk.broken || !relay.trails) {
         return Poll::Ready(Ok(()));
     }
-    // In a tunnel a client may end its half and wait; who says that it is gone is gone.
-    if (!relay.tunnel || down.says_when_gone()) && talk.is_abandoned(cx, down) {
+    if talk.is_abandoned(cx, down) {
         return Poll::Ready(Err(Fault::ClientGone));
     }
     Poll::Pending
@@ -366,9 +364,7 @@ fn step<D: Downstream, U: Upstream>(
 fn deadline(stage: &Stage<'_>, talk: &Conversation, relay: &Relay) -> (Option<Instant>, Fault) {
     let timeouts = &stage.cluster.config.timeouts;
     let moved = talk.pump.moved.max(relay.response.moved);
-    let idle = if relay.tunnel {
-        timeouts.tunnel
-    } else if relay.response.done {
+    let idle = if relay.response.done {
         LINGER
     } else {
         timeouts.idle
@@ -396,8 +392,6 @@ fn deadline(stage: &Stage<'_>, talk: &Conversation, relay: &Relay) -> (Option<In
             Fault::EndpointStalled,
         );
     }
-    if !relay.tunnel {
-        consider(stage.total_at, Fault::TotalTimeout);
-    }
+    consider(stage.total_at, Fault::TotalTimeout);
     due
 }

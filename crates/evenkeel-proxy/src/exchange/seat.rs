@@ -13,7 +13,7 @@ use evenkeel_base::Fault;
 use evenkeel_policy::{Candidate, Tried};
 use evenkeel_state::decide::pick::{self, Nowhere};
 use evenkeel_state::decide::sticky;
-use evenkeel_state::{ClusterSnapshot, Full, Newcomer, Permit, Ticket};
+use evenkeel_state::{ClusterSnapshot, Full, KeptPermit, Newcomer, Permit, Ticket};
 use tokio::time;
 
 use crate::downstream::Asker;
@@ -34,10 +34,17 @@ pub(crate) struct Seat<'a> {
     pub(crate) at: Instant,
     /// How it gets there; none once the attempt has it.
     pub(crate) way: Option<Way>,
-    _permit: Permit<'a>,
+    permit: Permit<'a>,
 }
 
 impl<'c> Seat<'c> {
+    /// The places that the attempt has here, to be kept for longer than its snapshot; the seat has none from now on.
+    #[cold]
+    pub(crate) fn keep(&mut self, stage: &Stage<'_>) -> Option<KeptPermit> {
+        let limits = &stage.cluster.state.limits;
+        self.permit.keep(limits, &stage.endpoint.state)
+    }
+
     /// The surroundings of the attempt that has this seat.
     pub(crate) fn stage<'a>(
         &self,
@@ -236,7 +243,7 @@ fn take<'a>(
             index,
             at,
             way: Some(way),
-            _permit: permit,
+            permit,
         }),
         Err(none) => {
             permit.unused();

@@ -360,6 +360,21 @@ fn a_permit_that_ends_calls_and_one_that_was_not_used_does_not() {
 }
 
 #[test]
+fn a_permit_that_is_kept_counts_once_and_calls_at_its_end() {
+    let (limits, endpoint) = (Arc::new(limits(1, 10)), Arc::new(EndpointState::new(1, 1)));
+    let mut permit = limits.begin(&endpoint).unwrap();
+    let kept = permit.keep(&limits, &endpoint).unwrap();
+    assert!(permit.keep(&limits, &endpoint).is_none(), "it has nothing");
+    drop(permit);
+    assert_eq!((limits.requests(), endpoint.in_flight()), (1, 1));
+    let mut waiting = wait(&limits);
+    assert_eq!(waiting.woken(), 0);
+    drop(kept);
+    assert_eq!((limits.requests(), endpoint.in_flight()), (0, 0));
+    assert!(waiting.is_called());
+}
+
+#[test]
 fn a_place_at_an_endpoint_whose_limit_fell_is_none() {
     let rules = LimitRules {
         connections: 100,

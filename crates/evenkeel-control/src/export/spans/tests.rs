@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use evenkeel_base::Fault;
+use evenkeel_base::{ClusterId, Fault, ListenerId, RouteId};
+use evenkeel_state::{HeldNames, KeptNames};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1 as otel;
@@ -18,9 +19,17 @@ fn snapshot() -> Arc<evenkeel_state::Snapshot> {
     published(config(&[&endpoints])).current()
 }
 
+/// The snapshot that a story has its names from.
+fn in_snapshot(story: &Story) -> &evenkeel_state::Snapshot {
+    match &story.names {
+        HeldNames::In(snapshot) => snapshot,
+        HeldNames::Kept(_) => panic!("a story of these tests has a snapshot"),
+    }
+}
+
 /// The spans of a story, written and read again by others.
 fn read(story: &Story) -> Vec<otel::Span> {
-    let request = request(of(story, Moment::now()), &story.snapshot.config);
+    let request = request(of(story, Moment::now()), &in_snapshot(story).config);
     let bytes = request.encode_to_vec();
     let read = ExportTraceServiceRequest::decode(&*bytes).expect("others can read it");
     assert_eq!(
@@ -46,12 +55,29 @@ fn attributes(span: &otel::Span) -> String {
 }
 
 #[test]
+fn a_story_that_kept_its_names_alone_tells_the_same() {
+    let mut story = story(&snapshot());
+    let of_snapshot = of(&story, Moment::now());
+    let met = (ListenerId::new(0), Some(RouteId::new(0)), ClusterId::new(0));
+    let tried = story.attempts.iter().map(|one| one.endpoint);
+    let kept = KeptNames::of(in_snapshot(&story), met, tried);
+    story.names = HeldNames::Kept(kept);
+    let told = |spans: &[Span]| -> Vec<String> {
+        let all = spans
+            .iter()
+            .map(|one| format!("{} {:?}", one.name, one.attributes));
+        all.collect()
+    };
+    assert_eq!(told(&of(&story, Moment::now())), told(&of_snapshot));
+}
+
+#[test]
 fn an_exchange_and_its_parts() {
     let story = story(&snapshot());
     let spans = read(&story);
     assert_eq!(spans.len() as u64, story.spans());
     let names: Vec<&str> = spans.iter().map(|span| span.name.as_str()).collect();
-    let route = &story.snapshot.config.routes[0].name;
+    let route = &in_snapshot(&story).config.routes[0].name;
     let exchange = format!("GET {route}");
     assert_eq!(
         names,

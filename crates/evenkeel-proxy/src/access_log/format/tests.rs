@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use evenkeel_base::{ClusterId, Fault, GrpcStatus, RequestHead, RouteId};
 use evenkeel_config::{Nowhere, check};
 use evenkeel_policy::Failure;
-use evenkeel_state::{Registry, Resolved, Snapshot};
+use evenkeel_state::{Names, Registry, Resolved, Snapshot};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ fn written(
     let rules = Rules::of(&snapshot.config.access_log);
     let from: IpAddr = "203.0.113.9".parse().unwrap();
     let exchange = Exchange {
-        snapshot: &snapshot,
+        names: Names::In(&snapshot),
         listener: "web",
         from: (Some(from), "203.0.113.9"),
         proof: None,

@@ -13,26 +13,22 @@ use evenkeel_state::decide::request_id;
 
 /// The route's name.
 pub(super) fn route<'a>(entry: &Entry<'a>) -> Option<&'a str> {
-    let id = entry.exchange.record.route?;
-    let routes = &entry.exchange.snapshot.config.routes;
-    routes.get(id.index()).map(|route| route.name.as_str())
+    entry.exchange.names.route(entry.exchange.record.route?)
 }
 
 /// The names of the cluster and of the endpoint of the last attempt.
 pub(super) fn endpoint<'a>(entry: &Entry<'a>) -> Option<(&'a str, &'a str)> {
     let (cluster, index) = entry.exchange.record.endpoint?;
-    let cluster = entry.exchange.snapshot.cluster(cluster)?;
-    let endpoint = cluster.endpoints.list.get(index)?;
-    Some((cluster.config.name.as_str(), &*endpoint.id))
+    let (cluster, endpoint) = entry.exchange.names.endpoint(cluster, index)?;
+    Some((cluster, &*endpoint.id))
 }
 
 /// The endpoint of an attempt; empty: it leads nowhere.
 pub(super) fn endpoint_of<'a>(entry: &Entry<'a>, attempt: &Attempted) -> &'a str {
     let exchange = entry.exchange;
     let cluster = exchange.record.endpoint.map(|(cluster, _)| cluster);
-    let cluster = cluster.and_then(|id| exchange.snapshot.cluster(id));
-    match cluster.and_then(|one| one.endpoints.list.get(attempt.endpoint)) {
-        Some(endpoint) => &endpoint.id,
+    match cluster.and_then(|id| exchange.names.endpoint(id, attempt.endpoint)) {
+        Some((_, endpoint)) => &endpoint.id,
         None => "",
     }
 }

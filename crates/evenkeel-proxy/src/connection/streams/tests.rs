@@ -47,7 +47,8 @@ impl Bench {
         let (stream, client) = pair();
         let (of_worker, of_door) = (Rc::clone(&worker), Rc::clone(&door));
         let served = task::spawn_local(async move {
-            serve(&of_worker, &of_door, stream, nobody()).await;
+            let by = (&of_door, of_door.enter());
+            serve(&of_worker, by, stream, nobody()).await;
         });
         Self {
             worker,

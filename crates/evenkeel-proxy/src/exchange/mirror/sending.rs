@@ -13,6 +13,7 @@ use crate::exchange::attempt::Failed;
 use crate::exchange::course::Course;
 use crate::exchange::draw::drop_one;
 use crate::exchange::mirror::copied::Copied;
+use crate::exchange::relay::Left;
 use crate::exchange::seat::{self, Choice};
 use crate::exchange::stage::{Forward, Stage, earliest};
 use crate::exchange::{converse, relay};
@@ -99,7 +100,7 @@ async fn send(scene: &Scene<'_>, route: &Route, copied: &mut Copied) {
                         ..stage
                     };
                     let relayed = relay::run(&stage, copied, &mut up, &mut talk, &mut record).await;
-                    if let Some(since) = relayed.free_since {
+                    if let Left::Free(since) = relayed.left {
                         relay::give_back(&stage, up, since);
                     }
                     record.fault.filter(|_| !copied.has_had_enough())
