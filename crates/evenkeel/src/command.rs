@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use crate::cli::{CheckArgs, Cli, CompletionsArgs, ProxyArgs, RunArgs};
 use crate::files::Files;
 use crate::handover::Handover;
-use crate::load::{Loaded, load, load_again};
+use crate::load::{Loaded, lists, load, load_again};
 use crate::process::{FromFile, Origin};
 use crate::run::serve;
 
@@ -29,12 +29,14 @@ pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<Exi
     }
     match loaded.told_by_its_log() {
         Some((config, reading)) => {
+            let before = handover.before(&args.config, &reading, &lists(&config));
             let from = FromFile {
                 path: args.config.clone(),
                 watched: args.watch,
                 seen,
                 reading,
                 back,
+                before,
             };
             let origin = Origin::File(Box::new(from));
             serve(config, origin, &args.control, handover, None, |_| {})

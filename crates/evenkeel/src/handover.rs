@@ -25,6 +25,7 @@ mod wire;
 use std::time::Duration;
 
 pub(crate) use give::{Estate, Giving, Taken, program};
+pub(crate) use in_force::Given;
 pub(crate) use take::Handover;
 
 /// The variable of the new process's environment that tells it; its value is the id of the old one.

@@ -1,11 +1,11 @@
 //! Reading and checking a configuration file: what every command that has one begins with.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use evenkeel_config::model::Config;
+use evenkeel_config::model::{Cluster, Config, Listed};
 use evenkeel_config::{Severity, render_all};
 
 use crate::files::{Files, Kept, read_config};
@@ -75,6 +75,29 @@ impl Reading {
         self.text == other.text && self.kept.files() == other.kept.files()
     }
 
+    /// Whether the other, which may be of another process, was read from the same text and the same files. Those of TLS and `lists`
+    /// of endpoints do not count, nor does what is not handed over: the environment, which the next process has from us.
+    pub(crate) fn says_the_same_but_for(&self, other: &Self, lists: &HashSet<&Path>) -> bool {
+        let files = |reading: &'_ Self| -> BTreeMap<PathBuf, Vec<u8>> {
+            let told = reading.told_files();
+            let told = told.filter(|(path, _)| !lists.contains(path));
+            told.map(|(path, read)| (path.to_owned(), read.to_owned()))
+                .collect()
+        };
+        self.text == other.text && files(self) == files(other)
+    }
+
+    /// The files of [`Self::files`] that can be told another process: a path that is not UTF-8 has no place in JSON.
+    pub(crate) fn told_files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.files().filter(|(path, _)| path.to_str().is_some())
+    }
+
+    /// How long all of it is that another process is told.
+    pub(crate) fn size(&self) -> usize {
+        let files = self.told_files().map(|(_, read)| read.len());
+        self.text.len() + files.sum::<usize>()
+    }
+
     /// Whether this is what was gone back from to `served`: `left`, or that with a file beside it renewed, where the
     /// configuration's own text was the change.
     pub(crate) fn is_still(&self, left: &Self, served: &Self) -> bool {
@@ -102,6 +125,28 @@ pub(crate) struct Back {
     pub(crate) since: SystemTime,
     /// Why, for people.
     pub(crate) why: String,
+}
+
+/// A configuration that was served before, for the next process to go back to.
+#[derive(Clone, Debug)]
+pub(crate) struct Earlier {
+    /// What it was read from.
+    pub(crate) reading: Arc<Reading>,
+    /// When.
+    pub(crate) read: SystemTime,
+}
+
+/// The lists of endpoints that a configuration names.
+pub(crate) fn lists(config: &Config) -> HashSet<&Path> {
+    config.clusters.iter().filter_map(list_of).collect()
+}
+
+/// The list that a cluster's endpoints stand in.
+pub(crate) fn list_of(cluster: &Cluster) -> Option<&Path> {
+    match &cluster.listed {
+        Listed::File(path) => Some(path),
+        Listed::Here => None,
+    }
 }
 
 impl Loaded {

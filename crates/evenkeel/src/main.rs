@@ -5,6 +5,7 @@
 
 mod activation;
 mod admin_address;
+mod before;
 mod certificates;
 mod cli;
 mod command;

@@ -1,6 +1,5 @@
 //! The running process: both planes, the file that they serve, and how another configuration takes its place.
 
-use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, anyhow, bail};
 use evenkeel_admin::Console;
 use evenkeel_base::unit::format_duration;
-use evenkeel_config::model::{self, AccessLogTarget, Config, Listed, Listener, Workers};
+use evenkeel_config::model::{self, AccessLogTarget, Config, Listener, Workers};
 use evenkeel_control::{Control, MAX_TRIAL};
 use evenkeel_proxy::{AccessLog, DataPlane};
 use evenkeel_state::command::{Command, Done, Refused};
@@ -19,10 +18,11 @@ use evenkeel_state::{Change, Life, ListenerState, Lists, Snapshot};
 use tokio::task;
 
 use crate::admin_address;
+use crate::before::Before;
 use crate::desk::Order;
 use crate::disk::Disk;
 use crate::listeners::Difference;
-use crate::load::{Back, Loaded, Reading, load};
+use crate::load::{Back, Earlier, Loaded, Reading, list_of, lists, load};
 use crate::notify::Notify;
 use crate::operator_log::Log;
 use crate::parked::Parked;
@@ -52,6 +52,8 @@ pub(crate) struct FromFile {
     pub(crate) reading: Arc<Reading>,
     /// What it said that was gone back from, where the process before this one served something else.
     pub(crate) back: Option<Back>,
+    /// What the process before this one served, to go back to.
+    pub(crate) before: Option<Earlier>,
 }
 
 impl Origin {
@@ -105,20 +107,12 @@ pub(crate) struct Process {
     /// Sockets of whoever started this process that no listener has.
     pub(crate) parked: Parked,
     pub(crate) log: Log,
-    /// The configuration before the current one, and when it was read, to go back to.
-    before: Option<Before>,
+    /// The configuration before the current one, to go back to.
+    pub(crate) before: Option<Before>,
 }
 
 /// What was read, and what from.
 type Read = (Arc<Config>, Arc<Reading>);
-
-/// A configuration to go back to.
-#[derive(Clone)]
-struct Before {
-    config: Arc<Config>,
-    read: SystemTime,
-    reading: Option<Arc<Reading>>,
-}
 
 /// A configuration that is to take the place of the current one.
 struct Next {
@@ -191,6 +185,10 @@ impl Process {
             Origin::CommandLine => (None, None),
         };
         let left = origin.back().map(|back| Arc::clone(&back.left));
+        let before = match &origin {
+            Origin::File(from) => from.before.clone().map(Before::from),
+            Origin::CommandLine => None,
+        };
         Self {
             certificates: watch_certificates(reading.as_deref()),
             said: left.or_else(|| reading.clone()),
@@ -209,7 +207,7 @@ impl Process {
             disk: Disk::new(),
             parked,
             log,
-            before: None,
+            before,
         }
     }
 
@@ -458,15 +456,12 @@ impl Process {
     }
 
     async fn go_back(&mut self, why: &str) -> anyhow::Result<u64> {
-        let Some(Before {
-            config,
-            read,
-            reading,
-        }) = self.before.clone()
-        else {
+        let Some(before) = self.before.clone() else {
             bail!("there is no configuration before this one");
         };
         tracing::info!("going back to the configuration before");
+        let read = before.read;
+        let (config, reading) = before.get(&self.disk).await?;
         let next = Next {
             config,
             reading,
@@ -520,7 +515,7 @@ impl Process {
     /// Whether that is the configuration that is served, for all that its certificates and lists of endpoints say by now.
     fn serves(&self, config: &Config, reading: Option<&Arc<Reading>>) -> bool {
         let served = &self.control.publisher().current().config;
-        let lists: HashSet<&Path> = served.clusters.iter().filter_map(list_of).collect();
+        let lists = lists(served);
         let read_alike = match (&self.reading, reading) {
             (Some(before), Some(now)) => before.is_as(now, &lists),
             _ => false,
@@ -578,11 +573,8 @@ impl Process {
         let reading = std::mem::replace(&mut self.reading, reading);
         // Read twice, or with renewed certificates, it is what it was, and what was before that is still the way back.
         if is_another {
-            self.before = Some(Before {
-                config: Arc::clone(&current.config),
-                read: self.life.told().loaded,
-                reading,
-            });
+            let (config_before, read) = (Arc::clone(&current.config), self.life.told().loaded);
+            self.before = Some(Before::served(config_before, reading, read));
             self.tell_change(Arc::clone(&current.config), config, generation)
                 .await;
             tracing::info!(generation, "a new configuration is served");
@@ -726,13 +718,6 @@ fn is_same_but_for_lists(one: &Config, other: &Config) -> bool {
         config
     };
     without(one) == without(other)
-}
-
-fn list_of(cluster: &model::Cluster) -> Option<&Path> {
-    match &cluster.listed {
-        Listed::File(path) => Some(path),
-        Listed::Here => None,
-    }
 }
 
 fn listener_at(snapshot: &Snapshot, place: usize) -> Option<(&Listener, &Arc<ListenerState>)> {

@@ -7,7 +7,9 @@ use anyhow::anyhow;
 use evenkeel_net::Lease;
 
 use crate::admin_address;
-use crate::handover::{Estate, Taken};
+use crate::before::Before;
+use crate::handover::{Estate, Given, Taken};
+use crate::load::Earlier;
 use crate::process::{End, Process, UPGRADING};
 use crate::upgrade::{Asker, Farewell, Upgrade, refuse};
 
@@ -38,13 +40,22 @@ impl Process {
         });
         let estate = Estate {
             inheritance: self.control.bequeath(),
-            back: self.back(),
+            given: self.given(),
             listeners: listeners.chain(admin).chain(self.parked.all()).collect(),
             control: self.console.socket().and_then(Lease::get),
         };
         let is_same = program.as_os_str().is_empty();
         let program = if is_same { &self.program } else { program };
         self.upgrade = Upgrade::begin(program, estate, asker);
+    }
+
+    /// What is served and what was, for the next process to go on with and to go back to.
+    fn given(&self) -> Given {
+        let read = self.life.told().loaded;
+        let reading = self.reading.clone();
+        let served = reading.map(|reading| Earlier { reading, read });
+        let before = self.before.as_ref().and_then(Before::earlier);
+        Given::new(self.back(), served, before)
     }
 
     /// What came of the upgrade; what it leads to, when that is the end of this process.

@@ -50,6 +50,59 @@ fn an_upgrade_goes_on_with_what_was_rolled_back_to() {
 }
 
 #[test]
+fn a_rollback_goes_back_over_an_upgrade_that_served_a_changed_file() {
+    let mut line = Line::start(&super::saying("good", 1));
+    line.configure(&super::saying("bad", 1));
+    line.upgrade();
+    line.client().get("/").body("bad");
+    let told = line.command(&["rollback"]);
+    assert_eq!(told.status, 0, "{told:?}");
+    line.client().get("/").body("good");
+    assert_eq!(rolled_back(&line), "by order");
+    // And forth, as in one process.
+    assert_eq!(line.command(&["rollback"]).status, 0);
+    line.client().get("/").body("bad");
+    assert_eq!(rolled_back(&line), Value::Null);
+    line.end();
+}
+
+#[test]
+fn an_upgrade_leaves_the_way_back_as_it_was() {
+    let mut line = Line::start(&super::saying("good", 1));
+    line.upgrade();
+    assert_ne!(line.command(&["rollback"]).status, 0, "nothing was before");
+    line.configure(&super::saying("bad", 1));
+    assert_eq!(line.command(&["reload"]).status, 0);
+    for _ in 0..2 {
+        line.upgrade();
+        line.client().get("/").body("bad");
+    }
+    assert_eq!(line.command(&["rollback"]).status, 0);
+    line.client().get("/").body("good");
+    // What is in force is given, and what it was gone back from as well.
+    line.upgrade();
+    line.client().get("/").body("good");
+    assert_eq!(line.command(&["rollback"]).status, 0);
+    line.client().get("/").body("bad");
+    assert_eq!(rolled_back(&line), Value::Null);
+    line.end();
+}
+
+#[test]
+fn a_rollback_over_an_upgrade_has_the_files_of_then() {
+    let mut line = Line::start(&super::saying("first", 1));
+    std::fs::write(line.file("page.txt"), "good").unwrap();
+    line.configure(PAGE);
+    assert_eq!(line.command(&["reload"]).status, 0);
+    std::fs::write(line.file("page.txt"), "bad").unwrap();
+    line.upgrade();
+    line.client().get("/").body("bad");
+    assert_eq!(line.command(&["rollback"]).status, 0);
+    line.client().get("/").body("good");
+    line.end();
+}
+
+#[test]
 fn a_page_that_was_rolled_back_does_not_come_back_with_an_upgrade() {
     let mut line = Line::start(&super::saying("first", 1));
     std::fs::write(line.file("page.txt"), "good").unwrap();

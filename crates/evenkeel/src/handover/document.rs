@@ -15,8 +15,7 @@ use evenkeel_policy::{Health, Past, Phase, Stood};
 use evenkeel_state::{Inheritance, Legacy, Ordered, Resolved, discovery};
 use serde::{Deserialize, Serialize};
 
-use super::in_force::InForce;
-use crate::load::Back;
+use super::in_force::{Given, InForce, Served};
 
 /// The format in which the new process reads its configuration.
 const FORMAT: u32 = 1;
@@ -43,6 +42,12 @@ pub(super) struct Offer {
     /// What is served, where that is not what the file says.
     #[serde(default)]
     pub(super) in_force: Option<InForce>,
+    /// What is served, where the new process reads the file: it may say something else.
+    #[serde(default)]
+    pub(super) served: Option<Served>,
+    /// What was served before that.
+    #[serde(default)]
+    pub(super) before: Option<Served>,
     #[serde(default)]
     overlay: Vec<Order>,
     #[serde(default)]
@@ -200,7 +205,7 @@ impl Offer {
         inheritance: Inheritance,
         listeners: Vec<Listener>,
         control: Option<Whose>,
-        back: Option<&Back>,
+        given: &Given,
     ) -> Self {
         let clock = inheritance.began.elapsed().as_millis();
         let order = |(cluster, endpoint, ordered): (String, String, Ordered)| Order {
@@ -210,7 +215,7 @@ impl Offer {
             weight: ordered.weight,
         };
         Self {
-            format: if back.is_some() {
+            format: if given.back.is_some() {
                 FORMAT_IN_FORCE
             } else {
                 FORMAT
@@ -221,7 +226,9 @@ impl Offer {
             generation: inheritance.generation,
             listeners,
             control,
-            in_force: back.map(InForce::from),
+            in_force: given.back.as_ref().map(InForce::from),
+            served: given.served.as_ref().map(Served::from),
+            before: given.before.as_ref().map(Served::from),
             overlay: inheritance.overlay.into_iter().map(order).collect(),
             added: inheritance.added.into_iter().map(added).collect(),
             endpoints: inheritance.endpoints.into_iter().map(endpoint).collect(),
@@ -416,6 +423,7 @@ fn admin(name: &str) -> Option<AdminState> {
 mod tests {
     use super::super::in_force;
     use super::*;
+    use crate::load::Earlier;
 
     fn known_added(address: &str) -> (String, model::Endpoint) {
         let said = EndpointSaid {
@@ -482,7 +490,7 @@ mod tests {
 
     #[test]
     fn what_is_told_is_what_is_understood() {
-        let offer = Offer::new(known(), Vec::new(), Some(Whose::Own), None);
+        let offer = Offer::new(known(), Vec::new(), Some(Whose::Own), &Given::default());
         assert_eq!(offer.format, FORMAT);
         let text = serde_json::to_vec(&offer).unwrap();
         let now = Instant::now();
@@ -498,13 +506,38 @@ mod tests {
     #[test]
     fn who_cannot_be_given_a_configuration_refuses_the_offer_of_one() {
         let back = in_force::tests::known();
-        let offer = Offer::new(known(), Vec::new(), None, Some(&back));
+        let given = Given::new(Some(back.clone()), None, None);
+        let offer = Offer::new(known(), Vec::new(), None, &given);
         // All that was before this one read the first format only.
         assert_eq!(offer.format, 2);
         let text = serde_json::to_vec(&offer).unwrap();
         let read = Offer::read(&text).unwrap().in_force.unwrap();
         let read = read.back(std::path::Path::new("/etc/e.toml"));
         assert!(read.served.says_the_same(&back.served));
+    }
+
+    #[test]
+    fn who_does_not_know_of_a_way_back_takes_the_offer_all_the_same() {
+        let back = in_force::tests::known();
+        let served = Earlier {
+            reading: back.served,
+            read: back.read,
+        };
+        let before = Earlier {
+            reading: back.left,
+            read: back.since,
+        };
+        let given = Given::new(None, Some(served), Some(before));
+        let offer = Offer::new(known(), Vec::new(), None, &given);
+        assert_eq!(offer.format, FORMAT);
+        let text = serde_json::to_vec(&offer).unwrap();
+        let read = Offer::read(&text).unwrap();
+        let path = std::path::Path::new("/etc/e.toml");
+        for (told, meant) in [(read.served, given.served), (read.before, given.before)] {
+            let (told, meant) = (told.unwrap().earlier(path), meant.unwrap());
+            assert!(told.reading.says_the_same(&meant.reading));
+            assert_eq!(told.read, meant.read);
+        }
     }
 
     #[test]

@@ -17,8 +17,8 @@ use evenkeel_state::Inheritance;
 use tokio::task::{self, JoinHandle};
 
 use super::document::{Listener, Offer, Reply};
+use super::in_force::Given;
 use super::{PATIENCE, VARIABLE, wire};
-use crate::load::Back;
 
 /// The longest answer: an error with its report.
 const MAX_REPLY: usize = 1024 * 1024;
@@ -34,8 +34,8 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) struct Estate {
     /// What was learnt.
     pub(crate) inheritance: Inheritance,
-    /// What is served, where that is not what the file says.
-    pub(crate) back: Option<Back>,
+    /// What is served and what was, as far as the new process may need it.
+    pub(crate) given: Given,
     /// The listeners: name, where it is bound, sockets.
     pub(crate) listeners: Vec<(String, String, Vec<Loan>)>,
     /// The control socket.
@@ -116,7 +116,7 @@ impl Drop for Giving {
 fn talk(stream: &UnixStream, estate: Estate, pid: u32, until: Instant) -> anyhow::Result<Taken> {
     let Estate {
         inheritance,
-        back,
+        given,
         listeners,
         control,
     } = estate;
@@ -129,7 +129,7 @@ fn talk(stream: &UnixStream, estate: Estate, pid: u32, until: Instant) -> anyhow
         })
     });
     let whose = control.as_ref().map(|loan| loan.owner().into());
-    let offer = Offer::new(inheritance, described.collect(), whose, back.as_ref());
+    let offer = Offer::new(inheritance, described.collect(), whose, &given);
     let offered: Vec<&Vec<Loan>> = listeners
         .iter()
         .map(|(_, _, loans)| loans)

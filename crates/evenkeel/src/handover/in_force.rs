@@ -1,7 +1,8 @@
 //! The configuration in force, as it stands in the offer where it is not what the file says: what was rolled back must not come
 //! back because the program is another.
 //!
-//! The files that it names go with it, but for those of TLS, which are read as they are by now whatever is served.
+//! The files that it names go with it, but for those of TLS, which are read as they are by now whatever is served. So does what can
+//! be gone back to.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,49 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::load::{Back, Reading};
+use crate::load::{Back, Earlier, Reading};
+
+/// A configuration that is longer, with the files that it names, is not given to go back to. A hundred thousand routes are half of
+/// that, and it is written as JSON, in which some bytes are four.
+const MOST: usize = 16 * 1024 * 1024;
+
+/// The configurations that are given.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    /// What is served, where that is not what the file says.
+    pub(super) back: Option<Back>,
+    /// What is served where it is, to go back to when the file says something else by now.
+    pub(super) served: Option<Earlier>,
+    /// What was served before that.
+    pub(super) before: Option<Earlier>,
+}
+
+impl Given {
+    /// Those that are not too long. Without what is served the one before it would be the wrong one to go back to.
+    pub(crate) fn new(
+        back: Option<Back>,
+        served: Option<Earlier>,
+        before: Option<Earlier>,
+    ) -> Self {
+        let fits = |one: &Earlier| {
+            let size = one.reading.size();
+            if size > MOST {
+                tracing::warn!(
+                    size,
+                    "a configuration is too long to be handed over: the next process cannot go back to it"
+                );
+            }
+            size <= MOST
+        };
+        let served = served.filter(|_| back.is_none());
+        let is_told = served.as_ref().is_none_or(fits);
+        Self {
+            back,
+            served: served.filter(|_| is_told),
+            before: before.filter(|one| is_told && fits(one)),
+        }
+    }
+}
 
 /// What is served, and what was gone back from.
 #[derive(Debug, Deserialize, Serialize)]
@@ -21,6 +64,14 @@ pub(super) struct InForce {
     /// Since when something else is served, in seconds since 1970.
     since: u64,
     why: String,
+}
+
+/// A configuration that is or was served, to go back to.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Served {
+    written: Written,
+    /// When it was read, in seconds since 1970.
+    read: u64,
 }
 
 /// What a configuration was read from.
@@ -64,15 +115,33 @@ impl InForce {
     }
 }
 
+impl From<&Earlier> for Served {
+    fn from(earlier: &Earlier) -> Self {
+        Self {
+            written: Written::from(&*earlier.reading),
+            read: seconds(earlier.read),
+        }
+    }
+}
+
+impl Served {
+    /// The same, read from the file at `path`.
+    pub(super) fn earlier(self, path: &Path) -> Earlier {
+        Earlier {
+            reading: Arc::new(self.written.reading(path)),
+            read: UNIX_EPOCH + Duration::from_secs(self.read),
+        }
+    }
+}
+
 impl From<&Reading> for Written {
     fn from(reading: &Reading) -> Self {
         let content = |bytes: &[u8]| match std::str::from_utf8(bytes) {
             Ok(text) => Content::Text(text.to_owned()),
             Err(_) => Content::Bytes(bytes.to_vec()),
         };
-        let files = reading.files();
-        // A path that is not UTF-8 has no place in JSON: that file is read anew.
-        let files = files.filter(|(path, _)| path.to_str().is_some());
+        // What is not told is read anew.
+        let files = reading.told_files();
         Self {
             text: reading.text().to_owned(),
             files: files
@@ -112,6 +181,25 @@ pub(super) mod tests {
             left: reading("b", b"<p>"),
             since: UNIX_EPOCH + Duration::from_secs(7),
             why: "by order".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_given_and_leads_nowhere_else() {
+        let of = |size| Earlier {
+            reading: Arc::new(Reading::of(Path::new("/e"), "a".repeat(size), [])),
+            read: UNIX_EPOCH,
+        };
+        for (back, served, before, expected) in [
+            (false, MOST, MOST, (true, true)),
+            (false, MOST, MOST + 1, (true, false)),
+            (false, MOST + 1, 1, (false, false)),
+            // What is in force is told in any case.
+            (true, MOST + 1, 1, (false, true)),
+        ] {
+            let given = Given::new(back.then(known), Some(of(served)), Some(of(before)));
+            assert_eq!(given.back.is_some(), back);
+            assert_eq!((given.served.is_some(), given.before.is_some()), expected);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The new process's side: it takes what the old one offers, and says when it serves or why it does not.
 
+use std::collections::HashSet;
 use std::env;
 use std::fs::File;
 use std::io;
@@ -15,8 +16,9 @@ use evenkeel_net::{Listener, Owner};
 use evenkeel_state::Inheritance;
 
 use super::document::{Offer, Reply, Whose};
+use super::in_force::Served;
 use super::{PATIENCE, VARIABLE, wire};
-use crate::load::Back;
+use crate::load::{Back, Earlier, Reading};
 
 /// What is handed over to this process, when something is.
 #[derive(Debug)]
@@ -104,6 +106,23 @@ impl Handover {
     pub(crate) fn back(&mut self, path: &Path) -> Option<Back> {
         let in_force = self.0.as_mut()?.offer.in_force.take()?;
         Some(in_force.back(path))
+    }
+
+    /// What there is to go back to from what this process has read, from the file at `path` or by what is in force: what the old one
+    /// served, where that is something else, or what it could have gone back to itself. Lists of endpoints make no difference.
+    pub(crate) fn before(
+        &mut self,
+        path: &Path,
+        reading: &Reading,
+        lists: &HashSet<&Path>,
+    ) -> Option<Earlier> {
+        let offer = &mut self.0.as_mut()?.offer;
+        let earlier = |served: Served| served.earlier(path);
+        let served = offer.served.take().map(earlier);
+        let before = offer.before.take().map(earlier);
+        served
+            .filter(|served| !served.reading.says_the_same_but_for(reading, lists))
+            .or(before)
     }
 
     /// What the old process learnt.
