@@ -38,6 +38,7 @@ pub(crate) fn status(office: &Office) -> view::Status {
         requests: sum(|counters| &counters.exchanges),
         access_records_lost: sum(|counters| &counters.log_dropped),
         config: config(told),
+        certificates_out_of_time: out_of_time(&snapshot.config),
         listeners: listeners(&snapshot),
         clusters: snapshot
             .clusters()
@@ -111,6 +112,19 @@ fn certificate(one: &ListenerCertificate) -> view::Certificate {
         expires_at: certificate.not_after,
         days_left: (certificate.not_after - now).div_euclid(DAY),
     }
+}
+
+fn out_of_time(config: &model::Config) -> Vec<view::OutOfTime> {
+    let now = i64::try_from(seconds(SystemTime::now())).unwrap_or(i64::MAX);
+    let pairs = config.pairs();
+    let bad = pairs.filter(|pair| !pair.identity.certificate().is_in_time(now));
+    bad.map(|pair| view::OutOfTime {
+        of: pair.holder.to_string(),
+        file: pair.certificate.display().to_string(),
+        valid_from: pair.identity.certificate().not_before,
+        expires_at: pair.identity.certificate().not_after,
+    })
+    .collect()
 }
 
 fn cluster(cluster: &ClusterSnapshot, failing: &Failing, now_ms: u64) -> view::Cluster {

@@ -26,4 +26,4 @@ pub use log::{Log, LogOrder};
 pub use order::{Done, Fine, Reload, Upgrade, Wrong};
 pub use route::{Route, Routes, Share};
 pub use snapshot::{Change, Difference, Names, Snapshot};
-pub use status::{Config, Failure, Status};
+pub use status::{Config, Failure, OutOfTime, Status};

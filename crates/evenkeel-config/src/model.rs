@@ -5,6 +5,7 @@
 
 mod access_log;
 mod admin;
+mod pair;
 mod probe;
 mod trace;
 
@@ -29,6 +30,7 @@ pub use access_log::{
     ALL_RECORDS, AccessFormat, AccessLog, AccessLogTarget, LogField, Piece, Stands,
 };
 pub use admin::{Admin, AdminTls, AdminToken};
+pub use pair::{Holder, Pair};
 pub use probe::{BodyMatch, Probe, ProbeAddress, ProbeRequest};
 pub use trace::{Collector, Trace, TraceTarget};
 

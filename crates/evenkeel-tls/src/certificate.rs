@@ -55,6 +55,12 @@ impl Certificate {
         };
         self.hosts.iter().any(|name| is_for(name))
     }
+
+    /// Whether it is valid at that second, counted from 1970.
+    #[must_use]
+    pub fn is_in_time(&self, now: i64) -> bool {
+        (self.not_before..=self.not_after).contains(&now)
+    }
 }
 
 /// The last second of a certificate (DER); none when it is none.
@@ -205,18 +211,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_wildcard_stands_for_one_label() {
-        let certificate = Certificate {
-            hosts: ["a.example", "*.b.example", "::1"]
-                .map(str::to_owned)
-                .to_vec(),
+    fn certificate(hosts: &[&str], not_before: i64, not_after: i64) -> Certificate {
+        Certificate {
+            hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
             alternatives: String::new(),
             subject: String::new(),
             fingerprint: String::new(),
-            not_before: 0,
-            not_after: 0,
-        };
+            not_before,
+            not_after,
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_second_count() {
+        let certificate = certificate(&[], 10, 20);
+        for (now, expected) in [(9, false), (10, true), (20, true), (21, false)] {
+            assert_eq!(certificate.is_in_time(now), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_one_label() {
+        let certificate = certificate(&["a.example", "*.b.example", "::1"], 0, 0);
         for (host, expected) in [
             ("a.example", true),
             ("x.a.example", false),

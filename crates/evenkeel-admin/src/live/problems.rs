@@ -145,21 +145,27 @@ fn of_process(picture: &Picture, case: &Case<'_>) -> Vec<Problem> {
 fn certificates(snapshot: &Snapshot) -> Option<Problem> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     let now = i64::try_from(now.as_secs()).ok()?;
-    let listeners = snapshot.config.listeners.iter();
-    let all = listeners.flat_map(|listener| {
-        let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
-        certificates.map(move |one| (listener, one.identity.certificate().not_after - now))
+    let all = snapshot.config.pairs().map(|pair| {
+        let about = pair.identity.certificate();
+        let is_early = now < about.not_before;
+        // One that is not valid yet is as bad as one that is over.
+        let left = if is_early { -1 } else { about.not_after - now };
+        (pair.holder, is_early, left)
     });
-    let (listener, left) = all.min_by_key(|(_, left)| *left)?;
+    let (holder, is_early, left) = all.min_by_key(|(.., left)| *left)?;
     let days = left.div_euclid(86_400);
-    let name = &listener.name;
     if days < 0 {
-        let text = format!("A certificate of listener {name} has expired");
+        let what = if is_early {
+            "is not valid yet"
+        } else {
+            "has expired"
+        };
+        let text = format!("A certificate of {holder} {what}");
         Some(problem(Severity::Bad, text))
     } else if days < DAYS {
         let days = usize::try_from(days).unwrap_or(0);
         let days = many(days, "day", "days");
-        let text = format!("A certificate of listener {name} expires in {days}");
+        let text = format!("A certificate of {holder} expires in {days}");
         Some(problem(Severity::Warn, text))
     } else {
         None

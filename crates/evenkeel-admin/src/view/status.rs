@@ -31,6 +31,9 @@ pub struct Status {
     pub access_records_lost: u64,
     /// What is served.
     pub config: Config,
+    /// Certificates that are served though they have expired or are not valid yet, because there are no others.
+    #[serde(default)]
+    pub certificates_out_of_time: Vec<OutOfTime>,
     /// Where it listens.
     pub listeners: Vec<Listener>,
     /// Whom it forwards to.
@@ -54,6 +57,19 @@ pub struct Config {
     pub certificates_error: Option<Failure>,
     /// How much of its trial is left; null: it is on none.
     pub trial_left: Option<u64>,
+}
+
+/// A certificate that has expired or is not valid yet.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct OutOfTime {
+    /// Who shows it: `listener web`, `cluster api`, `the admin address`.
+    pub of: String,
+    /// The file that it was read from.
+    pub file: String,
+    /// The first second of its validity.
+    pub valid_from: i64,
+    /// The last one.
+    pub expires_at: i64,
 }
 
 /// What went wrong, and when.
