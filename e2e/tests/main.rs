@@ -66,6 +66,7 @@ mod rate_limits;
 mod refusals;
 mod relay;
 mod reload;
+mod renewals;
 mod restarts;
 mod rotation;
 mod routing;

@@ -218,6 +218,26 @@ fn a_list_of_the_revoked_is_read_anew_and_counts_for_open_connections_too() {
 }
 
 #[test]
+fn a_rollback_lets_nobody_in_who_was_revoked_since() {
+    let scene = Scene::new();
+    let origin = Origin::saying("here");
+    let bad = scene.theirs.certify(&["bad.example"]);
+    let list = scene.theirs.revoke(&scene.folder, "list", &[]);
+    let crl = format!("crl = [{:?}]", list.display().to_string());
+    let setup = Setup::to([&origin]).listener(&scene.lines(&crl));
+    let mut proxy = Evenkeel::start(&setup);
+    assert!(is_let_in(&proxy, &scene.client(&bad)));
+    proxy.reload(&setup.cluster("idle_timeout = \"1m\"").text());
+    scene.theirs.revoke(&scene.folder, "list", &[&bad]);
+    eventually("the revoked client to be refused", || {
+        (!is_let_in(&proxy, &scene.client(&bad))).then_some(())
+    });
+    // The configuration of before was read with a list that had nobody on it.
+    proxy.order(&["rollback"]);
+    assert!(!is_let_in(&proxy, &scene.client(&bad)));
+}
+
+#[test]
 fn a_new_list_closes_the_connections_from_before_it_and_refuses_none_for_ever() {
     let scene = Scene::new();
     let origin = Origin::saying("here");

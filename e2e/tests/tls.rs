@@ -439,7 +439,7 @@ fn an_upgrade_loses_no_connection_and_the_tickets() {
 }
 
 /// What OpenSSL's client says of a connection.
-fn s_client(port: u16, more: &[&str]) -> String {
+pub(crate) fn s_client(port: u16, more: &[&str]) -> String {
     let output = std::process::Command::new("openssl")
         .args(["s_client", "-connect", &format!("127.0.0.1:{port}")])
         .args(more)

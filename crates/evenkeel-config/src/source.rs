@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use evenkeel_tls::client::Roots;
 
+use crate::diagnostic::Severity;
+
 /// What a configuration may refer to outside of its own text.
 pub trait Source {
     /// The value of an environment variable; `None` when it is not set or not UTF-8.
@@ -34,9 +36,15 @@ pub trait Source {
         self.file(path)
     }
 
-    /// Seconds since 1970, to compare the certificate in that file with; none: its validity is not looked at.
-    fn now(&self, _certificate: &str) -> Option<i64> {
+    /// Seconds since 1970, to compare the dates of certificates with; none: they are not looked at.
+    fn now(&self) -> Option<i64> {
         None
+    }
+
+    /// How grave it is that the certificate in that file has expired or is not valid yet. Whoever checks a file wants an error; whoever
+    /// has to serve it may have nothing better.
+    fn out_of_time(&self, _certificate: &str) -> Severity {
+        Severity::Error
     }
 
     /// Whether every user of the system may read that file, which holds a secret. Without an override: not that anybody knew.

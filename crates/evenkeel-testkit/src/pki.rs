@@ -106,6 +106,7 @@ impl Authority {
             algorithm: &PKCS_ECDSA_P256_SHA256,
             days: (-1, 365),
             seconds: None,
+            begins_in: None,
         }
     }
 
@@ -169,6 +170,8 @@ pub struct Order {
     days: (i64, i64),
     /// Instead of the second of `days`.
     seconds: Option<u64>,
+    /// Instead of the first.
+    begins_in: Option<u64>,
 }
 
 impl Order {
@@ -190,6 +193,13 @@ impl Order {
     #[must_use]
     pub fn seconds(mut self, seconds: u64) -> Self {
         self.seconds = Some(seconds);
+        self
+    }
+
+    /// Good from so many seconds after now on.
+    #[must_use]
+    pub fn begins_in(mut self, seconds: u64) -> Self {
+        self.begins_in = Some(seconds);
         self
     }
 
@@ -226,6 +236,7 @@ impl Order {
             algorithm,
             days,
             seconds,
+            begins_in,
         } = self;
         let inner = &authority.inner;
         let serial = inner.next_serial.fetch_add(1, Ordering::Relaxed);
@@ -233,9 +244,15 @@ impl Order {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, subject);
         (params.not_before, params.not_after) = (day!(days.0), day!(days.1));
+        let after_now = |seconds| {
+            let at = since_1970_until_now() + Duration::from_secs(seconds);
+            date_time_ymd(1970, 1, 1) + at
+        };
         if let Some(seconds) = seconds {
-            let end = since_1970_until_now() + Duration::from_secs(seconds);
-            params.not_after = date_time_ymd(1970, 1, 1) + end;
+            params.not_after = after_now(seconds);
+        }
+        if let Some(seconds) = begins_in {
+            params.not_before = after_now(seconds);
         }
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -1,24 +1,31 @@
 //! Certificates of the process that runs: read anew when their files change, and told of before they expire.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use evenkeel_config::model::Config;
 use evenkeel_state::Lists;
+use evenkeel_tls::certificate::date;
 use tokio::time::{self, Interval, MissedTickBehavior};
 
-use crate::admin_address::{self, Change};
-use crate::load::{Renewed, renew};
+use crate::admin_address::Change;
+use crate::files::seconds_since_1970;
+use crate::load::Reading;
 use crate::process::Process;
+use crate::renewal::{Renewed, of_now, renew};
 
 /// A certificate that expires sooner is told of once a day. Whoever renews by a program does so with 30 days left, so by then that
 /// has failed for a while; and a person needs some days as well.
 const SOON: i64 = 21 * DAY;
 const DAY: i64 = 86_400;
 
+/// So long a way back waits for a disk, to serve the certificates of now: who goes back is in a hurry, and a healthy disk needs
+/// milliseconds.
+const HURRY: Duration = Duration::from_secs(5);
+
 impl Process {
-    /// Files of TLS have changed: what fits of them takes the place of what is served, and nothing else does.
+    /// Files of TLS have changed, or the time of one has come: what fits of them takes the place of what is served, and nothing else does.
     pub(crate) async fn renew_certificates(&mut self) {
         let Some(reading) = self.reading.clone() else {
             return;
@@ -27,21 +34,22 @@ impl Process {
         let config = Arc::clone(&current.config);
         let work = move || renew(&reading, &config);
         let Renewed {
-            config,
+            fit,
             report,
             seen,
+            due,
         } = match self.disk.ask("reading certificates", work).await {
             Ok(renewed) => renewed,
             Err(error) => return tracing::error!("certificates stay as they were: {error:#}"),
         };
         if let Some(watched) = &mut self.certificates {
-            watched.were_read(seen);
+            watched.were_read_until(seen, due);
         }
         if let Some(report) = &report {
             tracing::error!("certificates stay as they were: {report}");
         }
         self.life.certificates_failed(report);
-        let Some((config, reading)) = config else {
+        let Some((config, reading)) = fit else {
             return;
         };
         match self.publish_certificates(*config).await {
@@ -52,6 +60,26 @@ impl Process {
                 tracing::info!(generation, "certificates were read anew");
             }
             Err(error) => tracing::error!("certificates stay as they were: {error:#}"),
+        }
+    }
+
+    /// A configuration from before with the files of TLS as they are by now: those of then may be revoked or over.
+    pub(crate) async fn with_certificates_of_now(
+        &self,
+        config: Arc<Config>,
+        reading: Arc<Reading>,
+    ) -> (Arc<Config>, Arc<Reading>) {
+        let (before, served) = (Arc::clone(&reading), self.reading.clone());
+        let work = move || of_now(&before, served.as_deref());
+        let read = time::timeout(HURRY, self.disk.ask("reading certificates", work)).await;
+        match read {
+            Ok(Ok(Some((config, reading)))) => (Arc::from(config), reading),
+            _ => {
+                tracing::error!(
+                    "certificates could not be read: at first those are served that were read with the configuration"
+                );
+                (config, reading)
+            }
         }
     }
 
@@ -82,26 +110,22 @@ impl Days {
     }
 }
 
-/// Says which certificates of the configuration expire soon.
+/// Says which certificates of the configuration are out of their time, or will be soon.
 pub(crate) fn tell_of_soon(config: &Config) {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = since.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    });
-    let listeners = config.listeners.iter().flat_map(|listener| {
-        let all = listener.tls.iter().flat_map(|tls| &tls.certificates);
-        all.map(|one| (listener.name.as_str(), one))
-    });
-    let admin = config.admin.iter().filter_map(|admin| admin.tls.as_ref());
-    let admin = admin.map(|tls| (admin_address::NAME, &tls.certificate));
-    for (listener, one) in listeners.chain(admin) {
-        let left = one.identity.certificate().not_after - now;
-        let file = one.certificate.display();
+    let now = seconds_since_1970();
+    for pair in config.pairs() {
+        let (of, file) = (pair.holder, pair.certificate.display());
+        let about = pair.identity.certificate();
+        let left = about.not_after - now;
         if left < 0 {
-            tracing::error!(listener, %file, "this certificate has expired");
+            let since = date(about.not_after);
+            tracing::error!(%of, %file, since, "this certificate has expired");
+        } else if now < about.not_before {
+            let before = date(about.not_before);
+            tracing::error!(%of, %file, before, "this certificate is not valid yet");
         } else if left < SOON {
             let days = left / DAY;
-            tracing::warn!(listener, %file, days, "this certificate expires soon");
+            tracing::warn!(%of, %file, days, "this certificate expires soon");
         }
     }
 }

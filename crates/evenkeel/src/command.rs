@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use crate::cli::{CheckArgs, Cli, CompletionsArgs, ProxyArgs, RunArgs};
 use crate::files::Files;
 use crate::handover::Handover;
-use crate::load::{Loaded, lists, load, load_again};
+use crate::load::{Loaded, lists, load, load_again, load_to_check};
 use crate::process::{FromFile, Origin};
 use crate::run::serve;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &RunArgs, handover: &mut Handover) -> anyhow::Result<Exi
 
 /// `evenkeel check`.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let Some((config, _)) = load(&args.file, is_colorful()).0?.told() else {
+    let Some((config, _)) = load_to_check(&args.file, is_colorful())?.told() else {
         return Ok(ExitCode::FAILURE);
     };
     let endpoints: usize = config

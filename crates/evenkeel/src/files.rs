@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use evenkeel_config::Source;
+use evenkeel_config::{Severity, Source};
+use evenkeel_tls::Certificate;
 use evenkeel_tls::client::Roots;
+use evenkeel_tls::identity::read_certificates;
 
 use crate::privileges;
 use crate::stamp::{Seen, Stamp};
@@ -28,6 +30,8 @@ pub(crate) struct Kept {
     files: HashMap<PathBuf, Read>,
     /// With what each looked like when it was read.
     certificates: HashMap<PathBuf, (Option<Stamp>, Read)>,
+    /// The authorities of the system, where somebody needed them.
+    roots: Option<Roots>,
     variables: HashMap<String, Option<String>>,
     /// The files, but for those of TLS.
     pub(crate) seen: Seen,
@@ -55,6 +59,27 @@ impl Kept {
             .collect()
     }
 
+    /// The same with those files of TLS that `which` names as `other` has them.
+    #[must_use]
+    pub(crate) fn with_certificates_of(
+        mut self,
+        other: &Self,
+        which: impl Fn(&Path) -> bool,
+    ) -> Self {
+        for (path, read) in &mut self.certificates {
+            if let Some(theirs) = other.certificates.get(path).filter(|_| which(path)) {
+                read.clone_from(theirs);
+            }
+        }
+        self
+    }
+
+    /// The content of a file of TLS.
+    fn certificate(&self, path: &Path) -> Option<&[u8]> {
+        let (_, read) = self.certificates.get(path)?;
+        read.as_deref().ok()
+    }
+
     /// Whether the same was read, but for the files of TLS and these lists.
     pub(crate) fn is_as(&self, other: &Self, lists: &HashSet<&Path>) -> bool {
         let files = |kept: &Self| -> HashMap<PathBuf, Read> {
@@ -74,6 +99,8 @@ pub(crate) struct Files<'a> {
     folder: PathBuf,
     /// What is not read again, and the files of TLS that are all the same.
     before: Option<(&'a Kept, &'a HashSet<PathBuf>)>,
+    /// Whether it is a mistake that a certificate is out of its time, whatever else there is.
+    is_strict: bool,
     kept: RefCell<Kept>,
     /// Read for the first cluster that needs them, and each time again: the system may have others by then.
     roots: OnceCell<Result<Roots, String>>,
@@ -86,6 +113,7 @@ impl<'a> Files<'a> {
         Self {
             folder: std::path::absolute(&folder).unwrap_or(folder),
             before: None,
+            is_strict: false,
             kept: RefCell::default(),
             roots: OnceCell::new(),
         }
@@ -96,6 +124,14 @@ impl<'a> Files<'a> {
         Self {
             before: Some((before, fresh)),
             ..Self::beside(path)
+        }
+    }
+
+    /// For whoever wants to know what is wrong, and serves nothing.
+    pub(crate) fn strictly(self) -> Self {
+        Self {
+            is_strict: true,
+            ..self
         }
     }
 
@@ -112,15 +148,44 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn read(&self, path: &Path) -> Read {
-        let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-        if size > MAX_FILE {
-            return Err(format!(
-                "it has {size} bytes, and at most {MAX_FILE} are read"
-            ));
-        }
-        fs::read(path).map_err(|error| error.to_string())
+    /// Whether what was read of that file before is another certificate than now, and one that is in its time.
+    fn had_better(&self, path: &Path) -> bool {
+        let Some((before, _)) = self.before else {
+            return false;
+        };
+        let (before, kept) = (before.certificate(path), self.kept.borrow());
+        let about = before.filter(|before| kept.certificate(path) != Some(*before));
+        let about = about.and_then(first_certificate);
+        about.is_some_and(|about| about.is_in_time(seconds_since_1970()))
     }
+}
+
+fn read(path: &Path) -> Read {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > MAX_FILE {
+        return Err(format!(
+            "it has {size} bytes, and at most {MAX_FILE} are read"
+        ));
+    }
+    fs::read(path).map_err(|error| error.to_string())
+}
+
+/// What the first certificate of that file says as it is now.
+pub(crate) fn certificate_in(path: &Path) -> Option<Certificate> {
+    first_certificate(&read(path).ok()?)
+}
+
+fn first_certificate(pem: &[u8]) -> Option<Certificate> {
+    let all = read_certificates(pem).ok()?;
+    Certificate::of(all.first()?).ok()
+}
+
+/// The time by which certificates are judged; 0 where the clock is before that.
+pub(crate) fn seconds_since_1970() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 impl Source for Files<'_> {
@@ -137,7 +202,7 @@ impl Source for Files<'_> {
         // Looked at before it is read: what is written meanwhile is a change.
         let stamp = Stamp::of(&path);
         let before = self.before.and_then(|(kept, _)| kept.files.get(&path));
-        let read = before.cloned().unwrap_or_else(|| self.read(&path));
+        let read = before.cloned().unwrap_or_else(|| read(&path));
         let mut kept = self.kept.borrow_mut();
         kept.seen.push((path.clone(), stamp));
         kept.files.insert(path, read.clone());
@@ -154,27 +219,32 @@ impl Source for Files<'_> {
         let before = self.before.filter(|(_, fresh)| !fresh.contains(&path));
         let before = before.and_then(|(kept, _)| kept.certificates.get(&path));
         // What is not read anew looks as it did: it has changed still.
-        let (stamp, read) = before.cloned().unwrap_or_else(|| (stamp, self.read(&path)));
+        let (stamp, read) = before.cloned().unwrap_or_else(|| (stamp, read(&path)));
         let mut kept = self.kept.borrow_mut();
         kept.certificates.insert(path, (stamp, read.clone()));
         read
     }
 
-    fn now(&self, certificate: &str) -> Option<i64> {
-        let path = self.resolve(certificate);
-        let content = |kept: &Kept| kept.certificates.get(&path).map(|(_, read)| read.clone());
-        if let Some((before, _)) = self.before
-            && content(before) == content(&self.kept.borrow())
-        {
-            // It is served already: that it has expired meanwhile must not keep others from being renewed.
-            return None;
+    fn now(&self) -> Option<i64> {
+        Some(seconds_since_1970())
+    }
+
+    fn out_of_time(&self, certificate: &str) -> Severity {
+        // Where there is nothing better it is served: clients look at dates themselves, and all else is served with it.
+        if self.is_strict || self.had_better(&self.resolve(certificate)) {
+            Severity::Error
+        } else {
+            Severity::Warning
         }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-        i64::try_from(since.as_secs()).ok()
     }
 
     fn system_roots(&self) -> Result<Roots, String> {
-        self.roots.get_or_init(Roots::of_system).clone()
+        let found = self.roots.get_or_init(Roots::of_system).clone();
+        let before = self.before.and_then(|(kept, _)| kept.roots.clone());
+        // That they are gone for a moment must not keep files from being renewed that have nothing to do with them.
+        let roots = found.or_else(|why| before.ok_or(why))?;
+        self.kept.borrow_mut().roots = Some(roots.clone());
+        Ok(roots)
     }
 
     fn may_others_read(&self, path: &str) -> bool {
@@ -225,6 +295,8 @@ pub(crate) fn read_config(path: &Path) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use evenkeel_testkit::Authority;
+
     use super::*;
 
     #[test]
@@ -238,7 +310,6 @@ mod tests {
             let read = (files.file("files.rs"), files.certificate("files.rs"));
             assert_eq!(read, (files.file(&once), files.certificate(&once)));
             assert!(read.0.is_ok() && read.0 == read.1, "{config}");
-            assert!(files.now(&once).is_some());
             assert_eq!(
                 files.may_others_read("files.rs"),
                 files.may_others_read(&once)
@@ -247,5 +318,27 @@ mod tests {
         let files = Files::beside(Path::new("e.toml"));
         assert_eq!(files.resolve("a.pem"), here.join("a.pem"));
         assert_eq!(files.resolve("/b/a.pem"), Path::new("/b/a.pem"));
+    }
+
+    #[test]
+    fn authorities_of_the_system_that_are_gone_keep_back_no_other_file() {
+        let roots = Roots::from_pem(Authority::new().pem().as_bytes()).unwrap();
+        let (kept, fresh) = (
+            Kept {
+                roots: Some(roots.clone()),
+                ..Kept::default()
+            },
+            HashSet::new(),
+        );
+        let gone = |files| Files {
+            roots: OnceCell::from(Err("gone".to_owned())),
+            ..files
+        };
+        let path = Path::new("e.toml");
+        let again = gone(Files::again(path, &kept, &fresh));
+        assert_eq!(again.system_roots(), Ok(roots.clone()));
+        assert_eq!(again.into_kept().roots, Some(roots));
+        let begun = gone(Files::beside(path));
+        assert_eq!(begun.system_roots(), Err("gone".to_owned()));
     }
 }

@@ -69,6 +69,22 @@ impl Reading {
         self.kept.certificates()
     }
 
+    /// The same with those files of TLS that `which` names as `other` has them.
+    pub(crate) fn with_certificates_of(&self, other: &Self, which: impl Fn(&Path) -> bool) -> Self {
+        Self {
+            path: self.path.clone(),
+            text: self.text.clone(),
+            kept: self.kept.clone().with_certificates_of(&other.kept, which),
+        }
+    }
+
+    /// What comes of it with those files of TLS read anew that are `fresh`, and all else as it was read. Told is what is at least so
+    /// grave.
+    pub(crate) fn again(&self, fresh: &HashSet<PathBuf>, least: Severity) -> Loaded {
+        let files = Files::again(&self.path, &self.kept, fresh);
+        check(&self.path, self.text.clone(), files, least, false).0
+    }
+
     /// Whether the other was read from the same text and the same files. Those of TLS do not count: they are read anew as they
     /// change, whatever is served.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
@@ -180,16 +196,25 @@ impl Loaded {
     }
 }
 
-/// Reads and checks a file; what is wrong with it is told in colors, or without. Gives what it looked like as well, and the files
-/// that it names, but for those of TLS.
+/// Reads and checks a file that is to be served; what is wrong with it is told in colors, or without. Gives what it looked like as
+/// well, and the files that it names, but for those of TLS.
 pub(crate) fn load(path: &Path, color: bool) -> (anyhow::Result<Loaded>, Seen) {
+    load_by(path, Files::beside(path), color)
+}
+
+/// The same for whoever wants to know what is wrong with it: that a certificate has expired, too.
+pub(crate) fn load_to_check(path: &Path, color: bool) -> anyhow::Result<Loaded> {
+    load_by(path, Files::beside(path).strictly(), color).0
+}
+
+fn load_by(path: &Path, files: Files<'_>, color: bool) -> (anyhow::Result<Loaded>, Seen) {
     // Looked at before it is read: what is written meanwhile is a change.
     let mut seen = vec![(path.to_owned(), Stamp::of(path))];
     let text = match read_config(path) {
         Ok(text) => text,
         Err(error) => return (Err(error), seen),
     };
-    let (loaded, named) = check(path, text, Files::beside(path), color);
+    let (loaded, named) = check(path, text, files, Severity::Warning, color);
     seen.extend(named);
     (Ok(loaded), seen)
 }
@@ -200,104 +225,30 @@ pub(crate) fn load_again(reading: &Reading, color: bool) -> (Loaded, Seen) {
     let mut seen = vec![(path.clone(), Stamp::of(path))];
     let none = HashSet::new();
     let files = Files::again(path, &reading.kept, &none);
-    let (loaded, named) = check(path, reading.text.clone(), files, color);
+    let text = reading.text.clone();
+    let (loaded, named) = check(path, text, files, Severity::Warning, color);
     seen.extend(named);
     (loaded, seen)
 }
 
-/// What came of reading certificates anew.
-pub(crate) struct Renewed {
-    /// The configuration with all that fit; none: nothing that is new does.
-    pub(crate) config: Option<(Box<Config>, Arc<Reading>)>,
-    /// What did not fit, for people; none: all did.
-    pub(crate) report: Option<String>,
-    /// What the files look like now.
-    pub(crate) seen: Seen,
-}
-
-/// Reads the files of TLS anew that look other than they did. One pair that does not fit keeps back none of the others.
-pub(crate) fn renew(reading: &Reading, config: &Config) -> Renewed {
-    let before = reading.certificates();
-    let look = |(path, _): &(PathBuf, _)| (path.clone(), Stamp::of(path));
-    let seen: Seen = before.iter().map(look).collect();
-    let both = before.iter().zip(&seen);
-    let changed = both.filter(|(before, now)| before != now);
-    let changed: HashSet<PathBuf> = changed.map(|(_, (path, _))| path.clone()).collect();
-    let try_with = |fresh: &HashSet<PathBuf>| {
-        let files = Files::again(&reading.path, &reading.kept, fresh);
-        check(&reading.path, reading.text.clone(), files, false).0
-    };
-    let report = match try_with(&changed) {
-        Loaded::Good {
-            config, reading, ..
-        } => {
-            return Renewed {
-                config: Some((config, reading)),
-                report: None,
-                seen,
-            };
-        }
-        Loaded::Bad { report } => report,
-    };
-    let (mut fit, mut renewed) = (HashSet::new(), None);
-    for group in groups(config, &changed) {
-        let mut fresh: HashSet<PathBuf> = fit.clone();
-        fresh.extend(group.into_iter().filter(|path| changed.contains(path)));
-        if fresh.len() > fit.len()
-            && let Loaded::Good {
-                config, reading, ..
-            } = try_with(&fresh)
-        {
-            renewed = Some((config, reading));
-            fit = fresh;
-        }
-    }
-    Renewed {
-        config: renewed,
-        report: Some(report),
-        seen,
-    }
-}
-
-/// Files that change together: a certificate and its key, authorities and their lists; and all others.
-fn groups(config: &Config, changed: &HashSet<PathBuf>) -> Vec<Vec<PathBuf>> {
-    let mut groups = Vec::new();
-    for tls in config
-        .listeners
-        .iter()
-        .filter_map(|listener| listener.tls.as_ref())
-    {
-        for one in &tls.certificates {
-            groups.push(vec![one.certificate.clone(), one.key.clone()]);
-        }
-        if let Some(client) = &tls.client {
-            let mut group = client.crl.clone();
-            group.push(client.ca.clone());
-            groups.push(group);
-        }
-    }
-    if let Some(tls) = config.admin.as_ref().and_then(|admin| admin.tls.as_ref()) {
-        let one = &tls.certificate;
-        groups.push(vec![one.certificate.clone(), one.key.clone()]);
-        groups.extend(tls.clients.iter().map(|(ca, _)| vec![ca.clone()]));
-    }
-    let known: HashSet<PathBuf> = groups.iter().flatten().cloned().collect();
-    groups.push(changed.difference(&known).cloned().collect());
-    groups
-}
-
-fn check(path: &Path, text: String, files: Files<'_>, color: bool) -> (Loaded, Seen) {
+fn check(
+    path: &Path,
+    text: String,
+    files: Files<'_>,
+    least: Severity,
+    color: bool,
+) -> (Loaded, Seen) {
     let name = path.display().to_string();
-    let checked = evenkeel_config::check(&text, &name, &files);
+    let mut checked = evenkeel_config::check(&text, &name, &files);
     let kept = files.into_kept();
     let seen = kept.seen.clone();
-    let report = render_all(&checked.diagnostics, &text, color);
+    let diagnostics = &mut checked.diagnostics;
+    diagnostics.retain(|one| one.severity <= least);
+    // The first is what is told where there is room for one, and that must be why nothing came of it.
+    diagnostics.sort_by_key(|one| one.severity);
+    let report = render_all(diagnostics, &text, color);
     let report = report.trim_end().to_owned();
-    let wrong = checked
-        .diagnostics
-        .iter()
-        .any(|one| one.severity == Severity::Error);
-    let loaded = match checked.config.filter(|_| !wrong) {
+    let loaded = match checked.config {
         Some(config) => Loaded::Good {
             config: Box::new(config),
             report,

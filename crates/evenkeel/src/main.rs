@@ -28,6 +28,7 @@ mod orders;
 mod parked;
 mod privileges;
 mod process;
+mod renewal;
 mod run;
 mod simulate;
 mod stamp;

@@ -22,10 +22,11 @@ use crate::before::Before;
 use crate::desk::Order;
 use crate::disk::Disk;
 use crate::listeners::Difference;
-use crate::load::{Back, Earlier, Loaded, Reading, list_of, lists, load};
+use crate::load::{Back, Earlier, Loaded, Reading, list_of, lists};
 use crate::notify::Notify;
 use crate::operator_log::Log;
 use crate::parked::Parked;
+use crate::renewal::reload;
 use crate::stamp::Seen;
 use crate::trial::{Trial, Verdict};
 use crate::upgrade::{Farewell, Upgrade};
@@ -461,7 +462,13 @@ impl Process {
         };
         tracing::info!("going back to the configuration before");
         let read = before.read;
-        let (config, reading) = before.get(&self.disk).await?;
+        let (config, reading) = match before.get(&self.disk).await? {
+            (config, Some(reading)) => {
+                let (config, reading) = self.with_certificates_of_now(config, reading).await;
+                (config, Some(reading))
+            }
+            (config, None) => (config, None),
+        };
         let next = Next {
             config,
             reading,
@@ -492,7 +499,12 @@ impl Process {
         let Some(path) = self.origin.path().map(Path::to_owned) else {
             bail!("this evenkeel was started without a file: there is nothing to reload");
         };
-        let look = move || load(&path, false);
+        let served = self.reading.clone();
+        let config = Arc::clone(&self.control.publisher().current().config);
+        let look = move || {
+            let served = served.as_deref();
+            reload(&path, served.map(|served| (served, &*config)))
+        };
         let (loaded, seen) = self.disk.ask("reading the configuration", look).await?;
         if let Some(files) = &mut self.files {
             files.were_read(seen);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::task::{self, JoinHandle};
 use tokio::time::{self, Interval, MissedTickBehavior};
 
+use crate::files::seconds_since_1970;
 use crate::stamp::{Seen, Stamp};
 
 /// From one look to the next.
@@ -49,15 +50,21 @@ impl WatchedFiles {
 
     /// These were read when they looked so, whatever came of it; from now on they are looked at.
     pub(crate) fn were_read(&mut self, read: Seen) {
+        self.were_read_until(read, None);
+    }
+
+    /// The same, and at that second since 1970 they are to be read again as they are.
+    pub(crate) fn were_read_until(&mut self, read: Seen, due: Option<i64>) {
         self.changes = Changes {
             needs_first: self.changes.needs_first,
+            due,
             ..Changes::since(read)
         };
         // It may be of other files, and is of before.
         self.looking = None;
     }
 
-    /// Waits until one has changed since it was read.
+    /// Waits until one has changed since it was read, or it is time to read them again.
     pub(crate) async fn changed(&mut self) {
         loop {
             let Some(looking) = &mut self.looking else {
@@ -68,7 +75,9 @@ impl WatchedFiles {
             // On a disk that does not answer this takes its time, which nobody but us waits for.
             let seen = looking.await;
             self.looking = None;
-            if seen.is_ok_and(|seen| self.changes.look(seen)) {
+            // By the clock of each look: it may be set meanwhile.
+            let now = seconds_since_1970();
+            if seen.is_ok_and(|seen| self.changes.look(seen, now)) {
                 return;
             }
         }
@@ -94,6 +103,8 @@ struct Changes {
     last: Seen,
     /// Whether there is nothing to read without the first of them, the configuration file.
     needs_first: bool,
+    /// When they are to be read in any case, in seconds since 1970.
+    due: Option<i64>,
 }
 
 impl Changes {
@@ -102,16 +113,18 @@ impl Changes {
             last: read.clone(),
             read,
             needs_first: true,
+            due: None,
         }
     }
 
     /// Whether they are to be read, now that they look so.
-    fn look(&mut self, now: Seen) -> bool {
-        let is_settled = now == self.last;
-        self.last = now;
+    fn look(&mut self, seen: Seen, now: i64) -> bool {
+        let is_settled = seen == self.last;
+        self.last = seen;
         let is_there =
             !self.needs_first || self.last.first().is_some_and(|(_, stamp)| stamp.is_some());
-        is_there && is_settled && self.last != self.read
+        let is_due = self.due.is_some_and(|due| due <= now);
+        is_there && is_settled && (is_due || self.last != self.read)
     }
 }
 
@@ -159,10 +172,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_was_too_early_is_due_when_its_time_comes_though_nothing_changes() {
+        let mut changes = Changes {
+            due: Some(10),
+            ..Changes::since(seen((1, 5)))
+        };
+        for (page, now, expected) in [
+            (5, 9, false),
+            (5, 10, true),
+            // Not while it is being written, and when the clock was set, too.
+            (6, 11, false),
+            (6, 99, true),
+        ] {
+            assert_eq!(changes.look(seen((1, page)), now), expected, "{now}");
+        }
+    }
+
     fn outcome(read: (u64, u64), looks: &[(u64, u64)]) -> String {
         let mut changes = Changes::since(seen(read));
         let look = |look: &(u64, u64)| {
-            let due = changes.look(seen(*look));
+            let due = changes.look(seen(*look), 0);
             if due {
                 changes = Changes::since(seen(*look));
             }

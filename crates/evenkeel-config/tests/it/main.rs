@@ -5,6 +5,8 @@ mod balancing;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod dates;
+#[cfg(test)]
 mod decisions;
 #[cfg(test)]
 mod docs;

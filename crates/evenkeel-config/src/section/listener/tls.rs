@@ -10,6 +10,7 @@ use evenkeel_tls::identity::Part;
 use evenkeel_tls::{Identity, Version};
 use serde_json::Value as Json;
 
+use crate::diagnostic::Severity;
 use crate::knob::{Knob, Lines, Section, Table};
 use crate::model::{ListenerCertificate, ListenerTls};
 use crate::raw::{At, Cx, Node, Span};
@@ -227,11 +228,13 @@ pub(crate) fn read_identity(
     check_time(&identity, certificate, cx).then_some(identity)
 }
 
+/// Whether the identity can be used for all that its dates say; how grave they are is for the source to judge.
 fn check_time(identity: &Identity, at: &At<FilePath>, cx: &mut Cx<'_>) -> bool {
-    let Some(now) = cx.source.now(&at.value.0.to_string_lossy()) else {
+    let certificate = identity.certificate();
+    let Some(now) = cx.source.now().filter(|now| !certificate.is_in_time(*now)) else {
         return true;
     };
-    let (certificate, shown) = (identity.certificate(), at.value.0.display());
+    let shown = at.value.0.display();
     let (wrong, help) = if now > certificate.not_after {
         (
             format!(
@@ -240,7 +243,7 @@ fn check_time(identity: &Identity, at: &At<FilePath>, cx: &mut Cx<'_>) -> bool {
             ),
             "renew it, or leave it out: nobody accepts it",
         )
-    } else if now < certificate.not_before {
+    } else {
         (
             format!(
                 "the certificate in {shown} is not valid before {}",
@@ -248,11 +251,19 @@ fn check_time(identity: &Identity, at: &At<FilePath>, cx: &mut Cx<'_>) -> bool {
             ),
             "wait until then, or look at the clock of this host",
         )
-    } else {
-        return true;
     };
-    cx.error(Span::clone(&at.span), wrong).help(help);
-    false
+    let span = Span::clone(&at.span);
+    match cx.source.out_of_time(&at.value.0.to_string_lossy()) {
+        Severity::Error => {
+            cx.error(span, wrong).help(help);
+            false
+        }
+        Severity::Warning => {
+            let wrong = format!("{wrong}, and is used all the same");
+            cx.warning(span, wrong).help(help);
+            true
+        }
+    }
 }
 
 /// Warns of hosts that a listener's routes are for, and none of its certificates.
