@@ -94,6 +94,9 @@ const fn cost(size: usize) -> usize {
 
 /// An output buffer that grew beyond this goes back to the allocator: heads of usual size need a tenth of it.
 const MAX_OUT: usize = 32 * 1024;
+/// What the free output buffers of a worker may take together: 64 that have put frames together, or 256 with heads of 4 KiB. A
+/// flood of heads that are as large as they may be left 8 MiB in them.
+const MAX_OUT_KEPT: usize = 1024 * 1024;
 
 /// The free input blocks and output buffers of one worker, and what is taken along with them: the tables of response heads,
 /// and pipes, which do for long bodies what blocks do for others.
@@ -113,6 +116,8 @@ pub(crate) struct Blocks {
     /// How much went back to the allocator and was not taken again.
     returned: Cell<usize>,
     out: RefCell<Vec<Vec<u8>>>,
+    /// What the free output buffers take.
+    out_kept: Cell<usize>,
     /// Where it is known how much memory there is; none in tests.
     process: Option<Arc<Publisher>>,
 }
@@ -302,21 +307,27 @@ impl Blocks {
         for kept in small.into_iter().chain(sizes).chain([&self.out]) {
             kept.take();
         }
+        self.out_kept.set(0);
         // The allocator is asked to give up what it has, too.
         self.returned.set(0);
     }
 
     /// An empty output buffer.
     pub(crate) fn take_out(&self) -> Vec<u8> {
-        self.out.borrow_mut().pop().unwrap_or_default()
+        let buffer = self.out.borrow_mut().pop().unwrap_or_default();
+        self.out_kept.set(self.out_kept.get() - buffer.capacity());
+        buffer
     }
 
     /// Takes an output buffer back.
     pub(crate) fn give_out(&self, mut buffer: Vec<u8>) {
         let mut out = self.out.borrow_mut();
-        if buffer.capacity() > 0 && buffer.capacity() <= MAX_OUT && out.len() < MAX_FREE {
+        let size = buffer.capacity();
+        let kept = self.out_kept.get() + size;
+        if size > 0 && size <= MAX_OUT && kept <= MAX_OUT_KEPT && out.len() < MAX_FREE {
             buffer.clear();
             out.push(buffer);
+            self.out_kept.set(kept);
         }
     }
 }

@@ -52,6 +52,7 @@ use crate::handover::Handover;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    refuse_huge_pages();
     match Handover::begin() {
         Ok(mut handover) => {
             let outcome = run(&mut handover);
@@ -62,6 +63,13 @@ fn main() -> ExitCode {
         }
         Err(error) => told(Err(error)),
     }
+}
+
+/// Asks the kernel for no pages of 2 MiB, as the allocator is built not to. Each worker would have one for each size of what it
+/// holds: the streams that a client makes it reset, 500 of them, took 9 MiB for 1.5. What requests cost has not changed.
+fn refuse_huge_pages() {
+    // A kernel that cannot be asked has none to refuse.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 fn run(handover: &mut Handover) -> anyhow::Result<ExitCode> {

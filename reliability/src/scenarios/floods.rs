@@ -19,9 +19,12 @@ use crate::stage::Stage;
 /// `max_connections_per_client`, or a firewall, to see.
 const FLOODERS: usize = 5;
 
-/// So much more memory a worker may use: each has a heap of its own, which grows by two mebibytes at
-/// once.
-const EACH: u64 = 10 << 20;
+/// So much more memory evenkeel may use beside a flood.
+const GROWTH: u64 = 10 << 20;
+
+/// Or so much for each worker, where there are many: each has a heap of its own, and keeps for a second what it has freed. Heads that
+/// are as large as they may be are what takes most: three copies of a hundred from each connection.
+const EACH: u64 = 8 << 20;
 
 /// Requests that a connection may have at once.
 const STREAMS: u32 = 100;
@@ -54,14 +57,14 @@ fn waves(length: Length) -> Vec<Wave> {
     // Each connection costs evenkeel some milliseconds at most; in a debug build ten times that.
     let every = ms(length.of(500, 100) as u64);
     // What a debug build takes for the same is twice as much.
-    let each = EACH * length.of(2, 1) as u64;
+    let times = length.of(2, 1) as u64;
     let wave = |name, floods| Wave {
         name,
         floods,
         number: FLOODERS,
         every,
-        memory: each,
-        each,
+        memory: times * GROWTH,
+        each: times * EACH,
     };
     let same = FLOODS.chunk_by(|one, next| one.names == next.names);
     let mut waves: Vec<Wave> = same

@@ -425,3 +425,26 @@ fn a_large_head_grows_to_its_limit_and_no_further() {
     drop(block);
     assert_eq!(blocks.small.borrow().len(), 1);
 }
+
+#[test]
+fn output_buffers_that_are_kept_have_a_limit_together() {
+    let blocks = Blocks::default();
+    let kept = |blocks: &Blocks| -> usize { blocks.out.borrow().iter().map(Vec::capacity).sum() };
+    let lent: Vec<Vec<u8>> = (0..200).map(|_| Vec::with_capacity(16 * 1024)).collect();
+    for buffer in lent {
+        blocks.give_out(buffer);
+    }
+    assert_eq!(kept(&blocks), MAX_OUT_KEPT);
+    // One that is lent and comes back finds its place again.
+    for _ in 0..3 {
+        let buffer = blocks.take_out();
+        assert_eq!(kept(&blocks), MAX_OUT_KEPT - buffer.capacity());
+        blocks.give_out(buffer);
+    }
+    assert_eq!(kept(&blocks), MAX_OUT_KEPT);
+    blocks.trim();
+    blocks.give_out(Vec::with_capacity(MAX_OUT));
+    assert_eq!(kept(&blocks), MAX_OUT, "after a trim as at first");
+    blocks.give_out(Vec::with_capacity(MAX_OUT + 1));
+    assert_eq!(kept(&blocks), MAX_OUT, "none that has grown too large");
+}
