@@ -22,6 +22,7 @@ pub(crate) mod bench;
 mod streams;
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -48,17 +49,15 @@ use crate::worker::{Resting, Worker};
 const REST: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
-pub(crate) async fn serve(
-    worker: &Rc<Worker>,
-    (door, visit): (&Rc<Door>, Visit),
-    stream: Stream,
-    from: From,
-) {
-    if stream.alpn() == Some(b"h2") {
-        // Boxed: an idle connection that speaks HTTP/1.1 is small.
-        let by = (door, visit);
-        return Box::pin(streams::serve(worker, by, stream, Bytes::new(), from)).await;
-    }
+///
+/// What an idle connection takes is this future, so it is made of what it captures: what an asynchronous function is given it keeps
+/// a second time.
+pub(crate) fn serve<'a>(
+    worker: &'a Rc<Worker>,
+    (door, visit): (&'a Rc<Door>, Visit),
+    mut stream: Stream,
+    from: &'a From,
+) -> impl Future<Output = ()> + use<'a> {
     let mut idle = Idle {
         worker,
         door,
@@ -67,47 +66,44 @@ pub(crate) async fn serve(
         since: Instant::now(),
         first: true,
     };
-    let mut stream = stream;
-    loop {
-        let Some(limit) = door.view(worker).and_then(|view| idle.limit(&view)) else {
-            return;
-        };
-        let until = idle.since.checked_add(limit);
-        if until.is_some_and(|until| until <= Instant::now()) {
-            // Whatever woke it in the meantime: it was no request.
-            stream.say_goodbye();
-            return;
-        }
-        idle.deadline.set(until);
-        // One that has had no request is no idle connection, but a client that is about to ask.
-        let idling = (!idle.first).then(|| idle.enter());
-        if !wait_for_bytes(&stream, &idle.deadline).await {
-            stream.say_goodbye();
-            return;
-        }
-        drop(idling);
-        match Box::pin(busy(&mut idle, stream)).await {
-            Some(Rested::Idle(boundary)) => {
-                stream = boundary.into_stream();
-                // What came may have been nothing that counts, as often as it likes: others have their turn.
-                consume_budget().await;
+    async move {
+        // Boxed: an idle connection that speaks HTTP/1.1 is small.
+        let other: Pin<Box<dyn Future<Output = ()>>> = loop {
+            if stream.alpn() == Some(b"h2") {
+                let by = (door, visit);
+                break Box::pin(streams::serve(worker, by, stream, Bytes::new(), from));
             }
-            Some(Rested::Tunnel(mut down, tunnel)) => {
-                // Nothing of the exchange is left, and its snapshot may go; nothing more is asked here.
-                drop(visit);
-                let with = (&idle.from, &idle.deadline);
-                Box::pin(tunnel.run(worker, with, &mut *down)).await;
+            if !idle.wait(&stream).await {
+                stream.say_goodbye();
                 return;
             }
-            Some(Rested::Http2(stream, before)) => {
-                let from = idle.from;
-                drop(idle.deadline);
-                let by = (door, visit);
-                return Box::pin(streams::serve(worker, by, stream, before, from)).await;
-            }
-            None => return,
-        }
+            stream = match Box::pin(busy(&mut idle, stream)).await {
+                Some(Rested::Idle(boundary)) => boundary.into_stream(),
+                Some(Rested::Http2(stream, before)) => {
+                    break Box::pin(streams::serve(worker, (door, visit), stream, before, from));
+                }
+                Some(Rested::Tunnel(down, tunnel)) => {
+                    // Nothing of the exchange is left, and its snapshot may go; nothing more is asked here.
+                    drop(visit);
+                    break Box::pin(go_on(worker, (from, idle.deadline), down, tunnel));
+                }
+                None => return,
+            };
+            // What came may have been nothing that counts, as often as it likes: others have their turn.
+            consume_budget().await;
+        };
+        other.await;
     }
+}
+
+/// A tunnel to its end.
+async fn go_on(
+    worker: &Worker,
+    (from, deadline): (&From, Deadline),
+    mut down: Box<H1Downstream>,
+    tunnel: Box<Tunnel>,
+) {
+    tunnel.run(worker, (from, &deadline), &mut *down).await;
 }
 
 /// What becomes of a connection whose requests have ceased to follow each other.
@@ -130,7 +126,7 @@ impl Rested {
 struct Idle<'a> {
     worker: &'a Rc<Worker>,
     door: &'a Door,
-    from: From,
+    from: &'a From,
     deadline: Deadline,
     /// Since when.
     since: Instant,
@@ -148,6 +144,23 @@ impl<'a> Idle<'a> {
         } else {
             listener.keepalive_timeout
         })
+    }
+
+    /// Waits for bytes; false when there are none in time, or its listener is gone.
+    async fn wait(&self, stream: &Stream) -> bool {
+        let view = self.door.view(self.worker);
+        let Some(limit) = view.and_then(|view| self.limit(&view)) else {
+            return false;
+        };
+        let until = self.since.checked_add(limit);
+        if until.is_some_and(|until| until <= Instant::now()) {
+            // Whatever woke it in the meantime: it was no request.
+            return false;
+        }
+        self.deadline.set(until);
+        // One that has had no request is no idle connection, but a client that is about to ask.
+        let _idling = (!self.first).then(|| self.enter());
+        wait_for_bytes(stream, &self.deadline).await
     }
 
     /// Counts it among those that wait for another request.
@@ -206,7 +219,7 @@ async fn busy(idle: &mut Idle<'_>, stream: Stream) -> Option<Rested> {
             listener_id: view.listener_id,
             leaving: view.leaving,
             listener,
-            from: &idle.from,
+            from: idle.from,
             deadline: &idle.deadline,
             began,
             asked: began,

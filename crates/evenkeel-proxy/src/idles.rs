@@ -24,7 +24,8 @@ pub(crate) struct Idles {
 #[derive(Debug)]
 struct Waiting {
     bell: Bell,
-    checked: Option<Checked>,
+    /// Boxed, for most have none.
+    checked: Option<Box<Checked>>,
 }
 
 /// What a client's certificate was checked by.
@@ -42,6 +43,7 @@ impl Idles {
         let number = self.next.get();
         self.next.set(number + 1);
         let key = (since, number);
+        let checked = checked.map(Box::new);
         let waiting = Waiting { bell, checked };
         self.by_age.borrow_mut().insert(key, waiting);
         Idling { all: self, key }
@@ -68,7 +70,7 @@ impl Idles {
     pub(crate) fn close_outdated(&self, now: Instant, is_outdated: impl Fn(&Checked) -> bool) {
         let mut by_age = self.by_age.borrow_mut();
         let outdated = by_age.extract_if(.., |(since, _), waiting| {
-            is_old(*since, now) && waiting.checked.as_ref().is_some_and(&is_outdated)
+            is_old(*since, now) && waiting.checked.as_deref().is_some_and(&is_outdated)
         });
         let outdated: Vec<Waiting> = outdated.map(|(_, waiting)| waiting).collect();
         drop(by_age);

@@ -44,7 +44,7 @@ pub(crate) fn client(worker: &Rc<Worker>, door: &Rc<Door>) -> UnixStream {
             text: String::new(),
             proof: None,
         };
-        serve(&worker, (&door, door.enter()), stream, from).await;
+        serve(&worker, (&door, door.enter()), stream, &from).await;
     });
     client
 }

@@ -61,7 +61,7 @@ pub(crate) async fn serve(
     (door, visit): (&Rc<Door>, Visit),
     stream: Stream,
     before: Bytes,
-    from: From,
+    from: &From,
 ) {
     let Some(view) = door.view(worker) else {
         return;
@@ -79,7 +79,7 @@ pub(crate) async fn serve(
         worker: Rc::clone(worker),
         door: Rc::clone(door),
         https: from.proof.is_some(),
-        from,
+        from: from.clone(),
         running: Cell::new(Running::new(listener.http2.max_concurrent_streams)),
         idle_since: Cell::new(now),
         call: Rc::default(),

@@ -73,7 +73,8 @@ fn a_resting_connection_answers_by_what_was_published_while_it_rested() {
             drop(client);
         };
         let door = door(&publisher);
-        let serve = serve(&worker, (&door, door.enter()), stream, nobody());
+        let nobody = nobody();
+        let serve = serve(&worker, (&door, door.enter()), stream, &nobody);
         tokio::join!(serve, requests);
     });
 }
@@ -92,7 +93,8 @@ fn who_asks_for_much_at_once_lets_others_have_their_turn() {
         let mut client = client.into_std().unwrap();
         client.write_all(&requests).unwrap();
         let door = door(&publisher);
-        let mut serve = Box::pin(serve(&worker, (&door, door.enter()), stream, nobody()));
+        let nobody = nobody();
+        let mut serve = Box::pin(serve(&worker, (&door, door.enter()), stream, &nobody));
         let mut bytes = vec![0; 100_000];
         loop {
             assert!(once(|cx| serve.as_mut().poll(cx)).await.is_pending());
@@ -156,7 +158,8 @@ fn a_tunnel_holds_its_place_at_the_endpoint_and_no_snapshot() {
             assert_eq!(&word, b"pong");
             drop((client, there));
         };
-        let serve = serve(&worker, (&door, door.enter()), stream, nobody());
+        let nobody = nobody();
+        let serve = serve(&worker, (&door, door.enter()), stream, &nobody);
         tokio::join!(serve, talk);
         assert_eq!(endpoint.in_flight(), 0);
         let counters = endpoint.counters(0);

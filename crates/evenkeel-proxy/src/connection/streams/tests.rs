@@ -48,7 +48,7 @@ impl Bench {
         let (of_worker, of_door) = (Rc::clone(&worker), Rc::clone(&door));
         let served = task::spawn_local(async move {
             let by = (&of_door, of_door.enter());
-            serve(&of_worker, by, stream, nobody()).await;
+            serve(&of_worker, by, stream, &nobody()).await;
         });
         Self {
             worker,
