@@ -193,3 +193,34 @@ fn a_door_that_is_left_by_all_who_may_ask_keeps_no_snapshot() {
     assert!(door.view(&worker).is_none() && door.is_leaving());
     assert!(before.upgrade().is_none());
 }
+
+#[test]
+fn an_old_client_may_send_a_body_behind_a_post_without_a_length() {
+    let publisher = Publisher::new(Arc::new(answering("x", 1)));
+    let shared = shared(&publisher);
+    run(async {
+        for (request, waits) in [
+            ("GET / HTTP/1.0\r\n\r\n", false),
+            ("HEAD / HTTP/1.0\r\n\r\n", false),
+            ("POST / HTTP/1.0\r\n\r\n", true),
+        ] {
+            let (stream, mut client) = pair();
+            client.write_all(request.as_bytes()).await.unwrap();
+            let worker = Worker::new(0, &shared, 1);
+            let (door, nobody) = (door(&publisher), nobody());
+            let mut serve = Box::pin(serve(&worker, (&door, door.enter()), stream, &nobody));
+            let mut bytes = [0; 1024];
+            let is_closed = tokio::select! {
+                biased;
+                _ = client.read(&mut bytes) => once(|cx| serve.as_mut().poll(cx)).await.is_ready(),
+                () = &mut serve => true,
+            };
+            // Closing in front of it would be a reset.
+            assert_eq!(is_closed, !waits, "{request}");
+            drop(client);
+            if waits {
+                serve.await;
+            }
+        }
+    });
+}

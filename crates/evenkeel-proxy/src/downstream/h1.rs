@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use evenkeel_base::FieldSink;
 use evenkeel_base::head::Version;
-use evenkeel_base::{RequestHead, RequestView, Side};
+use evenkeel_base::{Method, RequestHead, RequestView, Side};
 use evenkeel_http1::{self as http1, Limits, RequestBody, RequestParser};
 use evenkeel_net::Stream;
 
@@ -132,9 +132,13 @@ impl H1Downstream {
     }
 
     /// Whether the client said that its request is its last, and it was one without a body: nothing of it can be on its way, so
-    /// that closing at once takes nothing from the response (RFC 9112 §9.6).
-    pub(crate) const fn has_said_all(&self) -> bool {
-        matches!(self.facts.length, Length::Empty) && !self.facts.persistent && !self.has_bytes()
+    /// that closing at once takes nothing from the response (RFC 9112 §9.6). A POST without a length has no body either, but old
+    /// clients send one behind it all the same.
+    pub(crate) fn has_said_all(&self) -> bool {
+        matches!(self.facts.length, Length::Empty)
+            && !self.facts.persistent
+            && !self.has_bytes()
+            && matches!(self.request().method(), Method::Get | Method::Head)
     }
 
     /// The channel, for closing in good order.
