@@ -352,8 +352,9 @@ impl Process {
                 Ok(reloaded)
             }
             Err(error) => {
-                tracing::error!("the configuration stays as it was: {error:#}");
+                // Who has read the line may ask for it.
                 self.life.failed(format!("{error:#}"));
+                tracing::error!("the configuration stays as it was: {error:#}");
                 Err(error)
             }
         }
@@ -476,10 +477,11 @@ impl Process {
         };
         let Reloaded { generation, .. } = self.replace(next).await?;
         let from = self.back().map(|_| (SystemTime::now(), why.to_owned()));
-        if from.is_some() {
+        let is_another = from.is_some();
+        self.life.went_back(read, from);
+        if is_another {
             tracing::warn!("rolled back: {why}; {}", self.what_stands_in_the_file());
         }
-        self.life.went_back(read, from);
         Ok(generation)
     }
 

@@ -92,9 +92,11 @@ fn a_request_id_is_kept_or_made() {
         assert_eq!(ids[0], "mine-1");
         assert!(ids[1].len() >= 16 && ids[1] != ids[2], "{ids:?}");
         let records = proxy.records(3);
-        let same =
-            |(record, id): (&serde_json::Value, &String)| record["request_id"] == id.as_str();
-        assert!(records.iter().zip(&ids).all(same), "{records:?}");
+        // A client may ask again before the record of what it has got is written.
+        for id in &ids {
+            let same = |record: &serde_json::Value| record["request_id"] == id.as_str();
+            assert!(records.iter().any(same), "{id} in {records:?}");
+        }
     });
 }
 

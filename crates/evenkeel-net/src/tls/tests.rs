@@ -1,6 +1,7 @@
 //! A client of rustls's usual kind, blocking and in a thread of its own, against a stream of ours.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -187,6 +188,9 @@ fn an_end_that_nobody_said_is_an_error() {
                     far.conn.send_close_notify();
                 }
                 far.flush().unwrap();
+                far.sock.shutdown(Shutdown::Write).unwrap();
+                // With tickets of ours unread its close would be a reset.
+                far.sock.read_to_end(&mut Vec::new()).unwrap();
             },
             async |stream| {
                 let mut buf = [0; 99];
